@@ -1,0 +1,94 @@
+"""What commands print: a table for people, JSON for programs, a progress bar for long work on a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, TextIO
+
+Row = Sequence[object]
+
+
+def print_json(value: object) -> None:
+    """Prints a value as indented JSON; Decimals as strings (exact), instants in ISO 8601."""
+    print(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return str(value)
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Row], *, right: Iterable[str] = (), file: TextIO | None = None
+) -> None:
+    """Prints rows under their column names; the columns named in `right` are right-aligned numbers."""
+    texts = [[_cell(value) for value in row] for row in rows]
+    aligned = set(right)
+    try:
+        _rich_table(title, columns, texts, aligned, file or sys.stdout)
+    except ModuleNotFoundError:
+        _plain_table(title, columns, texts, aligned, file or sys.stdout)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
+def _rich_table(
+    title: str, columns: Sequence[str], rows: list[list[str]], right: set[str], file: TextIO
+) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        # Text, not markup: a service may be called "[red]".
+        table.add_row(*(Text(cell) for cell in row))
+    # A pipe or a log file has no width of its own; a table must not be cut there.
+    width = None if file.isatty() else 200
+    Console(file=file, width=width).print(table)
+
+
+def _plain_table(
+    title: str, columns: Sequence[str], rows: list[list[str]], right: set[str], file: TextIO
+) -> None:
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (
+            cell.rjust(width) if name in right else cell.ljust(width)
+            for name, cell, width in zip(columns, cells, widths, strict=True)
+        )
+        return "  ".join(padded).rstrip()
+
+    print("", title, line(columns), line(["-" * width for width in widths]), sep="\n", file=file)
+    for row in rows:
+        print(line(row), file=file)
+
+
+@contextmanager
+def progress(label: str, total: int | None = None) -> Iterator[Any]:
+    """Yields `advance(n)`; draws a bar on a terminal only, so that cron mail stays empty."""
+    if not sys.stderr.isatty():
+        yield lambda _count=1: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda count=1: bar.advance(task, count)

@@ -1,0 +1,1 @@
+"""What the host half and the job half share: records, outbox format, hosts, scrubbing, settings."""

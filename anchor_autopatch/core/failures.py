@@ -1,0 +1,139 @@
+"""The class of a provider failure, from what the innermost provider exception tells.
+
+First hit wins; the table and its measurements are described in docs/failures.md. A code that nobody
+knows falls to its HTTP status, and the raw code is kept beside the class so that drift shows.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+EVENT_CLASSES = (
+    "billing_exhausted",
+    "rate_limited",
+    "quota_daily",
+    "provider_overloaded",
+    "provider_5xx",
+    "timeout",
+    "network",
+    "auth",
+    "model_gone",
+    "context_length",
+    "content_filter",
+    "bad_request",
+    "client_cancelled",
+    "partial_stream",
+)
+
+_BILLING_CODES = frozenset(
+    (
+        "insufficient_quota",
+        "credit_balance_exhausted",
+        "organization_spend_limit_exceeded",
+        "project_spend_limit_exceeded",
+        "organization_usage_limit_exceeded",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "billing_error",
+        "enforced_spend_limit_reached",
+        "contract_spend_limit_reached",
+    )
+)
+_CODE_CLASSES = {
+    "rate_limit_exceeded": "rate_limited",
+    "slow_down": "rate_limited",
+    "rate_limit_error": "rate_limited",
+    "ThrottlingException": "rate_limited",
+    "ModelNotReadyException": "rate_limited",
+    "ServiceQuotaExceededException": "quota_daily",
+    "overloaded_error": "provider_overloaded",
+    "server_is_overloaded": "provider_overloaded",
+    "UNAVAILABLE": "provider_overloaded",
+    "ServiceUnavailableException": "provider_overloaded",
+    "ModelErrorException": "provider_5xx",
+    "ModelStreamErrorException": "partial_stream",
+    "DEADLINE_EXCEEDED": "timeout",
+    "ModelTimeoutException": "timeout",
+    "invalid_api_key": "auth",
+    "AccessDeniedException": "auth",
+    "ExpiredTokenException": "auth",
+    "UNAUTHENTICATED": "auth",
+    "PERMISSION_DENIED": "auth",
+    "model_not_found": "model_gone",
+    "ResourceNotFoundException": "model_gone",
+    "context_length_exceeded": "context_length",
+    "content_policy_violation": "content_filter",
+    "content_filter": "content_filter",
+}
+_STATUS_CLASSES = {
+    401: "auth",
+    402: "billing_exhausted",
+    403: "auth",
+    404: "model_gone",
+    408: "timeout",
+    413: "context_length",
+    424: "provider_5xx",
+    429: "rate_limited",
+    499: "client_cancelled",
+    503: "provider_overloaded",
+    504: "timeout",
+    529: "provider_overloaded",
+}
+# (words of the message, class), for providers that say it only in prose; compared in lower case.
+_MESSAGE_CLASSES = (
+    ("specified api usage limits", "billing_exhausted"),
+    ("credit balance is too low", "billing_exhausted"),
+    ("perday", "quota_daily"),
+    ("api key not valid", "auth"),
+    ("prompt is too long", "context_length"),
+    ("exceeds the maximum number of tokens", "context_length"),
+    ("input is too long", "context_length"),
+)
+_TIMEOUT_WORDS = ("timeout", "timedout")
+_NETWORK_WORDS = ("connect", "network", "readerror", "writeerror", "protocolerror", "ssl", "dns", "socket")
+
+
+class Failure(NamedTuple):
+    """What the innermost provider exception tells; None where it does not."""
+
+    exception_type: str
+    http_status: int | None
+    code: str | None
+    kind: str | None
+    """The provider's `type` word, where it sends one beside the code."""
+    message: str
+
+
+def classify(failure: Failure) -> str:
+    """One of EVENT_CLASSES; an unknown failure without a status is `network` or `bad_request`."""
+    words = (failure.code, failure.kind)
+    if any(word in _BILLING_CODES or (word or "").startswith("linked_organization") for word in words):
+        return "billing_exhausted"
+    lowered = failure.message.lower()
+    for needle, found in _MESSAGE_CLASSES:
+        if needle in lowered:
+            return found
+    for word in words:
+        if word in _CODE_CLASSES:
+            return _CODE_CLASSES[word]
+    if failure.http_status is not None:
+        return _by_status(failure.http_status)
+    return _by_name(failure.exception_type.lower())
+
+
+def _by_status(status: int) -> str:
+    if status in _STATUS_CLASSES:
+        return _STATUS_CLASSES[status]
+    return "provider_5xx" if status >= 500 else "bad_request"
+
+
+def _by_name(name: str) -> str:
+    if "cancel" in name or "generatorexit" in name:
+        return "client_cancelled"
+    if "contentfilter" in name or "contentpolicy" in name:
+        return "content_filter"
+    if any(word in name for word in _TIMEOUT_WORDS):
+        return "timeout"
+    if any(word in name for word in _NETWORK_WORDS):
+        return "network"
+    return "bad_request"

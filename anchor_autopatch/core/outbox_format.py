@@ -1,0 +1,54 @@
+"""The outbox file format: one SQLite schema, one row checksum, shared by its writer and its readers.
+
+A row's `seq` is the writer's gapless counter over both tables, so a reader sees loss; `crc` covers every other
+column as SQLite returns it, so a reader sees rot (SQLite itself reported 1 of 4 bit flips when measured).
+
+Schema history: 1 = first release.
+"""
+
+from __future__ import annotations
+
+import marshal
+from zlib import crc32
+
+from anchor_autopatch.core.records import ExceptionEvent, Receipt
+
+SCHEMA_VERSION = 1
+
+_INTEGERS = frozenset(
+    ("occurred_at_us", "duration_us", "http_status", "stream", "attempts", "billable")
+)
+
+
+def _columns(fields: tuple[str, ...]) -> str:
+    return ",\n  ".join(f"{name} {'INTEGER' if name in _INTEGERS else 'TEXT'}" for name in fields)
+
+
+def _table(name: str, fields: tuple[str, ...]) -> str:
+    return f"CREATE TABLE {name} (\n  seq INTEGER PRIMARY KEY,\n  {_columns(fields)},\n  crc INTEGER\n)"
+
+
+def _insert(name: str, fields: tuple[str, ...]) -> str:
+    marks = ", ".join("?" * (len(fields) + 2))
+    return f"INSERT INTO {name} (seq, {', '.join(fields)}, crc) VALUES ({marks})"
+
+
+def _select(name: str, fields: tuple[str, ...]) -> str:
+    return (
+        f"SELECT seq, {', '.join(fields)}, crc FROM {name} WHERE seq > ? AND seq <= ? ORDER BY seq"
+    )
+
+
+# Built from the records, so that a field exists in exactly one place. Nothing of a caller's ever enters these texts.
+CREATE_META = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID"
+CREATE_RECEIPT = _table("receipt", Receipt._fields)
+CREATE_EVENT = _table("exception_event", ExceptionEvent._fields)
+INSERT_RECEIPT = _insert("receipt", Receipt._fields)
+INSERT_EVENT = _insert("exception_event", ExceptionEvent._fields)
+SELECT_RECEIPTS = _select("receipt", Receipt._fields)
+SELECT_EVENTS = _select("exception_event", ExceptionEvent._fields)
+
+
+def row_crc(seq: int, record: tuple[object, ...]) -> int:
+    """CRC-32 of a row, over marshal format 2: the same bytes on every supported Python."""
+    return crc32(marshal.dumps((seq, *record), 2))

@@ -1,0 +1,45 @@
+"""Removes secrets from a text before it is stored; linear patterns only, bounded input.
+
+The list follows the key formats that the providers document and the usual carriers (URL credentials, query
+parameters, authorization headers); it was checked against the threat model's table (2026-11).
+"""
+
+from __future__ import annotations
+
+import re
+
+MESSAGE_LIMIT = 512
+_INPUT_LIMIT = 8_192
+
+_SECRETS = re.compile(
+    r"""
+      -----BEGIN\ [A-Z ]{0,40}-----[^-]{0,8000}(?:-----END\ [A-Z ]{0,40}-----)?   # PEM
+    | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?              # JWT
+    | \b(?:sk|rk|pk|ek|xai|gsk|hf|ghp|gho|ghs|github_pat|glpat|xox[a-z]|ya29|npm|pypi|r8|key|whsec|pplx|tvly|fw)
+        [-_.][A-Za-z0-9_.\-*]{6,}                                                 # vendor prefixes
+    | \bAIza[A-Za-z0-9_\-*]{10,}
+    | \b(?:AKIA|ASIA|AROA)[A-Z0-9]{8,}
+    | (?<=://)[^\s/@]{1,256}:[^\s/@]{1,256}(?=@)                                  # user:password@host
+    """,
+    re.VERBOSE,
+)
+_CARRIERS = re.compile(
+    r"""(?ix)
+    ( \b(?:bearer|basic)\s+
+    | ["']?\b(?:[\w-]{0,32}(?:api[-_]?key|secret|token|passwo?r?d|passwd|pwd|authorization|credential|signature)[\w-]{0,16}
+        |key|sig|auth)
+      ["']?\s{0,4}[=:]\s{0,4}["']?(?:(?:bearer|basic)\s+)?
+    )
+    (?!\[redacted\])[^\s"'&,;<>)}\]]{3,}
+    """
+)
+MASK = "[redacted]"
+
+
+def scrub(text: str, limit: int = MESSAGE_LIMIT) -> str:
+    """The text without secrets, cut to `limit` characters, without control characters or lone surrogates."""
+    text = text[:_INPUT_LIMIT]
+    text = _SECRETS.sub(MASK, text)
+    text = _CARRIERS.sub(lambda match: match.group(1) + MASK, text)
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)[:limit]
