@@ -1,0 +1,97 @@
+# `make help` lists the targets. Each one makes the environments that it needs:
+#   .venv               the job, the tests, the linters          requirements/dev.txt
+#   .venvs/a .venvs/b   the two SDK generations, host half only  requirements/world-{a,b}.txt
+# They are made anew only when their lock file changes.
+
+.DEFAULT_GOAL := check
+.PHONY: check help setup worlds demo test test-fast test-pythons test-all matrix conformance chaos \
+        coverage bench lint types format measure smoke lock clean
+
+PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -m pytest
+PYTEST_ARGS ?=
+
+check: lint types test-fast  ## What every commit passes: lint, types, fast tests
+
+help:  ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# -- environments --
+
+.venv/.stamp: requirements/dev.txt pyproject.toml
+	@tools/venv.sh .venv $<
+	@touch $@
+
+.venvs/%/.stamp: requirements/world-%.txt pyproject.toml
+	@tools/venv.sh .venvs/$* $<
+	@touch $@
+
+setup: .venv/.stamp  ## Make .venv: job, tests, linters
+worlds: .venvs/a/.stamp .venvs/b/.stamp  ## Make .venvs/a and .venvs/b: the two SDK generations
+
+# -- what a new user types --
+
+demo: .venv/.stamp .venvs/a/.stamp  ## Applications, invoices, the split to the cent; leaves .demo/ to look at
+	@$(PYTHON) examples/demo.py
+
+test: setup worlds  ## All tests on one Python: the job, then the host half in both SDK worlds
+	@tools/test.sh $(PYTEST_ARGS)
+
+# -- tests --
+
+test-fast: .venv/.stamp  ## Tests that take no seconds
+	@$(PYTEST) -q --ignore tests/sdk -m 'not slow and not chaos and not conformance' $(PYTEST_ARGS)
+
+test-pythons:  ## The host half in both worlds on Python 3.12 and 3.13, where they are installed
+	@tools/test_pythons.sh 3.12 3.13 -- $(PYTEST_ARGS)
+
+test-all: test test-pythons smoke  ## test, test-pythons, smoke
+
+matrix:  ## The host half in both worlds on every Python found
+	@tools/test_pythons.sh 3.11 3.12 3.13 -- $(PYTEST_ARGS)
+
+conformance: worlds  ## Replay recorded provider exchanges in both worlds
+	@for world in a b; do .venvs/$$world/bin/python -m pytest -m conformance $(PYTEST_ARGS) || exit; done
+
+chaos: .venv/.stamp  ## Kill processes and damage files for minutes; nothing lost, nothing doubled
+	@$(PYTEST) -m chaos --timeout 3600 $(PYTEST_ARGS)
+
+coverage: .venv/.stamp  ## Branch coverage of the tests that run in .venv, subprocesses included
+	@$(PYTEST) -q --ignore tests/sdk --cov --cov-report term $(PYTEST_ARGS)
+
+bench: .venv/.stamp .venvs/a/.stamp .venvs/b/.stamp  ## Cost of start-up and of a call, bare and hooked, interleaved
+	@$(PYTHON) -m benchmarks
+
+smoke: .venv/.stamp  ## Build the wheel, install it alone and with the job extra, make one call
+	@$(PYTHON) -m tools.smoke
+
+# -- style --
+
+lint: .venv/.stamp  ## ruff, import borders, spelling
+	@.venv/bin/ruff check -q
+	@.venv/bin/ruff format -q --check
+	@.venv/bin/lint-imports --no-logo >.venv/borders.txt || { cat .venv/borders.txt; exit 1; }
+	@.venv/bin/codespell
+
+types: .venv/.stamp  ## mypy --strict and pyright
+	@.venv/bin/mypy
+	@.venv/bin/pyright
+
+format: .venv/.stamp  ## Rewrite to the house format
+	@.venv/bin/ruff check -q --fix-only
+	@.venv/bin/ruff format -q
+
+measure:  ## Style figures beside those of admired projects, where the measuring tool is at hand
+	@if [ -f ../shared/tools/measure.py ]; then \
+	    python3 ../shared/tools/measure.py anchor_autopatch exporters/anchor_exporters \
+	        --tests tests --root . --against coverage,structlog,beancount.core,target; \
+	else echo "No ../shared/tools/measure.py here: nothing measured"; fi
+
+# -- housekeeping --
+
+lock:  ## Resolve the environments anew into requirements/
+	@tools/lock.sh
+
+clean:  ## Remove environments, caches, build artefacts and the demo's state
+	@rm -rf .venv .venvs .demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

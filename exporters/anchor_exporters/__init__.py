@@ -1,0 +1,1 @@
+"""Destinations that receipts are shipped to, found by entry point."""
