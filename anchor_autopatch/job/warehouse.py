@@ -1,0 +1,100 @@
+"""Opens the warehouse: one DuckDB file that belongs to the job alone."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from anchor_autopatch.core.errors import StoreError
+from anchor_autopatch.core.settings import WAREHOUSE_FILE
+from anchor_autopatch.job.sql import load, schema_scripts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# Extensions need the network; what the job uses (json, icu, parquet) is inside the wheel.
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+
+
+def open_warehouse(home: Path) -> duckdb.DuckDBPyConnection:
+    """A connection to `home`/warehouse.duckdb with the present schema, session time zone UTC.
+
+    The folder (0700) and the file (0600) are made when they are not there.
+
+    Raises:
+        StoreError: the file is locked by another process, is no DuckDB file, or cannot be made.
+    """
+    path = home / WAREHOUSE_FILE
+    with private_files():
+        try:
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not path.exists():
+                _create(path)
+            con = duckdb.connect(str(path), config=_CONFIG)
+        except OSError as error:
+            raise StoreError(_no_access(home, error)) from error
+        except duckdb.Error as error:
+            raise StoreError(_explain(path, error)) from error
+        con.execute(load("warehouse")["session_time_zone"])
+        for script in schema_scripts():
+            con.execute(script)
+    return con
+
+
+@contextmanager
+def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commits what the block did, or nothing of it when the block raises."""
+    con.begin()
+    try:
+        yield
+    except BaseException:
+        # A failed commit or a closed connection has no transaction left to undo.
+        with suppress(duckdb.Error):
+            con.rollback()
+        raise
+    con.commit()
+
+
+@contextmanager
+def private_files() -> Iterator[None]:
+    """Makes new files 0600 and new folders 0700 within the block; DuckDB obeys only the umask."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _create(path: Path) -> None:
+    # Under another name first: a process killed here must not leave half a warehouse behind.
+    made = path.with_name(f".{path.name}.{os.getpid()}")
+    made.unlink(missing_ok=True)
+    with duckdb.connect(config=_CONFIG) as con:
+        con.execute(load("warehouse")["create_file"].replace("'$path'", _quoted(made)))
+    made.replace(path)
+
+
+def _quoted(path: Path) -> str:
+    # ATTACH takes no parameters; the one place where a value enters SQL as text.
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def _no_access(home: Path, error: OSError) -> str:
+    return f"Cannot use {str(home)!r} as ANCHOR_HOME: {error.strerror}; check its permissions"
+
+
+def _explain(path: Path, error: duckdb.Error) -> str:
+    first_line = str(error).strip().splitlines()[0]
+    if "lock" in first_line.lower():
+        return (
+            f"{str(path)!r} is in use by another process; "
+            "wait for it to end, and query report.duckdb instead"
+        )
+    return f"Cannot open {str(path)!r} as a warehouse: {first_line}"
