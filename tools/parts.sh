@@ -1,0 +1,22 @@
+# Sourced. Runs named parts, all of them whatever fails, and says at the end which did.
+failed=()
+began=$SECONDS
+
+part() { # title, command and its arguments
+    local title=$1 start=$SECONDS
+    shift
+    printf '\n=== %s ===\n' "$title"
+    "$@" || failed+=("$title")
+    printf -- '--- %s: %d s\n' "$title" $((SECONDS - start))
+}
+
+verdict() { # what was run
+    printf '\n'
+    if [ ${#failed[@]} -eq 0 ]; then
+        printf '%s: all passed in %d s\n' "$1" $((SECONDS - began))
+        exit 0
+    fi
+    printf 'FAILED: %s\n' "${failed[@]}"
+    printf '%s: %d part(s) failed\n' "$1" ${#failed[@]}
+    exit 1
+}

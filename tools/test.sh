@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# The tests on one Python: `tools/test.sh [pytest arguments]`. Needs .venv and .venvs/{a,b} (`make setup worlds`).
+set -u
+. tools/parts.sh
+
+part "Job, core, simulator (.venv)" .venv/bin/python -m pytest tests -q \
+    --ignore tests/sdk --ignore tests/packaging -m "not chaos" "$@"
+for world in a b; do
+    part "Host half, SDK world $world (.venvs/$world)" ".venvs/$world/bin/python" -m pytest -q \
+        tests/sdk tests/host_unit -m "not chaos" "$@"
+done
+verdict "make test"
