@@ -1,0 +1,1 @@
+"""Runnable examples: applications, a demo and the provider simulator they talk to."""

@@ -1,0 +1,128 @@
+"""The control endpoints under /_sim/: script, clock, prices, ledger, journal, invoices, reset."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from examples.provider_sim import invoices
+from examples.provider_sim.plans import WishError
+from examples.provider_sim.prices import PriceError
+from examples.provider_sim.state import State
+from examples.provider_sim.values import Json
+
+
+def _state(request: Request) -> State:
+    state: State = request.app.state.sim
+    return state
+
+
+def _refused(message: str, status: int = 400) -> JSONResponse:
+    return JSONResponse({"error": message}, status_code=status)
+
+
+async def _json(request: Request) -> Json | list[Json]:
+    raw = await request.body()
+    value: Json | list[Json] = json.loads(raw) if raw else {}
+    return value
+
+
+async def script(request: Request) -> Response:
+    """GET: the open rules. POST: append one rule or a list of rules."""
+    state = _state(request)
+    if request.method == "GET":
+        return JSONResponse(state.script.rows())
+    given = await _json(request)
+    try:
+        with state.lock:
+            numbers = [state.script.add(rule) for rule in (given if isinstance(given, list) else [given])]
+    except WishError as error:
+        return _refused(str(error))
+    return JSONResponse({"rules": numbers})
+
+
+async def clock(request: Request) -> Response:
+    """POST {"now": instant, "ticking": false} or {"advance": seconds}; GET or {} tells the time."""
+    state = _state(request)
+    if request.method == "POST":
+        given = await _json(request)
+        assert isinstance(given, dict)
+        try:
+            _set_clock(state, given)
+        except (TypeError, ValueError) as error:
+            return _refused(f"Clock not understood: {error}")
+    return JSONResponse({"now": state.clock.now().isoformat().replace("+00:00", "Z")})
+
+
+def _set_clock(state: State, given: Json) -> None:
+    if "now" in given:
+        instant = datetime.fromisoformat(str(given["now"]))
+        if instant.tzinfo is None:
+            raise ValueError(f"{given['now']!r} has no time zone; write it in UTC with a Z")
+        state.clock.set(instant.astimezone(UTC), ticking=given.get("ticking") is True)
+    if "advance" in given:
+        state.clock.advance(float(given["advance"]))
+
+
+async def prices(request: Request) -> Response:
+    """GET: the price list. POST: put prices over it, for the charges that follow."""
+    state = _state(request)
+    if request.method == "POST":
+        given = await _json(request)
+        try:
+            with state.lock:
+                state.prices.overlay(given if isinstance(given, dict) else {})
+        except PriceError as error:
+            return _refused(str(error))
+    return JSONResponse(state.prices.rows())
+
+
+async def ledger(request: Request) -> Response:
+    """GET: what was billed, oldest first; ?provider= narrows it."""
+    state, wanted = _state(request), request.query_params.get("provider")
+    with state.lock:
+        rows = state.ledger.rows()
+    return JSONResponse([row for row in rows if wanted in (None, row["provider"])])
+
+
+async def journal(request: Request) -> Response:
+    """GET: every request that arrived, billed or not, oldest first."""
+    state = _state(request)
+    with state.lock:
+        return JSONResponse(state.ledger.visit_rows())
+
+
+async def reset(request: Request) -> Response:
+    """POST: forget everything."""
+    _state(request).reset()
+    return JSONResponse({})
+
+
+async def invoice(request: Request) -> Response:
+    """GET /_sim/invoice/{kind}: the ledger as a provider would invoice it."""
+    state, query = _state(request), dict(request.query_params)
+    with state.lock:
+        charges = state.ledger.charges()
+    try:
+        body, media_type = invoices.render(request.path_params["kind"], charges, query)
+    except invoices.InvoiceError as error:
+        return _refused(str(error), 409)
+    return Response(body, media_type=media_type)
+
+
+def routes() -> list[BaseRoute]:
+    """Return the control routes and the providers' own billing paths."""
+    both = ["GET", "POST"]
+    return [
+        Route("/_sim/script", script, methods=both),
+        Route("/_sim/clock", clock, methods=both),
+        Route("/_sim/prices", prices, methods=both),
+        Route("/_sim/ledger", ledger, methods=["GET"]),
+        Route("/_sim/requests", journal, methods=["GET"]),
+        Route("/_sim/reset", reset, methods=["POST"]),
+        Route("/_sim/invoice/{kind}", invoice, methods=["GET"]),
+    ]
