@@ -40,7 +40,7 @@ test: setup worlds  ## All tests on one Python: the job, then the host half in b
 # -- tests --
 
 test-fast: .venv/.stamp  ## Tests that take no seconds
-	@$(PYTEST) -q --ignore tests/sdk -m 'not slow and not chaos and not conformance' $(PYTEST_ARGS)
+	@$(PYTEST) -q --ignore tests/sdk --ignore tests/packaging -m 'not slow and not chaos and not conformance' $(PYTEST_ARGS)
 
 test-pythons:  ## The host half in both worlds on Python 3.12 and 3.13, where they are installed
 	@tools/test_pythons.sh 3.12 3.13 -- $(PYTEST_ARGS)
@@ -54,23 +54,23 @@ conformance: worlds  ## Replay recorded provider exchanges in both worlds
 	@for world in a b; do .venvs/$$world/bin/python -m pytest -m conformance $(PYTEST_ARGS) || exit; done
 
 chaos: .venv/.stamp  ## Kill processes and damage files for minutes; nothing lost, nothing doubled
-	@$(PYTEST) -m chaos --timeout 3600 $(PYTEST_ARGS)
+	@$(PYTEST) --ignore tests/sdk --ignore tests/packaging -m chaos --timeout 3600 $(PYTEST_ARGS)
 
 coverage: .venv/.stamp  ## Branch coverage of the tests that run in .venv, subprocesses included
-	@$(PYTEST) -q --ignore tests/sdk --cov --cov-report term $(PYTEST_ARGS)
+	@$(PYTEST) -q --ignore tests/sdk --ignore tests/packaging --cov --cov-report term $(PYTEST_ARGS)
 
 bench: .venv/.stamp .venvs/a/.stamp .venvs/b/.stamp  ## Cost of start-up and of a call, bare and hooked, interleaved
 	@$(PYTHON) -m benchmarks
 
 smoke: .venv/.stamp  ## Build the wheel, install it alone and with the job extra, make one call
-	@$(PYTHON) -m tools.smoke
+	@$(PYTEST) -q tests/packaging $(PYTEST_ARGS)
 
 # -- style --
 
 lint: .venv/.stamp  ## ruff, import borders, spelling
 	@.venv/bin/ruff check -q
 	@.venv/bin/ruff format -q --check
-	@.venv/bin/lint-imports --no-logo >.venv/borders.txt || { cat .venv/borders.txt; exit 1; }
+	@.venv/bin/lint-imports --no-logo >.venv/borders.txt 2>&1 || { cat .venv/borders.txt; exit 1; }
 	@.venv/bin/codespell
 
 types: .venv/.stamp  ## mypy --strict and pyright

@@ -1,7 +1,7 @@
 """The import-linter contract of this house: a package may import what it lists, and nothing else.
 
-import-linter's own `forbidden` contract names what must stay out, so that a library nobody thought of
-gets in. Here the list is of what may come in; the standard library and the package itself always may.
+import-linter's own `forbidden` contract names what must stay out, so a library that nobody thought
+of gets in. Here the list says what may come in; the standard library and the package itself may.
 """
 
 from __future__ import annotations
