@@ -1,0 +1,281 @@
+"""One logical provider call: begun at an SDK's choke point, finished once, written as one receipt.
+
+A context variable holds the call that is open here, so that layers know of each other: the innermost observer
+writes the receipt, the outermost one's attribution goes on it, and layers in between add only their name.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any, NamedTuple, Protocol
+
+from anchor_autopatch.core.records import Attribution, Receipt
+from anchor_autopatch.host import callsite, context, failures, identity, ids, outbox
+from anchor_autopatch.host.sites import Site
+
+active: ContextVar[Call | None] = ContextVar("anchor_call", default=None)
+
+
+class Seen(NamedTuple):
+    """What a reader took from a response: usage verbatim, and what the price depends on; never content."""
+
+    raw_usage: str | None = None
+    shape: str | None = None
+    model: str | None = None
+    response_id: str | None = None
+    facts: dict[str, object] | None = None
+    source: str = "provider"
+    """provider | partial | estimated; `absent` follows from there being neither usage nor units."""
+
+
+NOTHING = Seen()
+
+
+class Call:
+    """The state of one open call; lives only as long as the call and its stream do."""
+
+    __slots__ = (
+        "_done", "_started_ns", "attempts", "attribution", "billable", "children", "facts", "failed_children",
+        "http_status", "injected", "last_receipt_id", "occurred_at_us", "operation", "parent", "provider",
+        "provider_request_id", "reader", "request_model", "sdk", "site", "stream", "target",
+    )  # fmt: skip
+
+    def __init__(self, target: str, operation: str, model: str | None, site: Site | None, *, stream: bool) -> None:
+        parent = active.get()
+        self.target = target
+        self.parent = parent
+        self.operation = operation
+        self.request_model = model
+        self.site = site
+        self.provider = site.provider_for(model) if site else "unmapped"
+        self.stream = stream
+        self.billable = True
+        self.facts: dict[str, object] | None = None
+        self.reader: Any = None
+        self.injected = False
+        self.http_status: int | None = None
+        self.attempts: int | None = None
+        self.provider_request_id: str | None = None
+        self.children = 0
+        self.failed_children = 0
+        self.last_receipt_id: str | None = None
+        self._done = False
+        if parent is None:
+            self.sdk = target
+            self.attribution = _attribution()
+        else:
+            self.sdk = f"{parent.sdk}>{target}"
+            self.attribution = parent.attribution
+        self.occurred_at_us = time.time_ns() // 1000
+        self._started_ns = time.perf_counter_ns()
+
+    def adopted(self) -> None:
+        """Tells the layers above that this call observes the provider, so that they write no receipt."""
+        layer = self.parent
+        while layer is not None:
+            layer.children += 1
+            layer = layer.parent
+
+    def succeed(self, seen: Seen | None, result: object = None) -> None:
+        """Writes the receipt of a call whose answer (or whole stream) has been read."""
+        self._finish("ok", seen or NOTHING, result)
+
+    def cut_short(self, seen: Seen | None) -> None:
+        """Writes the receipt of a stream that the application left before its end."""
+        self._finish("partial", seen or NOTHING, None)
+
+    def fail(self, error: BaseException, seen: Seen | None = None, *, begun: bool = False) -> None:
+        """Leaves an exception event, and a receipt where the provider may have billed the call.
+
+        Args:
+            error: What the SDK raised.
+            seen: What was read of a stream before it broke.
+            begun: True when a part of the answer had arrived.
+        """
+        if self._done:
+            return
+        if self.failed_children and not self.children:
+            # An inner layer has told this failure already.
+            self._done = True
+            return
+        failure = failures.read(error)
+        failure_class = failures.classify_error(error, failure)
+        if begun and failure_class != "client_cancelled":
+            failure_class = "partial_stream"
+        outcome = "cancelled" if failure_class == "client_cancelled" else "partial" if begun else "error"
+        self.http_status = self.http_status or failure.http_status
+        receipt_id = None
+        if begun or failures.may_be_billed(error, failure_class):
+            receipt_id = self._finish(outcome, seen or NOTHING, None)
+        self._done = True
+        self._tell_parents_of_failure()
+        if failure_class != "client_cancelled":
+            failures.record(self, failure, failure_class, receipt_id)
+
+    def _tell_parents_of_failure(self) -> None:
+        layer = self.parent
+        while layer is not None:
+            layer.failed_children += 1
+            layer = layer.parent
+
+    def _finish(self, outcome: str, seen: Seen, result: object) -> str | None:
+        if self._done:
+            return None
+        self._done = True
+        receipt_id = ids.uuid7()
+        outbox.write_receipt(self._receipt(receipt_id, outcome, seen))
+        self._remember(receipt_id, seen, result)
+        return receipt_id
+
+    def _receipt(self, receipt_id: str, outcome: str, seen: Seen) -> Receipt:
+        who = self.attribution
+        site = self.site
+        facts = _merged(self.facts, seen.facts)
+        return Receipt(
+            receipt_id,
+            self.occurred_at_us,
+            (time.perf_counter_ns() - self._started_ns) // 1000,
+            *who,
+            self.provider,
+            site.host if site else None,
+            site.api_key_id if site else None,
+            self.sdk,
+            self.operation,
+            self.request_model,
+            seen.model,
+            seen.response_id,
+            self.provider_request_id,
+            outcome,
+            self.http_status,
+            1 if self.stream else 0,
+            self.attempts,
+            _usage_source(seen, facts),
+            seen.shape,
+            seen.raw_usage,
+            json.dumps(facts, separators=(",", ":")) if facts else None,
+            1 if self.billable else 0,
+            None,
+        )
+
+    def _remember(self, receipt_id: str, seen: Seen, result: object) -> None:
+        if result is not None:
+            identity.remember(result, receipt_id)
+        if seen.response_id is not None:
+            identity.remember_response_id(self.provider, seen.response_id, receipt_id)
+        layer = self.parent
+        while layer is not None:
+            layer.last_receipt_id = receipt_id
+            layer = layer.parent
+
+
+def _attribution() -> Attribution:
+    who = context.current()
+    site = callsite.find(depth=5)
+    # Rebuilt by position: `_replace` costs 2 us, and this runs in every call.
+    return Attribution(*who[:9], site, *who[10:]) if site is not None else who
+
+
+_UNITS = ("images", "characters", "seconds", "duration", "pages", "searches")
+"""Price facts that are quantities: what is billed where there is no usage object."""
+
+
+def _usage_source(seen: Seen, facts: dict[str, object] | None) -> str:
+    if seen.raw_usage is not None:
+        return seen.source
+    if facts is None or not any(unit in facts for unit in _UNITS):
+        return "absent"
+    # Counted in the answer, or else only in what was asked for.
+    return "provider" if seen.facts and any(unit in seen.facts for unit in _UNITS) else "estimated"
+
+
+def _merged(first: dict[str, object] | None, second: dict[str, object] | None) -> dict[str, object] | None:
+    if first and second:
+        return {**first, **second}
+    return first or second
+
+
+class Adapter(Protocol):
+    """What an SDK family tells `wrap` about its choke point; every method is guarded by its family."""
+
+    def open(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opened | None:
+        """The call that begins here with its (perhaps copied) arguments; None when it is none of ours."""
+
+    def close(self, call: Call, result: Any) -> None:
+        """Reads the answer, or arranges for its stream to be watched."""
+
+    def refused_injection(self, call: Call, error: BaseException) -> bool:
+        """True when only our own addition to the request can have caused this error."""
+
+    def fail(self, call: Call, error: BaseException) -> None:
+        """Records the failure."""
+
+
+class Opened(NamedTuple):
+    """A begun call, and the arguments with which the SDK's function is run."""
+
+    call: Call
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+def wrap(adapter: Adapter) -> Callable[[Any], Any]:
+    """Makes a plain synchronous function around an SDK's choke point."""
+
+    def make(original: Any) -> Any:
+        @wraps(original)
+        def request(self: Any, *args: Any, **kwargs: Any) -> Any:
+            opened = adapter.open(self, args, kwargs)
+            if opened is None:
+                return original(self, *args, **kwargs)
+            call = opened.call
+            token = active.set(call)
+            try:
+                result = original(self, *opened.args, **opened.kwargs)
+            except BaseException as error:
+                if not adapter.refused_injection(call, error):
+                    adapter.fail(call, error)
+                    raise
+            else:
+                adapter.close(call, result)
+                return result
+            finally:
+                active.reset(token)
+            # Outside the handler, so that an error of the second try has no trace of the first.
+            return request(self, *args, **kwargs)
+
+        return request
+
+    return make
+
+
+def wrap_async(adapter: Adapter) -> Callable[[Any], Any]:
+    """Makes a plain coroutine function around an SDK's asynchronous choke point."""
+
+    def make(original: Any) -> Any:
+        @wraps(original)
+        async def request(self: Any, *args: Any, **kwargs: Any) -> Any:
+            opened = adapter.open(self, args, kwargs)
+            if opened is None:
+                return await original(self, *args, **kwargs)
+            call = opened.call
+            token = active.set(call)
+            try:
+                result = await original(self, *opened.args, **opened.kwargs)
+            except BaseException as error:
+                if not adapter.refused_injection(call, error):
+                    adapter.fail(call, error)
+                    raise
+            else:
+                adapter.close(call, result)
+                return result
+            finally:
+                active.reset(token)
+            return await request(self, *args, **kwargs)
+
+        return request
+
+    return make

@@ -1,0 +1,227 @@
+"""Who causes the calls made here: bound in code, else the environment; resolved when a call begins.
+
+The bound part is one immutable value in a context variable, so that concurrent tasks and threads cannot change
+each other's; a nested `attribute` adds to the outer one and takes back only what it set.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any, TypeVar
+
+from anchor_autopatch.core.records import Attribution
+from anchor_autopatch.core.scrub import scrub
+
+_VALUE_LIMIT = 256
+_LABEL_LIMIT = 64
+_ENVIRONMENT = {
+    "team": "ANCHOR_TEAM",
+    "service": "ANCHOR_SERVICE",
+    "feature": "ANCHOR_FEATURE",
+    "environment": "ANCHOR_ENVIRONMENT",
+    "region": "ANCHOR_REGION",
+    "cost_center": "ANCHOR_COST_CENTER",
+}
+# OpenTelemetry resource attributes, semantic conventions 1.37 (read 2026-11); `team` is ours.
+_RESOURCE_ATTRIBUTES = {
+    "service.name": "service",
+    "deployment.environment.name": "environment",
+    "deployment.environment": "environment",
+    "cloud.region": "region",
+    "team": "team",
+}
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_Fields = dict[str, str]
+
+
+class _Bound:
+    """Fields and labels set in code; never changed after it was made."""
+
+    __slots__ = ("_resolved", "fields", "labels")
+
+    def __init__(self, fields: _Fields, labels: _Fields) -> None:
+        self.fields = fields
+        self.labels = labels
+        self._resolved: Attribution | None = None
+
+    def resolved(self) -> Attribution:
+        """Merged over the environment; worked out once, at the first call made under it."""
+        if self._resolved is None:
+            self._resolved = _merge(self.fields, self.labels)
+        return self._resolved
+
+
+_bound: ContextVar[_Bound | None] = ContextVar("anchor_attribution", default=None)
+_from_environment: tuple[_Fields, dict[str, str], _Fields] | None = None
+_default: Attribution | None = None
+
+
+class attribute:  # noqa: N801 - reads as a verb: `with attribute(team="search"):`
+    """Binds who causes the provider calls made inside; a context manager and a decorator, sync and async.
+
+    Fields that are not given keep the value of the surrounding `attribute`, header, rule or environment.
+
+    Args:
+        team: Who pays.
+        service: The application or component.
+        feature: What the call is for.
+        environment: production, staging, ...
+        user_id: The end user, as your policy allows it to be named.
+        request_id: The request or job that the call belongs to.
+        labels: Further names and values, stored as a JSON object.
+    """
+
+    __slots__ = ("_fields", "_labels", "_tokens")
+
+    def __init__(
+        self,
+        team: str | None = None,
+        service: str | None = None,
+        feature: str | None = None,
+        environment: str | None = None,
+        user_id: str | None = None,
+        request_id: str | None = None,
+        **labels: object,
+    ) -> None:
+        given = {
+            "team": team,
+            "service": service,
+            "feature": feature,
+            "environment": environment,
+            "user_id": user_id,
+            "request_id": request_id,
+        }
+        self._fields = {name: _clean(value) for name, value in given.items() if value is not None}
+        self._labels = _clean_labels(labels)
+        self._tokens: list[Token[_Bound | None]] = []
+
+    def __enter__(self) -> attribute:
+        outer = _bound.get()
+        fields = {**outer.fields, **self._fields} if outer else self._fields
+        labels = {**outer.labels, **self._labels} if outer else self._labels
+        self._tokens.append(_bound.set(_Bound(fields, labels)))
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        try:
+            _bound.reset(self._tokens.pop())
+        except (ValueError, IndexError):
+            # Left in another context than it was entered in (a generator moved between tasks): the value dies
+            # with the context that it was set in.
+            return
+
+    async def __aenter__(self) -> attribute:
+        return self.__enter__()
+
+    async def __aexit__(self, *exception: object) -> None:
+        self.__exit__(*exception)
+
+    def __call__(self, function: _Function) -> _Function:
+        """Binds for every run of the decorated function; each run has its own binding."""
+        if iscoroutinefunction(function):
+
+            @wraps(function)
+            async def run_async(*args: Any, **kwargs: Any) -> Any:
+                with self._again():
+                    return await function(*args, **kwargs)
+
+            return run_async  # type: ignore[return-value]  # same signature by wraps
+
+        @wraps(function)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            with self._again():
+                return function(*args, **kwargs)
+
+        return run  # type: ignore[return-value]  # same signature by wraps
+
+    def _again(self) -> attribute:
+        fresh = attribute()
+        fresh._fields, fresh._labels = self._fields, self._labels
+        return fresh
+
+
+def current() -> Attribution:
+    """The attribution that a call made here and now would carry, without its call site."""
+    bound = _bound.get()
+    return bound.resolved() if bound is not None else _environment_default()
+
+
+def forget_environment() -> None:
+    """Reads the environment variables anew at the next call; for tests and for programs that set them late."""
+    global _from_environment, _default
+    _from_environment = None
+    _default = None
+
+
+def _environment_default() -> Attribution:
+    global _default
+    if _default is None:
+        _default = _merge({}, {})
+    return _default
+
+
+def _merge(fields: _Fields, labels: _Fields) -> Attribution:
+    values, sources, base_labels = _environment()
+    sources = {**sources, **dict.fromkeys(fields, "code")}
+    merged_labels = {**base_labels, **labels}
+    if merged_labels:
+        sources["labels"] = "code" if labels else "environment"
+    return Attribution(
+        **{**values, **fields},
+        labels=_json(merged_labels) if merged_labels else None,
+        attribution_source=_json(sources) if sources else None,
+    )
+
+
+def _environment() -> tuple[_Fields, dict[str, str], _Fields]:
+    global _from_environment
+    if _from_environment is None:
+        _from_environment = _read_environment()
+    return _from_environment
+
+
+def _read_environment() -> tuple[_Fields, dict[str, str], _Fields]:
+    values: _Fields = {}
+    sources: dict[str, str] = {}
+    for name, value in _otel_fields().items():
+        values[name], sources[name] = value, "otel"
+    for name, variable in _ENVIRONMENT.items():
+        if os.environ.get(variable):
+            values[name], sources[name] = _clean(os.environ[variable]), "environment"
+    return values, sources, _clean_labels(_pairs(os.environ.get("ANCHOR_LABELS", "")))
+
+
+def _otel_fields() -> _Fields:
+    attributes = _pairs(os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""))
+    if os.environ.get("OTEL_SERVICE_NAME"):
+        attributes["service.name"] = os.environ["OTEL_SERVICE_NAME"]
+    fields: _Fields = {}
+    for key, name in _RESOURCE_ATTRIBUTES.items():
+        if attributes.get(key):
+            fields.setdefault(name, _clean(attributes[key]))
+    return fields
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """`k=v,k=v` as a dict; entries without `=` are left out (they are reported by `anchor policy check`)."""
+    entries = (part.partition("=") for part in text.split(","))
+    return {key.strip(): value.strip() for key, found, value in entries if found and key.strip()}
+
+
+def _clean_labels(labels: dict[str, Any]) -> _Fields:
+    kept = list(labels.items())[:_LABEL_LIMIT]
+    return {_clean(key): _clean(value) for key, value in kept if value is not None}
+
+
+def _clean(value: object) -> str:
+    return scrub(str(value), _VALUE_LIMIT)
+
+
+def _json(value: dict[str, str]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)

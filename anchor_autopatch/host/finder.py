@@ -1,0 +1,89 @@
+"""A small `sys.meta_path` finder that runs a patcher right after its target module has been executed.
+
+It never finds a module itself: it asks the finders behind it, and sets `exec_module` on the one loader instance
+that they return, so that `__spec__`, `__loader__`, `inspect.getsource` and resources stay as they are.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from anchor_autopatch.host.targets import TARGETS, Target
+
+_BY_TRIGGER = {target.trigger: target for target in TARGETS}
+
+
+class AnchorFinder:
+    """Watches for the trigger modules of the targets; every other import costs one set lookup."""
+
+    def __init__(self, disabled: frozenset[str]) -> None:
+        self.waiting = {trigger: target for trigger, target in _BY_TRIGGER.items() if target.name not in disabled}
+        self._searching: set[str] = set()
+
+    def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def]  # importlib's protocol
+        """The spec that the other finders give, with its loader told to call the patcher afterwards."""
+        if name not in self.waiting or name in self._searching:
+            return None
+        self._searching.add(name)
+        try:
+            spec = _ask_the_others(self, name, path, target)
+        finally:
+            self._searching.discard(name)
+        if spec is not None and spec.loader is not None:
+            _run_after(spec.loader, self.waiting[name])
+        return spec
+
+
+def _ask_the_others(ours, name, path, target):  # type: ignore[no-untyped-def]
+    for finder in sys.meta_path:
+        if finder is ours:
+            continue
+        find_spec = getattr(finder, "find_spec", None)
+        spec = find_spec(name, path, target) if find_spec is not None else None
+        if spec is not None:
+            return spec
+    return None
+
+
+def _run_after(loader, target: Target) -> None:  # type: ignore[no-untyped-def]
+    original = loader.exec_module
+
+    def exec_module(module) -> None:  # type: ignore[no-untyped-def]
+        # The loader is its old self before the module runs: a reload or an introspection meets no trace of us.
+        del loader.exec_module
+        original(module)
+        apply(target)
+
+    try:
+        loader.exec_module = exec_module
+    except AttributeError:
+        # A loader without instance attributes (a frozen or C module): cannot be watched; `anchor doctor` reports
+        # the target as not patched.
+        return
+
+
+def apply(target: Target) -> None:
+    """Patches one target whose trigger module has been executed; never raises."""
+    from anchor_autopatch.host import patching
+
+    patching.apply(target)
+
+
+def add(disabled: frozenset[str]) -> None:
+    """Puts the finder first on `sys.meta_path` and patches targets that are imported already."""
+    if any(isinstance(finder, AnchorFinder) for finder in sys.meta_path):
+        return
+    ours = AnchorFinder(disabled)
+    sys.meta_path.insert(0, ours)
+    for trigger, target in ours.waiting.items():
+        if trigger in sys.modules:
+            apply(target)
+
+
+def remove() -> None:
+    """Takes the finder off `sys.meta_path` and undoes every patch."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, AnchorFinder)]
+    if "anchor_autopatch.host.patching" in sys.modules:
+        from anchor_autopatch.host import patching
+
+        patching.undo_all()

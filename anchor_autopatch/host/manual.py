@@ -1,0 +1,101 @@
+"""`record()` for a manual logging call site that is already there: never doubles what a patch has written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from anchor_autopatch.host import identity, outbox
+from anchor_autopatch.host.calls import Call, Seen
+from anchor_autopatch.host.patching import guarded
+from anchor_autopatch.host.providers.reading import facts, get, text, to_json
+from anchor_autopatch.host.sites import site
+
+_INNER = ("response", "raw", "parsed", "data", "body", "result")
+"""Where wrappers keep the provider's answer, in the order in which they are tried."""
+_USAGE_NAMES = ("usage", "usage_metadata", "usageMetadata")
+_DEPTH = 3
+
+
+def record(response: object, *, provider: str | None = None, model: str | None = None) -> None:
+    """Makes sure that a provider's answer has its receipt.
+
+    An answer that a patch saw has one already: then nothing is written. One that no patch saw (a dict, a wrapper, an
+    SDK that is not supported) gets its billable receipt here; without a response id each call counts.
+
+    Args:
+        response: The answer: an SDK object, a dict, or something that holds one.
+        provider: Who invoices, in LiteLLM's names; the usage decides how it is metered.
+        model: The model that was asked for, where the answer does not name it.
+    """
+    _record(response, provider, model)
+
+
+def flush() -> int:
+    """Writes what waits in memory after a disk failure; returns how many rows still wait (0 = all durable)."""
+    return outbox.flush()
+
+
+@guarded("record")
+def _record(response: object, provider: str | None, model: str | None) -> None:
+    layers = list(_layers(response))
+    if any(identity.receipt_of(layer) is not None for layer in layers):
+        return
+    answer = next((layer for layer in layers if _usage(layer) is not None), response)
+    response_id = text(answer, "id") or text(answer, "responseId") or text(answer, "response_id")
+    if response_id is not None and identity.receipt_of_response_id(response_id, provider) is not None:
+        return
+    usage = _usage(answer)
+    served = text(answer, "model") or text(answer, "model_version") or text(answer, "modelVersion")
+    call = Call("record", "record", model or served, None, stream=False)
+    call.site = site(provider or "unmapped", None, None)
+    call.provider = call.site.provider
+    shape = usage_shape(usage)
+    # What has no shape of its own is still evidence: kept verbatim, and metered once the shape is known.
+    seen = Seen(to_json(usage), shape, served, response_id, facts(answer, "service_tier"))
+    call.succeed(seen, response)
+
+
+def usage_shape(usage: Any) -> str | None:
+    """Which meaning a usage object has, by its own names; None when they tell nothing."""
+    names = _names(usage)
+    if names & {"promptTokenCount", "prompt_token_count"}:
+        return "gemini.generate_content"
+    if names & {"cache_creation_input_tokens", "cache_read_input_tokens"} and "input_tokens" in names:
+        return "anthropic.messages"
+    if "prompt_tokens" in names:
+        details = get(usage, "prompt_tokens_details")
+        folded = names & {"cache_creation_input_tokens"} or "cache_creation_tokens" in _names(details)
+        return "litellm.usage" if folded else "openai.chat"
+    if "input_tokens" in names:
+        return "openai.responses" if names & {"input_tokens_details", "total_tokens"} else "anthropic.messages"
+    return None
+
+
+def _names(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        return set(value)
+    as_json = to_json(value)
+    decoded = json.loads(as_json) if as_json else {}
+    return set(decoded) if isinstance(decoded, dict) else set()
+
+
+def _usage(answer: object) -> Any:
+    return next((usage for name in _USAGE_NAMES if (usage := get(answer, name)) is not None), None)
+
+
+def _layers(response: object) -> Iterator[object]:
+    """The object itself and what it wraps, outermost first."""
+    waiting, seen = [(response, 0)], 0
+    while waiting and seen < 20:
+        layer, depth = waiting.pop(0)
+        seen += 1
+        yield layer
+        if depth < _DEPTH:
+            inner = (get(layer, name) for name in _INNER)
+            waiting += [(value, depth + 1) for value in inner if _may_hold_an_answer(value)]
+
+
+def _may_hold_an_answer(value: object) -> bool:
+    return value is not None and not isinstance(value, (str, bytes, int, float, list, tuple)) and not callable(value)

@@ -1,0 +1,134 @@
+"""Puts our functions in the place of an SDK's, takes them away again, and keeps our faults out of its calls.
+
+Everything of ours that runs inside a user's call goes through `guarded`: a fault of ours ends there, is counted, and
+after `FAULT_LIMIT` of them the target is switched off for the rest of the process.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from importlib import import_module
+from types import FunctionType
+from typing import Any, NamedTuple, TypeVar
+
+from anchor_autopatch.host.targets import Target
+
+FAULT_LIMIT = 10
+
+_Result = TypeVar("_Result")
+
+
+class State(NamedTuple):
+    """What became of one target in this process; what `anchor doctor` prints."""
+
+    name: str
+    version: str | None
+    patched: bool
+    reason: str | None
+    """Why it is not patched, or why it was switched off later; None when all is well."""
+
+
+states: dict[str, State] = {}
+off: set[str] = set()
+"""Targets that were switched off after too many faults."""
+_faults: dict[str, int] = {}
+_undo: list[tuple[object, str, object]] = []
+
+
+class NotPatchable(Exception):
+    """The SDK's shape is not the one that the patcher knows; the text says which part is missing."""
+
+
+def apply(target: Target) -> None:
+    """Patches one target and records the result in `states`; never raises, since the host is importing."""
+    version = None
+    try:
+        module = sys.modules[target.trigger]
+        patcher = import_module(target.patcher)
+        version = patcher.version()
+        if _is_older(version, target.minimum):
+            raise NotPatchable(f"{target.distribution} {version} is older than {target.minimum}")
+        patcher.patch(module)
+    except Exception as error:  # noqa: BLE001 - the host's import goes on; `states` tells the doctor
+        states[target.name] = State(target.name, version, False, f"{type(error).__name__}: {error}")
+        return
+    states[target.name] = State(target.name, version, True, None)
+
+
+def _is_older(version: str | None, minimum: str) -> bool:
+    return version is not None and _release(version) < _release(minimum)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    numbers = []
+    for part in version.split(".")[:3]:
+        digits = "".join(c for c in part if c.isdigit())
+        if not digits:
+            break
+        numbers.append(int(digits))
+    return tuple(numbers)
+
+
+def replace(owner: object, name: str, make: Callable[[Any], object]) -> None:
+    """Sets `owner.name` to `make(original)`, once: an attribute that is ours already stays.
+
+    Raises:
+        NotPatchable: `owner` has no attribute of its own of that name, or it is not a plain function.
+    """
+    original = vars(owner).get(name)
+    if getattr(original, "_anchor_original", None) is not None:
+        return
+    if not isinstance(original, FunctionType):
+        raise NotPatchable(f"{getattr(owner, '__name__', owner)!r} has no function {name!r}")
+    ours = make(original)
+    ours._anchor_original = original  # type: ignore[attr-defined]  # the mark that makes this idempotent
+    setattr(owner, name, ours)
+    _undo.append((owner, name, original))
+
+
+def replace_if_present(owner: object, name: str, make: Callable[[Any], object]) -> None:
+    """Like `replace`, for a function that not every supported version has."""
+    if isinstance(vars(owner).get(name), FunctionType):
+        replace(owner, name, make)
+
+
+def undo_all() -> None:
+    """Puts every original back, last first."""
+    while _undo:
+        owner, name, original = _undo.pop()
+        setattr(owner, name, original)
+    states.clear()
+
+
+def guarded(target: str) -> Callable[[Callable[..., _Result]], Callable[..., _Result | None]]:
+    """Decorates a function of ours that runs inside a user's call: its fault becomes None and is counted."""
+
+    def decorate(function: Callable[..., _Result]) -> Callable[..., _Result | None]:
+        @wraps(function)
+        def run(*args: Any) -> _Result | None:
+            try:
+                return function(*args)
+            except Exception as fault:  # noqa: BLE001 - the user's call goes on; the fault is counted and recorded
+                note_fault(target, function.__name__, fault)
+                return None
+
+        return run
+
+    return decorate
+
+
+def note_fault(target: str, where: str, fault: Exception) -> None:
+    """Counts a fault of ours, leaves one exception event for the first, and switches a failing target off."""
+    count = _faults.get(target, 0) + 1
+    _faults[target] = count
+    if count == FAULT_LIMIT:
+        off.add(target)
+        known = states.get(target)
+        version = known.version if known else None
+        states[target] = State(target, version, False, f"switched off after {count} internal errors")
+    if count in (1, FAULT_LIMIT):
+        from anchor_autopatch.host import failures
+
+        failures.record_internal(target, where, fault, switched_off=count == FAULT_LIMIT)

@@ -1,0 +1,99 @@
+"""The Anthropic SDK, 0.75 and later: messages, plain and streamed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from types import ModuleType
+from typing import Any
+
+from anchor_autopatch.host.calls import NOTHING, Seen
+from anchor_autopatch.host.providers import stainless
+from anchor_autopatch.host.providers.reading import get, text, to_json
+from anchor_autopatch.host.streams import Reader
+
+_OPERATIONS = {"/v1/messages": "chat", "/v1/complete": "text_completion"}
+_SHAPE = "anthropic.messages"
+
+
+def version() -> str | None:
+    """The imported SDK's version."""
+    return getattr(sys.modules.get("anthropic._version"), "__version__", None)
+
+
+def patch(base_client: ModuleType) -> None:
+    """Wraps the choke points; `base_client` is `anthropic._base_client`."""
+    stainless.patch(_FAMILY, base_client, sys.modules["anthropic._streaming"])
+
+
+def read_request(_operation: str, _body: dict[str, Any]) -> dict[str, object] | None:
+    """Nothing: tier, speed and geography of a message stand in its usage."""
+    return None
+
+
+def read_usage(_operation: str, answer: Any) -> Seen:
+    """Usage and served model of a parsed message or of its JSON."""
+    usage = to_json(get(answer, "usage"))
+    return Seen(usage, _SHAPE if usage else None, text(answer, "model"), text(answer, "id"))
+
+
+class _MessageReader:
+    """Events of a message: the input side stands in message_start, the cumulative output in message_delta."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        self._message: Any = None
+        self._delta: Any = None
+
+    def feed(self, event: Any) -> bool:
+        self.begun = True
+        kind = event.type
+        if kind == "message_delta":
+            self._delta = event.usage
+        elif kind == "message_start":
+            self._message = event.message
+        return False
+
+    def seen(self) -> Seen:
+        if self._message is None:
+            return NOTHING
+        usage = json.loads(to_json(get(self._message, "usage")) or "{}")
+        if self._delta is None:
+            # The output count of message_start is a placeholder, not a measurement.
+            usage.pop("output_tokens", None)
+        else:
+            later = json.loads(to_json(self._delta) or "{}")
+            usage.update((name, value) for name, value in later.items() if value is not None)
+        return Seen(
+            json.dumps(usage, separators=(",", ":")),
+            _SHAPE,
+            text(self._message, "model"),
+            text(self._message, "id"),
+            source="provider" if self._delta is not None else "partial",
+        )
+
+    def complete(self) -> bool:
+        return self._delta is not None
+
+
+def _reader(_operation: str, _injected: bool) -> Reader:  # noqa: FBT001 - the family's signature
+    return _MessageReader()
+
+
+_FAMILY = stainless.Family(
+    name="anthropic",
+    provider="anthropic",
+    class_providers={
+        "AnthropicBedrock": "bedrock",
+        "AnthropicBedrockMantle": "bedrock",
+        "AnthropicVertex": "vertex_ai",
+        "AnthropicFoundry": "azure_ai",
+        "AnthropicAWS": "bedrock",
+    },
+    operations=_OPERATIONS,
+    request_id_header="request-id",
+    request_facts=read_request,
+    read_usage=read_usage,
+    stream_reader=_reader,
+    usage_on_request=None,
+)

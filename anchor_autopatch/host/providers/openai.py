@@ -1,0 +1,187 @@
+"""The OpenAI SDK, 1.30 and later: which paths cost money, and how their answers tell usage."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+from anchor_autopatch.host.calls import NOTHING, Seen
+from anchor_autopatch.host.providers import stainless
+from anchor_autopatch.host.providers.reading import facts, get, text, to_json
+from anchor_autopatch.host.streams import Reader
+
+_OPERATIONS = {
+    "/chat/completions": "chat",
+    "/completions": "text_completion",
+    "/responses": "responses",
+    "/responses/compact": "responses",
+    "/embeddings": "embeddings",
+    "/images/generations": "image_generation",
+    "/images/edits": "image_generation",
+    "/images/variations": "image_generation",
+    "/audio/speech": "speech",
+    "/audio/transcriptions": "transcription",
+    "/audio/translations": "transcription",
+}
+_SHAPES = {
+    "chat": "openai.chat",
+    "text_completion": "openai.chat",
+    "embeddings": "openai.chat",
+    "responses": "openai.responses",
+    "image_generation": "openai.images",
+    "transcription": "openai.transcription",
+}
+_TERMINAL_EVENTS = ("response.completed", "response.incomplete", "response.failed")
+
+
+def version() -> str | None:
+    """The imported SDK's version."""
+    return getattr(sys.modules.get("openai._version"), "__version__", None)
+
+
+def patch(base_client: ModuleType) -> None:
+    """Wraps the choke points; `base_client` is `openai._base_client`."""
+    stainless.patch(_FAMILY, base_client, sys.modules["openai._streaming"])
+
+
+def read_request(operation: str, body: dict[str, Any]) -> dict[str, object] | None:
+    """What the price of a request depends on, where the answer may not repeat it."""
+    if operation == "image_generation":
+        return facts(body, "size", "quality", "n")
+    if operation == "speech":
+        spoken = body.get("input")
+        return {"characters": len(spoken)} if isinstance(spoken, str) else None
+    return None
+
+
+def read_usage(operation: str, answer: Any) -> Seen:
+    """Usage, served model and tier of a parsed answer or of its JSON."""
+    if operation == "image_generation":
+        return _read_images(answer)
+    usage = to_json(get(answer, "usage"))
+    return Seen(
+        usage,
+        _SHAPES.get(operation) if usage else None,
+        text(answer, "model"),
+        text(answer, "id"),
+        facts(answer, "service_tier") if operation in ("chat", "responses") else _duration(answer, usage),
+    )
+
+
+def _read_images(answer: Any) -> Seen:
+    usage = to_json(get(answer, "usage"))
+    images = get(answer, "data")
+    counted = {"images": len(images)} if isinstance(images, list) else {}
+    described = facts(answer, "size", "quality") or {}
+    found = {**counted, **{f"image_{name}": value for name, value in described.items()}}
+    return Seen(usage, "openai.images" if usage else None, facts=found or None)
+
+
+def _duration(answer: Any, usage: str | None) -> dict[str, object] | None:
+    # whisper-1 with verbose_json: the length of the audio stands in the answer, not in a usage object.
+    return None if usage else facts(answer, "duration")
+
+
+class _ChatReader:
+    """Chunks of a chat or legacy completion: usage stands in the last chunk that has it."""
+
+    def __init__(self, *, injected: bool) -> None:
+        self.begun = False
+        self._injected = injected
+        self._usage: Any = None
+        self._last: Any = None
+
+    def feed(self, chunk: Any) -> bool:
+        self.begun = True
+        usage = chunk.usage
+        if usage is None:
+            if self._last is None:
+                self._last = chunk
+            return False
+        self._usage = usage
+        self._last = chunk
+        # Only a chunk that is there because of us may be hidden: others carry the last words of a choice.
+        return self._injected and not chunk.choices
+
+    def seen(self) -> Seen:
+        chunk = self._last
+        if chunk is None:
+            return NOTHING
+        usage = to_json(self._usage)
+        return Seen(
+            usage, "openai.chat" if usage else None, text(chunk, "model"), text(chunk, "id"), facts(chunk, "service_tier")
+        )
+
+    def complete(self) -> bool:
+        return self._usage is not None
+
+
+class _ResponsesReader:
+    """Events of a response: usage stands in the terminal event."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        self._first: Any = None
+        self._final: Any = None
+
+    def feed(self, event: Any) -> bool:
+        self.begun = True
+        if event.type in _TERMINAL_EVENTS:
+            self._final = event.response
+        elif event.type == "response.created":
+            self._first = event.response
+        return False
+
+    def seen(self) -> Seen:
+        answer = self._final or self._first
+        return read_usage("responses", answer) if answer is not None else NOTHING
+
+    def complete(self) -> bool:
+        return self._final is not None
+
+
+class _EventReader:
+    """Events of image and audio streams: every completed event carries the usage of its part."""
+
+    def __init__(self, operation: str) -> None:
+        self.begun = False
+        self._operation = operation
+        self._completed: list[Any] = []
+
+    def feed(self, event: Any) -> bool:
+        self.begun = True
+        if get(event, "usage") is not None:
+            self._completed.append(event)
+        return False
+
+    def seen(self) -> Seen:
+        if not self._completed:
+            return NOTHING
+        last = self._completed[-1]
+        images = {"images": len(self._completed)} if self._operation == "image_generation" else None
+        return Seen(to_json(get(last, "usage")), _SHAPES.get(self._operation), facts=images)
+
+    def complete(self) -> bool:
+        return bool(self._completed)
+
+
+def _reader(operation: str, injected: bool) -> Reader:  # noqa: FBT001 - the family's signature
+    if operation in ("chat", "text_completion"):
+        return _ChatReader(injected=injected)
+    if operation == "responses":
+        return _ResponsesReader()
+    return _EventReader(operation)
+
+
+_FAMILY = stainless.Family(
+    name="openai",
+    provider="openai",
+    class_providers={"AzureOpenAI": "azure", "BedrockOpenAI": "bedrock"},
+    operations=_OPERATIONS,
+    request_id_header="x-request-id",
+    request_facts=read_request,
+    read_usage=read_usage,
+    stream_reader=_reader,
+    usage_on_request="chat",
+)

@@ -1,0 +1,303 @@
+"""What the SDKs made by the Stainless generator share (openai, anthropic, groq): one base client, one choke point.
+
+`{Sync,Async}APIClient.request` sees every call whichever way it was made (create, parse, stream helpers, raw
+responses, `client.post`), once per logical call; its shape is the same from openai 1.30 to 3.54.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NamedTuple
+
+from anchor_autopatch.host import patching, streams
+from anchor_autopatch.host.calls import NOTHING, Call, Opened, Seen, active, wrap, wrap_async
+from anchor_autopatch.host.identity import ObjectMemo
+from anchor_autopatch.host.patching import guarded
+from anchor_autopatch.host.sites import Site, host_of, site
+
+_RAW_RESPONSE_HEADER = "X-Stainless-Raw-Response"
+_RETRY_HEADER = "x-stainless-retry-count"
+_UNREAD = ("APIResponse", "AsyncAPIResponse", "StreamedBinaryAPIResponse", "AsyncStreamedBinaryAPIResponse")
+_REFUSAL_STATUSES = (400, 404, 422)
+
+
+class Family(NamedTuple):
+    """What one SDK of the family supplies."""
+
+    name: str
+    provider: str
+    """Who invoices a call of the plain client class to the provider's own host."""
+    class_providers: dict[str, str]
+    """Client class name -> who invoices, for the classes that decide it by themselves."""
+    operations: dict[str, str]
+    """End of the URL path -> operation, for everything that can cost money."""
+    request_id_header: str
+    request_facts: Callable[[str, dict[str, Any]], dict[str, object] | None]
+    """(operation, request body) -> what the price depends on."""
+    read_usage: Callable[[str, Any], Seen]
+    """(operation, parsed answer: model object or dict) -> what it tells."""
+    stream_reader: Callable[[str, bool], streams.Reader]
+    """(operation, include_usage was injected) -> a reader of the stream's chunks."""
+    usage_on_request: str | None
+    """The operation whose streams carry usage only when `stream_options.include_usage` asks for it."""
+
+
+class Adapter:
+    """The family's side of `calls.wrap`."""
+
+    def __init__(self, family: Family) -> None:
+        self.family = family
+        guard = guarded(family.name)
+        self.open = guard(self._open)
+        self.close = guard(self._close)
+        self.fail = guard(self._fail)
+        self.refused_injection = guard(self._refused_injection)
+        self.note_response = guard(self._note_response)
+        self.note_closing = guard(self._note_closing)
+        self._sites: ObjectMemo[tuple[object, object, Site]] = ObjectMemo()
+        self._refusing: set[str] = set()
+
+    def _open(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opened | None:
+        if self.family.name in patching.off:
+            return None
+        options = args[1] if len(args) > 1 else kwargs["options"]
+        operation = _operation(self.family.operations, options.method, options.url)
+        body = options.json_data if isinstance(options.json_data, dict) else {}
+        model = body.get("model")
+        stream = bool(kwargs.get("stream"))
+        call = Call(
+            self.family.name,
+            operation or "other",
+            model if isinstance(model, str) else None,
+            self._site(client, options.url),
+            stream=stream,
+        )
+        call.billable = operation is not None
+        if operation is None:
+            return Opened(call, args, kwargs)
+        call.facts = self.family.request_facts(operation, body)
+        if stream:
+            if operation == self.family.usage_on_request and self._may_inject(call, options, body):
+                args, kwargs = _with_usage(args, kwargs, options, body)
+                call.injected = True
+            call.reader = self.family.stream_reader(operation, call.injected)
+        return Opened(call, args, kwargs)
+
+    def _site(self, client: Any, url: str) -> Site:
+        base_url = client._base_url
+        key = getattr(client, "api_key", None)
+        if "://" in url:
+            return self._new_site(client, url, key)
+        known = self._sites.get(client)
+        # A client may be given another address or key later on.
+        if known is not None and known[0] is base_url and known[1] is key:
+            return known[2]
+        found = self._new_site(client, base_url, key)
+        self._sites.put(client, (base_url, key, found))
+        return found
+
+    def _new_site(self, client: Any, url: object, key: object) -> Site:
+        names = [base.__name__.removeprefix("Async") for base in type(client).__mro__]
+        by_class = next((self.family.class_providers[name] for name in names if name in self.family.class_providers), None)
+        return site(
+            by_class or self.family.provider,
+            host_of(url),
+            key if isinstance(key, str) else None,
+            class_decides=by_class is not None,
+        )
+
+    def _may_inject(self, call: Call, options: Any, body: dict[str, Any]) -> bool:
+        chosen = body.get("stream_options")
+        if isinstance(chosen, dict) and "include_usage" in chosen:
+            return False
+        headers = options.headers
+        # Whoever reads the raw lines would see a chunk that he did not ask for.
+        if isinstance(headers, dict) and headers.get(_RAW_RESPONSE_HEADER) == "stream":
+            return False
+        return call.site is not None and call.site.known and call.site.host not in self._refusing
+
+    def _refused_injection(self, call: Call, error: BaseException) -> bool:
+        if not call.injected or getattr(error, "status_code", None) not in _REFUSAL_STATUSES:
+            return False
+        words = f"{error} {getattr(error, 'body', '')}"
+        if "stream_options" not in words and "include_usage" not in words:
+            return False
+        if call.site is not None and call.site.host is not None:
+            self._refusing.add(call.site.host)
+        return True
+
+    def _note_response(self, response: Any, retries_taken: object) -> None:
+        call = active.get()
+        if call is None or call.target != self.family.name:
+            return
+        call.http_status = response.status_code
+        call.provider_request_id = response.headers.get(self.family.request_id_header)
+        if isinstance(retries_taken, int):
+            call.attempts = retries_taken + 1
+        if call.stream and call.billable:
+            streams.watch(response, call)
+
+    def _close(self, call: Call, result: Any) -> None:
+        if not call.billable:
+            return
+        call.adopted()
+        if call.stream:
+            return
+        kind = type(result).__name__
+        if kind in _UNREAD:
+            # The application reads the body by itself; the answer is read when it closes it.
+            call.reader = _UnreadBody(call.operation, self.family.read_usage)
+            streams.watch(result.http_response, call)
+            return
+        raw = kind == "LegacyAPIResponse" or type(result).__module__.startswith("httpx")
+        answer = _raw_answer(getattr(result, "http_response", result)) if raw else result
+        call.succeed(self.family.read_usage(call.operation, answer), result)
+
+    def _fail(self, call: Call, error: BaseException) -> None:
+        request = getattr(error, "request", None) or getattr(getattr(error, "response", None), "request", None)
+        retries = getattr(request, "headers", {}).get(_RETRY_HEADER, "")
+        if call.attempts is None and retries.isdigit():
+            call.attempts = int(retries) + 1
+        call.fail(error)
+
+
+    def wrap_close(self, original: Any) -> Any:
+        """Makes `close` of a response that the application reads by itself."""
+
+        @wraps(original)
+        def close(response: Any) -> Any:
+            self.note_closing(response.http_response)
+            return original(response)
+
+        return close
+
+    def wrap_async_close(self, original: Any) -> Any:
+        """Makes the asynchronous `close` of a response that the application reads by itself."""
+
+        @wraps(original)
+        async def close(response: Any) -> Any:
+            self.note_closing(response.http_response)
+            return await original(response)
+
+        return close
+
+    def _note_closing(self, response: Any) -> None:
+        call = streams.find(response)
+        if call is None:
+            return
+        if isinstance(call.reader, _UnreadBody):
+            call.reader.closed(response)
+        streams.leave_response(response)
+
+
+class _UnreadBody:
+    """Stands for an answer whose body the application reads by itself."""
+
+    begun = True
+
+    def __init__(self, operation: str, read_usage: Callable[[str, Any], Seen]) -> None:
+        self._operation = operation
+        self._read_usage = read_usage
+        self._seen = NOTHING
+
+    def feed(self, _chunk: object) -> bool:
+        return False
+
+    def closed(self, response: Any) -> None:
+        """Reads the answer, where the application has read it whole."""
+        self._seen = self._read_usage(self._operation, _raw_answer(response))
+
+    def seen(self) -> Seen:
+        return self._seen
+
+    def complete(self) -> bool:
+        return True
+
+
+def patch(family: Family, base_client: Any, streaming: Any) -> None:
+    """Wraps the choke points of one SDK.
+
+    Args:
+        family: The SDK.
+        base_client: Its `_base_client` module.
+        streaming: Its `_streaming` module.
+
+    Raises:
+        NotPatchable: a class or function is not where it is known to be.
+    """
+    adapter = Adapter(family)
+    patching.replace(base_client.SyncAPIClient, "request", wrap(adapter))
+    patching.replace(base_client.AsyncAPIClient, "request", wrap_async(adapter))
+    patching.replace(base_client.SyncAPIClient, "_process_response", _noting(adapter))
+    patching.replace(base_client.AsyncAPIClient, "_process_response", _noting_async(adapter))
+    patching.replace(streaming.Stream, "__stream__", streams.wrap_stream)
+    patching.replace(streaming.AsyncStream, "__stream__", streams.wrap_async_stream)
+    patching.replace(streaming.Stream, "close", streams.wrap_close)
+    patching.replace(streaming.AsyncStream, "close", streams.wrap_async_close)
+    responses = sys.modules[f"{base_client.__package__}._response"]
+    patching.replace(responses.APIResponse, "close", adapter.wrap_close)
+    patching.replace(responses.AsyncAPIResponse, "close", adapter.wrap_async_close)
+
+
+def _noting(adapter: Adapter) -> Callable[[Any], Any]:
+    def make(original: Any) -> Any:
+        @wraps(original)
+        def _process_response(self: Any, **kwargs: Any) -> Any:
+            adapter.note_response(kwargs.get("response"), kwargs.get("retries_taken"))
+            return original(self, **kwargs)
+
+        return _process_response
+
+    return make
+
+
+def _noting_async(adapter: Adapter) -> Callable[[Any], Any]:
+    def make(original: Any) -> Any:
+        @wraps(original)
+        async def _process_response(self: Any, **kwargs: Any) -> Any:
+            adapter.note_response(kwargs.get("response"), kwargs.get("retries_taken"))
+            return await original(self, **kwargs)
+
+        return _process_response
+
+    return make
+
+
+def _operation(operations: dict[str, str], method: str, url: str) -> str | None:
+    """The operation of a URL, by the longest known end of its path; None for what costs nothing."""
+    if method.upper() != "POST":
+        return None
+    path = url.partition("?")[0].rstrip("/")
+    found = operations.get(path)
+    if found is not None:
+        return found
+    parts = path.split("/")
+    for length in (3, 2, 1):
+        found = operations.get("/" + "/".join(parts[-length:]))
+        if found is not None:
+            return found
+    return None
+
+
+def _with_usage(
+    args: tuple[Any, ...], kwargs: dict[str, Any], options: Any, body: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments with usage asked for; the caller's options and dicts are not touched."""
+    chosen = body.get("stream_options")
+    ours = copy.copy(options)
+    asked = {**chosen, "include_usage": True} if isinstance(chosen, dict) else {"include_usage": True}
+    ours.json_data = {**body, "stream_options": asked}
+    if len(args) > 1:
+        return (args[0], ours, *args[2:]), kwargs
+    return args, {**kwargs, "options": ours}
+
+
+def _raw_answer(response: Any) -> Any:
+    """The JSON of an HTTP response whose body has been read; {} for a binary or an unread one."""
+    if "json" not in response.headers.get("content-type", "") or not hasattr(response, "_content"):
+        return {}
+    return json.loads(response.content)

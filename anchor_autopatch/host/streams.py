@@ -1,0 +1,226 @@
+"""Watches streams where their SDK iterates them, so that the stream object stays the SDK's own.
+
+A stream and its call are linked by the HTTP response below both. Whatever ends a stream ends its call once: the last
+chunk, an error, `close()`, the garbage collector, or the end of the process.
+"""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any, Protocol
+
+from anchor_autopatch.host.calls import Call, Seen
+from anchor_autopatch.host.identity import ObjectMemo
+from anchor_autopatch.host.patching import guarded
+
+
+class Reader(Protocol):
+    """Takes the chunks of one stream and knows at any moment what they have told."""
+
+    begun: bool
+    """True once a chunk has arrived."""
+
+    def feed(self, chunk: Any) -> bool:
+        """Notes what the chunk says; True when the application must not see it."""
+
+    def seen(self) -> Seen:
+        """What is known so far."""
+
+    def complete(self) -> bool:
+        """True when the final usage has arrived."""
+
+
+class _OpenStreams(ObjectMemo[Call]):
+    """Calls whose HTTP response is still to be read; a response that dies ends its call."""
+
+    def died(self, value: Call) -> None:
+        leave(value)
+
+
+_open = _OpenStreams()
+
+
+def watch(response: object, call: Call) -> None:
+    """Links a call with the HTTP response that its stream will be read from."""
+    _open.put(response, call)
+
+
+def find(response: object) -> Call | None:
+    """The call of this HTTP response, or None."""
+    return _open.get(response)
+
+
+def leave(call: Call) -> None:
+    """Ends the call of a stream that nobody will read further."""
+    _leave(call)
+
+
+def leave_response(response: object) -> None:
+    """Ends the call of an HTTP response that was closed."""
+    call = _open.pop(response)
+    if call is not None:
+        _leave(call)
+
+
+@guarded("streams")
+def _leave(call: Call) -> None:
+    if call.reader.complete():
+        call.succeed(call.reader.seen())
+    else:
+        call.cut_short(call.reader.seen())
+
+
+@guarded("streams")
+def _finished(call: Call) -> None:
+    call.succeed(call.reader.seen())
+
+
+@guarded("streams")
+def _broke(call: Call, error: BaseException) -> None:
+    call.fail(error, call.reader.seen(), begun=call.reader.begun)
+
+
+@atexit.register
+def leave_all() -> None:
+    """Ends every open stream's call; runs when the process leaves."""
+    for call in _open.pop_all():
+        _leave(call)
+
+
+def wrap_stream(original: Any) -> Any:
+    """Makes the synchronous `__stream__`: a generator around the SDK's own."""
+
+    @wraps(original)
+    def __stream__(self: Any) -> Any:
+        # A generator: runs at the first step, when the response has been linked with its call.
+        call = find(self.response)
+        chunks = original(self)
+        yield from chunks if call is None else each(chunks, call, self.response)
+
+    return __stream__
+
+
+def each(chunks: Any, call: Call, response: object) -> Iterator[Any]:
+    """Passes on the chunks of a synchronous stream and ends its call with it."""
+    feed = guarded(call.target)(call.reader.feed)
+    try:
+        for chunk in chunks:
+            if not feed(chunk):
+                yield chunk
+    except GeneratorExit:
+        _open.pop(response)
+        _leave(call)
+        raise
+    except BaseException as error:
+        _open.pop(response)
+        _broke(call, error)
+        raise
+    finally:
+        chunks.close()
+    _open.pop(response)
+    _finished(call)
+
+
+def wrap_async_stream(original: Any) -> Any:
+    """Makes the asynchronous `__stream__`, which gives an iterator object around the SDK's generator."""
+
+    @wraps(original)
+    def __stream__(self: Any) -> Any:
+        return AsyncChunks(original(self), self.response)
+
+    return __stream__
+
+
+class AsyncChunks:
+    """Iterates an SDK's async generator. A class, not a second async generator: that one would have a finalizer of
+    its own, and print errors when the loop shuts down before it runs.
+
+    Args:
+        chunks: The SDK's generator.
+        response: What the call is linked with; None: this object itself.
+        call: The call, where it is known already; else it is looked up at the first step.
+    """
+
+    __slots__ = ("__weakref__", "_call", "_chunks", "_feed", "_response")
+
+    def __init__(self, chunks: Any, response: object = None, call: Call | None = None) -> None:
+        self._chunks = chunks
+        self._response = response
+        self._call = call
+        self._feed: Callable[[Any], bool | None] | None = None
+        if call is not None:
+            watch(self._key(), call)
+
+    def __aiter__(self) -> AsyncChunks:
+        return self
+
+    async def __anext__(self) -> Any:
+        feed = self._feed or self._begin()
+        try:
+            chunk = await self._chunks.__anext__()
+            while feed(chunk):
+                chunk = await self._chunks.__anext__()
+            return chunk
+        except StopAsyncIteration:
+            self._end(None)
+            raise
+        except BaseException as error:
+            self._end(error)
+            raise
+
+    async def aclose(self) -> None:
+        """Closes the SDK's generator, as closing it directly would."""
+        leave_response(self._key())
+        await self._chunks.aclose()
+
+    def _key(self) -> object:
+        return self if self._response is None else self._response
+
+    def _begin(self) -> Callable[[Any], bool | None]:
+        # Looked up late: the stream object is made before its response is linked with the call.
+        if self._call is None:
+            self._call = find(self._key())
+        self._feed = _show if self._call is None else guarded(self._call.target)(self._call.reader.feed)
+        return self._feed
+
+    def _end(self, error: BaseException | None) -> None:
+        call = self._call
+        if call is None:
+            return
+        _open.pop(self._key())
+        if error is None:
+            _finished(call)
+        else:
+            _broke(call, error)
+
+
+def _show(_chunk: object) -> bool:
+    return False
+
+
+def wrap_close(original: Any) -> Any:
+    """Makes the synchronous `close` of a stream."""
+
+    @wraps(original)
+    def close(self: Any) -> Any:
+        try:
+            return original(self)
+        finally:
+            leave_response(self.response)
+
+    return close
+
+
+def wrap_async_close(original: Any) -> Any:
+    """Makes the asynchronous `close` of a stream."""
+
+    @wraps(original)
+    async def close(self: Any) -> Any:
+        try:
+            return await original(self)
+        finally:
+            leave_response(self.response)
+
+    return close
