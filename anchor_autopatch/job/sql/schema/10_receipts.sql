@@ -101,7 +101,7 @@ COMMENT ON COLUMN exception_event.writer_seq IS 'Gapless counter of that outbox,
 COMMENT ON COLUMN exception_event.shipped_at IS 'When it entered the warehouse, UTC';
 
 CREATE TABLE IF NOT EXISTS outbox (
-    outbox_id VARCHAR NOT NULL UNIQUE,
+    outbox_id VARCHAR NOT NULL,
     path VARCHAR NOT NULL,
     host VARCHAR,
     pid BIGINT,
@@ -110,16 +110,23 @@ CREATE TABLE IF NOT EXISTS outbox (
     python_version VARCHAR,
     anchor_version VARCHAR,
     program VARCHAR,
+    rows_dropped BIGINT NOT NULL,
+    opened_after VARCHAR,
     watermark BIGINT NOT NULL,
+    watermark_crc BIGINT,
     state VARCHAR NOT NULL,
     first_shipped_at TIMESTAMP NOT NULL,
-    last_shipped_at TIMESTAMP NOT NULL
+    last_shipped_at TIMESTAMP NOT NULL,
+    PRIMARY KEY (outbox_id, path)
 );
 COMMENT ON TABLE outbox IS 'One outbox file of one process, and how far it was shipped';
-COMMENT ON COLUMN outbox.path IS 'Where it was last seen';
+COMMENT ON COLUMN outbox.path IS 'Part of the key: two clones of a file may go on with different rows';
 COMMENT ON COLUMN outbox.process_started_at IS 'UTC';
 COMMENT ON COLUMN outbox.created_at IS 'UTC, clock of the writer';
 COMMENT ON COLUMN outbox.program IS 'argv[0] of the process';
+COMMENT ON COLUMN outbox.rows_dropped IS 'Rows that the process lost from memory before it could open this file';
+COMMENT ON COLUMN outbox.opened_after IS 'Write error that made the process open this file; NULL = none';
+COMMENT ON COLUMN outbox.watermark_crc IS 'Checksum of the row at the watermark; another row there = restored or cloned file';
 COMMENT ON COLUMN outbox.watermark IS 'Highest writer_seq that is in the warehouse or known to be lost';
 COMMENT ON COLUMN outbox.state IS 'open (its process lives) | finished (all shipped, file removed) | quarantined (file set aside)';
 COMMENT ON COLUMN outbox.first_shipped_at IS 'UTC';
@@ -127,6 +134,7 @@ COMMENT ON COLUMN outbox.last_shipped_at IS 'UTC';
 
 CREATE TABLE IF NOT EXISTS shipment (
     outbox_id VARCHAR NOT NULL,
+    path VARCHAR NOT NULL,
     after_seq BIGINT NOT NULL,
     last_seq BIGINT NOT NULL,
     receipt_count BIGINT NOT NULL,
@@ -138,24 +146,27 @@ CREATE TABLE IF NOT EXISTS shipment (
     shipped_at TIMESTAMP NOT NULL
 );
 COMMENT ON TABLE shipment IS 'One batch moved from an outbox into the warehouse, committed with its rows';
+COMMENT ON COLUMN shipment.path IS 'Outbox file; with outbox_id the key of outbox';
 COMMENT ON COLUMN shipment.after_seq IS 'Watermark before; the batch is (after_seq, last_seq]';
 COMMENT ON COLUMN shipment.last_seq IS 'Watermark after';
 COMMENT ON COLUMN shipment.receipt_count IS 'Receipts inserted';
 COMMENT ON COLUMN shipment.event_count IS 'Exception events inserted';
 COMMENT ON COLUMN shipment.duplicate_count IS 'Rows that the warehouse had already, from a clone or a restored file; not inserted';
-COMMENT ON COLUMN shipment.corrupt_count IS 'Rows whose checksum does not match; not inserted';
+COMMENT ON COLUMN shipment.corrupt_count IS 'Rows whose checksum does not match or that are no valid record; not inserted';
 COMMENT ON COLUMN shipment.missing_count IS 'Numbers of the writer that no row carries';
 COMMENT ON COLUMN shipment.checksum IS 'SHA-256 (hex) over the row checksums of the batch in writer order';
 COMMENT ON COLUMN shipment.shipped_at IS 'UTC';
 
 CREATE TABLE IF NOT EXISTS outbox_loss (
     outbox_id VARCHAR NOT NULL,
+    path VARCHAR NOT NULL,
     first_seq BIGINT NOT NULL,
     last_seq BIGINT NOT NULL,
     reason VARCHAR NOT NULL,
     found_at TIMESTAMP NOT NULL
 );
 COMMENT ON TABLE outbox_loss IS 'Rows that a writer numbered and the warehouse could not take';
+COMMENT ON COLUMN outbox_loss.path IS 'Outbox file; with outbox_id the key of outbox';
 COMMENT ON COLUMN outbox_loss.first_seq IS 'First lost number, inclusive';
 COMMENT ON COLUMN outbox_loss.last_seq IS 'Last lost number, inclusive';
 COMMENT ON COLUMN outbox_loss.reason IS 'missing (no row) | corrupt (checksum does not match) | refused (no valid record)';
@@ -174,3 +185,12 @@ COMMENT ON COLUMN quarantined_file.moved_to IS 'Where the file is now';
 COMMENT ON COLUMN quarantined_file.outbox_id IS 'NULL = the file could not even say which outbox it is';
 COMMENT ON COLUMN quarantined_file.salvaged_count IS 'Rows that were read from it all the same';
 COMMENT ON COLUMN quarantined_file.found_at IS 'UTC';
+
+CREATE TABLE IF NOT EXISTS key_account (
+    api_key_id VARCHAR NOT NULL,
+    provider_account VARCHAR NOT NULL,
+    PRIMARY KEY (api_key_id)
+);
+COMMENT ON TABLE key_account IS 'Key map of anchor.toml as of the last run: which account pays for a key';
+COMMENT ON COLUMN key_account.api_key_id IS 'Salted fingerprint of the key, never the key';
+COMMENT ON COLUMN key_account.provider_account IS 'Name of the account on the invoices';

@@ -1,0 +1,125 @@
+"""Tells good outbox rows from bad ones and finds the numbers that no row carries; pure."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from anchor_autopatch.core.destinations import Batch, Loss, Row, Watermark, integer_fields
+from anchor_autopatch.core.outbox_format import row_crc
+from anchor_autopatch.core.records import ExceptionEvent, Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from anchor_autopatch.core.destinations import OutboxIdentity
+
+
+class RowsRead(NamedTuple):
+    """What was read of one outbox in one step, unchecked; each in the order of seq."""
+
+    receipts: Sequence[Row]
+    events: Sequence[Row]
+    unreadable: Sequence[int]
+    """Numbers at which SQLite itself reports damage."""
+
+
+class _Checked(NamedTuple):
+    good: list[Row]
+    crcs: dict[int, int]
+    """Of the good rows, by seq."""
+    corrupt: list[int]
+    refused: list[int]
+
+
+def check_rows(outbox: OutboxIdentity, before: Watermark, found: RowsRead) -> Batch:
+    """The batch that ships: the rows with a right checksum, and every other number as a loss.
+
+    The new watermark is the highest number that is accounted for. A rotten number far beyond the
+    last good row moves nothing: it is no reason to call everything in between lost.
+    """
+    receipts = _check(found.receipts, _RECEIPT_RULES)
+    events = _check(found.events, _EVENT_RULES)
+    crcs = receipts.crcs | events.crcs
+    refused = {*receipts.refused, *events.refused}
+    corrupt = {*receipts.corrupt, *events.corrupt, *found.unreadable} - crcs.keys()
+    top = max((before.seq, *crcs, *refused))
+    after = max((top, *(seq for seq in corrupt if seq <= top + len(corrupt))))
+    known = {*crcs, *refused, *(seq for seq in corrupt if seq <= after)}
+    losses = (
+        *_missing(before.seq, known),
+        *_spans(corrupt, "corrupt"),
+        *_spans(refused, "refused"),
+    )
+    return Batch(
+        outbox=outbox,
+        before=before,
+        after=Watermark(after, crcs.get(after)),
+        receipts=receipts.good,
+        events=events.good,
+        losses=losses,
+        checksum=_digest((*receipts.crcs.values(), *events.crcs.values())),
+    )
+
+
+class _Rules(NamedTuple):
+    integers: tuple[int, ...]
+    required: tuple[int, ...]
+
+
+def _rules(record: type[Receipt | ExceptionEvent], *required: str) -> _Rules:
+    # Place 0 of a row is seq.
+    place = {name: number for number, name in enumerate(record._fields, start=1)}
+    return _Rules(
+        tuple(place[name] for name in integer_fields(record)),
+        tuple(place[name] for name in required),
+    )
+
+
+_RECEIPT_RULES = _rules(Receipt, "receipt_id", "occurred_at_us", "provider", "billable")
+_EVENT_RULES = _rules(ExceptionEvent, "event_id", "occurred_at_us", "event_class")
+
+
+def _check(rows: Iterable[Row], rules: _Rules) -> _Checked:
+    good, crcs, corrupt, refused = _Checked([], {}, [], [])
+    for row in rows:
+        seq, crc = cast("int", row[0]), cast("int", row[-1])
+        if row_crc(seq, row[1:-1]) != crc:
+            corrupt.append(seq)
+        elif _is_record(row, rules):
+            good.append(row)
+            crcs[seq] = crc
+        else:
+            refused.append(seq)
+    return _Checked(good, crcs, corrupt, refused)
+
+
+def _is_record(row: Row, rules: _Rules) -> bool:
+    # SQLite keeps a text that is no number as text, in an INTEGER column too.
+    for place in rules.integers:
+        value = row[place]
+        if value is not None and type(value) is not int:
+            return False
+    return None not in [row[place] for place in rules.required]
+
+
+def _missing(before: int, known: Collection[int]) -> Iterator[Loss]:
+    expected = before + 1
+    # The usual case, without sorting: as many numbers as the range is wide.
+    if not known or len(known) == max(known) - before:
+        return
+    for seq in sorted(known):
+        if seq > expected:
+            yield Loss(expected, seq - 1, "missing")
+        expected = seq + 1
+
+
+def _spans(numbers: Collection[int], reason: str) -> Iterator[Loss]:
+    ordered = sorted(numbers)
+    starts = [seq for seq in ordered if seq - 1 not in numbers]
+    ends = [seq for seq in ordered if seq + 1 not in numbers]
+    return (Loss(first, last, reason) for first, last in zip(starts, ends, strict=True))
+
+
+def _digest(crcs: Iterable[int]) -> str:
+    return sha256(b"".join(crc.to_bytes(4, "big") for crc in crcs)).hexdigest()
