@@ -1,7 +1,7 @@
-"""A local server that speaks the wire formats of OpenAI, Anthropic and Gemini and remembers what it billed.
+"""A local server with the wire formats of OpenAI, Anthropic and Gemini; it remembers its bills.
 
-`running()` starts it as a process of its own; only the standard library is imported here, so the client
-half works in any environment.
+`running()` starts it as a process of its own. Only the standard library is imported here, so the
+client half works in any environment.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs the simulator: binds the ports, prints one JSON line with the urls, serves until told to stop."""
+"""Runs the simulator: binds ports, prints one JSON line with the urls, serves until stopped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NAMED = ("openai", "anthropic", "gemini")
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which tells when it listens and leaves at the first signal without waiting for clients."""
+    """Tells when it listens; leaves at the first signal without waiting for clients."""
 
     def __init__(self, config: uvicorn.Config, urls: dict[str, str]) -> None:
         super().__init__(config)
@@ -41,16 +41,28 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m examples.provider_sim",
         description="Serve simulated OpenAI, Anthropic and Gemini APIs on 127.0.0.1.",
-        epilog="example: python -m examples.provider_sim --openai-port 0 --anthropic-port 0 --gemini-port 0 --port 0",
+        epilog="example: python -m examples.provider_sim --openai-port 8001 --gemini-port 0",
     )
     for name in _NAMED:
-        parser.add_argument(f"--{name}-port", type=int, metavar="N", help=f"port that {name} invoices; 0 = any free one")
-    parser.add_argument("--port", type=int, metavar="N", help="port that speaks all three by path; 0 = any free one")
+        parser.add_argument(
+            f"--{name}-port",
+            type=int,
+            metavar="N",
+            help=f"port that {name} invoices; 0 = any free one",
+        )
     parser.add_argument(
-        "--like", action="append", default=[], metavar="PROVIDER=N",
-        help="one more port, invoiced by PROVIDER (e.g. --like azure=0); may be given several times",
-    )  # fmt: skip
-    parser.add_argument("--exit-with-parent", action="store_true", help="leave when stdin or the parent goes away")
+        "--port", type=int, metavar="N", help="port that speaks all three by path; 0 = any free one"
+    )
+    parser.add_argument(
+        "--like",
+        action="append",
+        default=[],
+        metavar="PROVIDER=N",
+        help="one more port, invoiced by PROVIDER, e.g. --like azure=0; repeatable",
+    )
+    parser.add_argument(
+        "--exit-with-parent", action="store_true", help="leave when stdin or the parent goes away"
+    )
     return parser.parse_args(arguments)
 
 
@@ -75,7 +87,9 @@ def _bind(port: int) -> socket.socket:
 async def _leave_with_parent(server: _Server) -> None:
     parent = os.getppid()
     if stat.S_ISFIFO(os.fstat(0).st_mode):
-        asyncio.get_running_loop().add_reader(0, lambda: None if os.read(0, 4096) else server.leave())
+        asyncio.get_running_loop().add_reader(
+            0, lambda: None if os.read(0, 4096) else server.leave()
+        )
     while not server.should_exit:
         await asyncio.sleep(0.25)
         if os.getppid() != parent:
@@ -96,8 +110,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ports = {name: int(bound.getsockname()[1]) for name, bound in sockets.items()}
     app = create_app({port: name for name, port in ports.items() if name != "all"})
     config = uvicorn.Config(
-        app, lifespan="off", access_log=False, log_level="error", server_header=False, timeout_keep_alive=75,
-    )  # fmt: skip
+        app,
+        lifespan="off",
+        access_log=False,
+        log_level="error",
+        server_header=False,
+        timeout_keep_alive=75,
+    )
     server = _Server(config, {name: f"http://127.0.0.1:{port}" for name, port in ports.items()})
     loop_factory = config.get_loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:

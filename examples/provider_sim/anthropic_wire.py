@@ -5,10 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from examples.provider_sim.answers import Answer, Bill, Frame, Headers
 from examples.provider_sim.calls import Call
 from examples.provider_sim.meters import anthropic
-from examples.provider_sim.replies import ALIASES, cut, pieces, response_id, served_model, tool_to_call
-from examples.provider_sim.serving import Answer, Bill, Frame, Headers
+from examples.provider_sim.replies import (
+    ALIASES,
+    cut,
+    pieces,
+    response_id,
+    served_model,
+    tool_to_call,
+)
 from examples.provider_sim.values import Json, dump, input_tokens, overlay, share
 
 _SIGNATURE = "c2ltdWxhdGVk"
@@ -27,8 +34,17 @@ def messages(call: Call) -> Answer:
     blocks = _blocks(call, usage)
     reason = _stop_reason(call, blocks)
     if call.wants_stream:
-        return Answer(frames=list(_events(call, head, blocks, reason, usage)), bill=bill, error_frame=_error_frame())
-    body = {**head, "content": [block for block, _ in blocks], "stop_reason": reason, "stop_sequence": None}
+        return Answer(
+            frames=list(_events(call, head, blocks, reason, usage)),
+            bill=bill,
+            error_frame=_error_frame(),
+        )
+    body = {
+        **head,
+        "content": [block for block, _ in blocks],
+        "stop_reason": reason,
+        "stop_sequence": None,
+    }
     return Answer({**body, **_seen(call, usage)}, bill=bill)
 
 
@@ -48,7 +64,10 @@ def _usage(call: Call) -> Json:
     usage = overlay(default, wished)
     written, parts = wished.get("cache_creation_input_tokens"), wished.get("cache_creation")
     if written is not None and "cache_creation" not in wished:
-        usage["cache_creation"] = {"ephemeral_5m_input_tokens": written, "ephemeral_1h_input_tokens": 0}
+        usage["cache_creation"] = {
+            "ephemeral_5m_input_tokens": written,
+            "ephemeral_1h_input_tokens": 0,
+        }
     elif written is None and isinstance(parts, dict):
         usage["cache_creation_input_tokens"] = sum(usage["cache_creation"].values())
     return usage
@@ -60,7 +79,9 @@ def _partial(usage: Json, done: int, of: int) -> Json:
     changed: Json = {"output_tokens": made}
     parts = usage.get("output_tokens_details")
     if isinstance(parts, dict):
-        changed["output_tokens_details"] = {key: min(count or 0, made) for key, count in parts.items()}
+        changed["output_tokens_details"] = {
+            key: min(count or 0, made) for key, count in parts.items()
+        }
     return {**usage, **changed}
 
 
@@ -71,10 +92,15 @@ def _seen(call: Call, usage: Json) -> Json:
 
 
 def _blocks(call: Call, usage: Json) -> list[tuple[Json, list[str]]]:
-    """Return the content blocks of the reply, each with the pieces in which a stream delivers it."""
+    """Return the content blocks of the reply, each with the pieces that a stream delivers."""
     blocks: list[tuple[Json, list[str]]] = []
     if (call.body.get("thinking") or {}).get("type") in ("enabled", "adaptive"):
-        blocks.append(({"type": "thinking", "thinking": "Simulated.", "signature": _SIGNATURE}, ["Simulated."]))
+        blocks.append(
+            (
+                {"type": "thinking", "thinking": "Simulated.", "signature": _SIGNATURE},
+                ["Simulated."],
+            )
+        )
     tool = _tool(call)
     if tool:
         text = json.dumps(tool["input"])
@@ -94,12 +120,19 @@ def _tool(call: Call) -> Json | None:
     found = tool_to_call(call, known, answered=_answered(call.body.get("messages") or []))
     if not found:
         return None
-    return {"type": "tool_use", "id": call.state.ids.new("toolu_"), "name": found[0], "input": found[1]}
+    return {
+        "type": "tool_use",
+        "id": call.state.ids.new("toolu_"),
+        "name": found[0],
+        "input": found[1],
+    }
 
 
 def _answered(turns: list[Json]) -> bool:
     content = turns[-1].get("content") if turns else None
-    return isinstance(content, list) and any(block.get("type") == "tool_result" for block in content)
+    return isinstance(content, list) and any(
+        block.get("type") == "tool_result" for block in content
+    )
 
 
 def _stop_reason(call: Call, blocks: list[tuple[Json, list[str]]]) -> str:
@@ -115,8 +148,10 @@ def _event(name: str, **values: object) -> bytes:
 def _events(
     call: Call, head: Json, blocks: list[tuple[Json, list[str]]], reason: str, usage: Json
 ) -> Iterator[Frame]:
-    first = {**head, "content": [], "stop_reason": None, "stop_sequence": None}
-    yield Frame(_event("message_start", message={**first, **_seen(call, {**usage, "output_tokens": 1})}), 0)
+    first: Json = {**head, "content": [], "stop_reason": None, "stop_sequence": None}
+    yield Frame(
+        _event("message_start", message={**first, **_seen(call, {**usage, "output_tokens": 1})}), 0
+    )
     done = 0
     for index, (block, parts) in enumerate(blocks):
         yield Frame(_event("content_block_start", index=index, content_block=_empty(block)), done)
@@ -126,11 +161,13 @@ def _events(
             done += 1
             yield Frame(_event("content_block_delta", index=index, delta=_delta(block, part)), done)
         if block["type"] == "thinking":
-            delta = {"type": "signature_delta", "signature": _SIGNATURE}
-            yield Frame(_event("content_block_delta", index=index, delta=delta), done)
+            sign = {"type": "signature_delta", "signature": _SIGNATURE}
+            yield Frame(_event("content_block_delta", index=index, delta=sign), done)
         yield Frame(_event("content_block_stop", index=index), done)
-    delta = {"stop_reason": reason, "stop_sequence": None}
-    yield Frame(_event("message_delta", delta=delta, **_seen(call, _cumulative(usage))), done, last=True)
+    delta: Json = {"stop_reason": reason, "stop_sequence": None}
+    yield Frame(
+        _event("message_delta", delta=delta, **_seen(call, _cumulative(usage))), done, last=True
+    )
     yield Frame(_event("message_stop"), done)
 
 
@@ -147,8 +184,12 @@ def _delta(block: Json, part: str) -> Json:
 
 
 def _cumulative(usage: Json) -> Json:
-    """Return what message_delta repeats: the counts, without cache breakdown, tier and geography."""
-    return {key: value for key, value in usage.items() if key not in ("cache_creation", "service_tier", "inference_geo")}
+    """Return what message_delta repeats: counts without cache breakdown, tier, geography."""
+    return {
+        key: value
+        for key, value in usage.items()
+        if key not in ("cache_creation", "service_tier", "inference_geo")
+    }
 
 
 def _error_frame() -> bytes:
@@ -164,10 +205,20 @@ def models(call: Call) -> Answer:
     """Build the free answer to GET /v1/models."""
     names = [name for name in ALIASES.values() if name.startswith("claude")]
     data = [
-        {"type": "model", "id": name, "display_name": name.replace("-", " ").title(), "created_at": "2025-01-01T00:00:00Z"}
+        {
+            "type": "model",
+            "id": name,
+            "display_name": name.replace("-", " ").title(),
+            "created_at": "2025-01-01T00:00:00Z",
+        }
         for name in names
     ]
     return Answer({"data": data, "has_more": False, "first_id": names[0], "last_id": names[-1]})
+
+
+def model_in(path: str) -> str | None:
+    """Return the model that a Vertex path names (.../models/NAME:rawPredict), if it does."""
+    return path.rpartition("/")[2].partition(":")[0] if path.endswith("Predict") else None
 
 
 def usual_headers(call: Call) -> Headers:

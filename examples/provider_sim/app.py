@@ -1,4 +1,8 @@
-"""Which path is answered by which operation."""
+"""Which path is answered by which operation.
+
+The usual paths come first as plain routes. Everything else is told by the end of its path, so that
+other prefixes work too: Azure deployments, Vertex projects, Gemini's OpenAI endpoint.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +10,85 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from examples.provider_sim import anthropic_wire, control, gemini_wire, openai_chat, openai_common, openai_models
+from examples.provider_sim import (
+    anthropic_wire,
+    control,
+    gemini_wire,
+    openai_chat,
+    openai_common,
+    openai_media,
+    openai_models,
+    openai_responses,
+)
+from examples.provider_sim.answers import JSON_TYPE, Plain
 from examples.provider_sim.calls import Operation
-from examples.provider_sim.serving import JSON_TYPE, Build, Endpoint, Plain
+from examples.provider_sim.serving import Build, Endpoint
 from examples.provider_sim.state import State
 from examples.provider_sim.values import dump
 
 
 def _openai(name: str, build: Build) -> Endpoint:
-    return Endpoint(Operation("openai", name, "openai"), build, openai_common.usual_headers)
+    operation = Operation("openai", name, "openai")
+    return Endpoint(operation, build, openai_common.usual_headers, openai_common.model_in)
 
 
 def _anthropic(name: str, build: Build) -> Endpoint:
-    return Endpoint(Operation("anthropic", name, "anthropic"), build, anthropic_wire.usual_headers)
+    operation = Operation("anthropic", name, "anthropic")
+    return Endpoint(operation, build, anthropic_wire.usual_headers, anthropic_wire.model_in)
 
 
 def _gemini(name: str, build: Build) -> Endpoint:
     operation = Operation("gemini", name, "gemini")
     return Endpoint(operation, build, gemini_wire.usual_headers, gemini_wire.model_in)
+
+
+_CHAT = _openai("chat", openai_chat.chat)
+_RESPONSES = _openai("responses", openai_responses.respond)
+_MESSAGES = _anthropic("messages", anthropic_wire.messages)
+_GENERATE = _gemini("generate_content", gemini_wire.generate)
+_IMAGES = _openai("images", openai_media.images)
+
+_POSTED: dict[str, Endpoint] = {
+    "/chat/completions": _CHAT,
+    "/completions": _openai("completions", openai_chat.completions),
+    "/responses": _RESPONSES,
+    "/embeddings": _openai("embeddings", openai_media.embeddings),
+    "/images/generations": _IMAGES,
+    "/images/edits": _IMAGES,
+    "/images/variations": _IMAGES,
+    "/audio/speech": _openai("speech", openai_media.speech),
+    "/audio/transcriptions": _openai("transcriptions", openai_media.transcriptions),
+    "/audio/translations": _openai("translations", openai_media.translations),
+    "/moderations": _openai("moderations", openai_models.moderations),
+    "/messages": _MESSAGES,
+    "/messages/count_tokens": _anthropic("count_tokens", anthropic_wire.count_tokens),
+    ":generateContent": _GENERATE,
+    ":streamGenerateContent": _gemini("generate_content", gemini_wire.stream_generate),
+    ":embedContent": _gemini("embeddings", gemini_wire.embed),
+    ":batchEmbedContents": _gemini("embeddings", gemini_wire.embed),
+    ":predict": _gemini("images", gemini_wire.predict),
+    ":countTokens": _gemini("count_tokens", gemini_wire.count_tokens),
+    ":rawPredict": _MESSAGES,
+    ":streamRawPredict": _MESSAGES,
+}
+
+
+class _ByEnding:
+    """POST to any other path: the longest known ending decides, else a 404."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        colon = ":" + path.rpartition(":")[2]
+        two = "/" + "/".join(path.split("/")[-2:])
+        chosen = (
+            _POSTED.get(colon) or _POSTED.get(two) or _POSTED.get("/" + path.rpartition("/")[2])
+        )
+        await (chosen or _nothing_at(path))(scope, receive, send)
+
+
+def _nothing_at(path: str) -> Plain:
+    error = {"code": 404, "message": f"The simulator has no {path}", "status": "NOT_FOUND"}
+    return Plain(404, [JSON_TYPE], dump({"error": error}))
 
 
 class _Models:
@@ -48,43 +113,21 @@ def _by_header(headers: dict[bytes, bytes]) -> str:
     return "gemini" if b"x-goog-api-key" in headers else "openai"
 
 
-class _GeminiMethods:
-    """POST .../models/{model}:{method}, with or without project, location and publisher before it."""
-
-    def __init__(self) -> None:
-        self._methods = {
-            "generateContent": _gemini("generate_content", gemini_wire.generate),
-            "streamGenerateContent": _gemini("generate_content", gemini_wire.stream_generate),
-            "embedContent": _gemini("embeddings", gemini_wire.embed),
-            "batchEmbedContents": _gemini("embeddings", gemini_wire.embed),
-            "predict": _gemini("images", gemini_wire.predict),
-            "countTokens": _gemini("count_tokens", gemini_wire.count_tokens),
-        }
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        chosen = self._methods.get(scope["path"].rpartition(":")[2])
-        if chosen is None:
-            error = {"code": 404, "message": f"The simulator has no {scope['path']}", "status": "NOT_FOUND"}
-            await Plain(404, [JSON_TYPE], dump({"error": error}))(scope, receive, send)
-            return
-        await chosen(scope, receive, send)
-
-
 def _routes() -> list[BaseRoute]:
     post, get = ["POST"], ["GET"]
+    one = "/v1/responses/{id}"
     return [
-        Route("/v1/chat/completions", _openai("chat", openai_chat.chat), methods=post),
-        Route("/v1/messages", _anthropic("messages", anthropic_wire.messages), methods=post),
-        Route("/v1beta/{rest:path}", _GeminiMethods(), methods=post),
-        Route("/v1/completions", _openai("completions", openai_chat.completions), methods=post),
-        Route("/v1/moderations", _openai("moderations", openai_models.moderations), methods=post),
-        Route("/v1/messages/count_tokens", _anthropic("count_tokens", anthropic_wire.count_tokens), methods=post),
+        Route("/v1/chat/completions", _CHAT, methods=post),
+        Route("/v1/messages", _MESSAGES, methods=post),
+        Route("/v1/responses", _RESPONSES, methods=post),
+        *control.routes(),
+        Route(one, _openai("retrieve", openai_responses.retrieve), methods=get),
+        Route(one, _openai("delete", openai_responses.delete), methods=["DELETE"]),
+        Route(f"{one}/cancel", _openai("cancel", openai_responses.cancel), methods=post),
         Route("/v1/models", _Models(), methods=get),
-        Route("/v1/models/{rest:path}", _GeminiMethods(), methods=post),
         Route("/v1/models/{model:path}", _openai("models", openai_models.models), methods=get),
         Route("/v1beta/models", _gemini("models", gemini_wire.models), methods=get),
-        Route("/v1beta1/{rest:path}", _GeminiMethods(), methods=post),
-        *control.routes(),
+        Route("/{rest:path}", _ByEnding(), methods=post),
     ]
 
 

@@ -18,7 +18,7 @@ _KEY_HEADERS = {b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"}
 
 
 class Operation(NamedTuple):
-    """What an endpoint does: wire family, name in the ledger, who invoices when the port does not say."""
+    """Wire family, name in the ledger, and who invoices when the port does not say."""
 
     wire: str
     name: str
@@ -59,15 +59,15 @@ class Call:
         return self.plan.fail is not None and self.plan.fail.kind == kind
 
 
-class NotJson(ValueError):
+class BodyError(ValueError):
     """A request body that should be JSON but is not."""
 
 
-async def read_call(request: Request, operation: Operation, *, model: str | None = None) -> Call:
+async def read_call(request: Request, operation: Operation, model: str | None = None) -> Call:
     """Read the request and settle its wishes.
 
     Raises:
-        NotJson: for a body that is not a JSON object (form data is left unread in `raw`).
+        BodyError: for a body that is not a JSON object (form data is left unread in `raw`).
         WishError: for a wish that is not understood.
     """
     state: State = request.app.state.sim
@@ -75,7 +75,9 @@ async def read_call(request: Request, operation: Operation, *, model: str | None
     headers: list[tuple[bytes, bytes]] = request.scope["headers"]
     body = _json_body(raw, headers)
     path: str = request.scope["path"]
-    provider = state.ports.get(request.scope["server"][1]) or operation.provider
+    provider = (
+        state.ports.get(request.scope["server"][1]) or _provider_of(path) or operation.provider
+    )
     asked = model or str(body.get("model") or _form_value(raw, b"model") or "")
     known = _known_headers(headers)
     with state.lock:
@@ -99,15 +101,24 @@ async def read_call(request: Request, operation: Operation, *, model: str | None
     )
 
 
+def _provider_of(path: str) -> str | None:
+    """Return who invoices a path of another host's shape, where the port does not say."""
+    if path.startswith("/openai/"):
+        return "azure"
+    if path.startswith("/v1beta/openai/"):
+        return "gemini"
+    return "vertex_ai" if "/publishers/" in path else None
+
+
 def _json_body(raw: bytes, headers: list[tuple[bytes, bytes]]) -> Json:
     if not raw or any(name == b"content-type" and b"multipart" in value for name, value in headers):
         return {}
     try:
         body = json.loads(raw)
     except ValueError as error:
-        raise NotJson("The request body is not valid JSON") from error
+        raise BodyError("The request body is not valid JSON") from error
     if not isinstance(body, dict):
-        raise NotJson("The request body is not a JSON object")
+        raise BodyError("The request body is not a JSON object")
     return body
 
 

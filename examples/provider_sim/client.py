@@ -41,7 +41,9 @@ class Simulator:
     def provider_hosts(self) -> str:
         """The value for ANCHOR_PROVIDER_HOSTS that says whom each port stands for."""
         hosts = {name: url.removeprefix("http://") for name, url in self.urls.items()}
-        return ",".join(f"{host}={'sdk' if name == 'all' else name}" for name, host in hosts.items())
+        return ",".join(
+            f"{host}={'sdk' if name == 'all' else name}" for name, host in hosts.items()
+        )
 
     def environment(self) -> dict[str, str]:
         """Return the variables by which unmodified SDKs find the simulator, with made-up keys."""
@@ -63,7 +65,9 @@ class Simulator:
         """Append one rule (see README.md) and return its number."""
         return int(self._post("/_sim/script", rule)["rules"][0])
 
-    def clock(self, now: str | None = None, *, ticking: bool = False, advance: float | None = None) -> str:
+    def clock(
+        self, now: str | None = None, *, ticking: bool = False, advance: float | None = None
+    ) -> str:
         """Set or advance the simulator's clock; return its time."""
         wanted: dict[str, Any] = {} if now is None else {"now": now, "ticking": ticking}
         if advance is not None:
@@ -72,7 +76,11 @@ class Simulator:
 
     def prices(self, table: dict[str, dict[str, dict[str, str]]] | None = None) -> dict[str, Any]:
         """Put prices over the list; return the list."""
-        return dict(self._post("/_sim/prices", table)) if table else dict(json.loads(self._get("/_sim/prices")))
+        return (
+            dict(self._post("/_sim/prices", table))
+            if table
+            else dict(json.loads(self._get("/_sim/prices")))
+        )
 
     def ledger(self, provider: str | None = None) -> list[dict[str, Any]]:
         """Return what was billed, oldest first."""
@@ -96,7 +104,9 @@ class Simulator:
 
     def _post(self, path: str, body: object) -> Any:
         data = json.dumps(body).encode()
-        request = urllib.request.Request(self.control_url + path, data, {"content-type": "application/json"})
+        request = urllib.request.Request(
+            self.control_url + path, data, {"content-type": "application/json"}
+        )
         return json.loads(_read(request))
 
 
@@ -112,7 +122,7 @@ def _read(request: urllib.request.Request) -> str:
 
 
 def default_python() -> str:
-    """Return the interpreter that has the server's packages: ANCHOR_SIM_PYTHON, the checkout's venv, or this one."""
+    """Return the server's interpreter: ANCHOR_SIM_PYTHON, the checkout's venv, or this one."""
     named = os.environ.get("ANCHOR_SIM_PYTHON")
     own = CHECKOUT / ".venv" / "bin" / "python"
     return named or (str(own) if own.exists() else sys.executable)
@@ -134,13 +144,28 @@ def running(python: str | None = None, arguments: Sequence[str] = ()) -> Iterato
 
 def start(python: str | None = None, arguments: Sequence[str] = ()) -> subprocess.Popen[str]:
     """Start the process; it ends when this one does."""
-    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONSTARTUP")}
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("PYTHONPATH", "PYTHONSTARTUP")
+    }
     environment["ANCHOR_DISABLED"] = "1"
-    command = [python or default_python(), "-m", "examples.provider_sim", "--exit-with-parent", *arguments]
+    command = [
+        python or default_python(),
+        "-m",
+        "examples.provider_sim",
+        "--exit-with-parent",
+        *arguments,
+    ]
     return subprocess.Popen(
-        command, cwd=CHECKOUT, env=environment, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        command,
+        cwd=CHECKOUT,
+        env=environment,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def _connect(process: subprocess.Popen[str]) -> Simulator:

@@ -1,7 +1,7 @@
 """What ASGI does not offer: dropping a connection, and seeing that the client has gone.
 
-The transport is reached through uvicorn's request cycle, whose bound method `receive` is (uvicorn 0.30 to
-0.54, both HTTP implementations).
+The transport is reached through uvicorn's request cycle, whose bound method `receive` is (read in
+uvicorn 0.54, both HTTP implementations).
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ def _transport(receive: Receive) -> _Transport:
     cycle = getattr(receive, "__self__", None)
     transport = getattr(cycle, "transport", None)
     if transport is None:
-        raise RuntimeError("The simulator must be served by uvicorn: it needs the connection of a request")
+        raise RuntimeError(
+            "The simulator must be served by uvicorn: it needs the connection of a request"
+        )
     return cast("_Transport", transport)
 
 
@@ -47,7 +49,7 @@ async def hang(receive: Receive, seconds: float) -> None:
 
 
 async def drop(receive: Receive, *, hard: bool) -> None:
-    """End the connection in the middle of whatever it does: with a reset when `hard`, else with a plain end."""
+    """End the connection in mid-sentence: with a reset when `hard`, else with a plain end."""
     transport = _transport(receive)
     if not transport.is_closing():
         if hard:

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from examples.provider_sim import invoices
+from examples.provider_sim.invoice_lines import InvoiceError
 from examples.provider_sim.plans import WishError
 from examples.provider_sim.prices import PriceError
 from examples.provider_sim.state import State
@@ -39,7 +40,9 @@ async def script(request: Request) -> Response:
     given = await _json(request)
     try:
         with state.lock:
-            numbers = [state.script.add(rule) for rule in (given if isinstance(given, list) else [given])]
+            numbers = [
+                state.script.add(rule) for rule in (given if isinstance(given, list) else [given])
+            ]
     except WishError as error:
         return _refused(str(error))
     return JSONResponse({"rules": numbers})
@@ -104,12 +107,35 @@ async def reset(request: Request) -> Response:
 
 async def invoice(request: Request) -> Response:
     """GET /_sim/invoice/{kind}: the ledger as a provider would invoice it."""
-    state, query = _state(request), dict(request.query_params)
+    return _invoice(request, request.path_params["kind"], _query(request))
+
+
+async def openai_costs(request: Request) -> Response:
+    """GET /v1/organization/costs: the same by the provider's own path, pages of 7 days."""
+    return _invoice(request, "openai_costs", {"limit": "7", "group_by": "", **_query(request)})
+
+
+async def anthropic_cost_report(request: Request) -> Response:
+    """GET /v1/organizations/cost_report: the same by the provider's own path, pages of 7 days."""
+    return _invoice(request, "anthropic_cost_report", {"limit": "7", **_query(request)})
+
+
+def _query(request: Request) -> dict[str, str]:
+    """Return the query, repeated names (also written name[]) joined by commas."""
+    joined: dict[str, str] = {}
+    for written, value in request.query_params.multi_items():
+        name = written.removesuffix("[]")
+        joined[name] = f"{joined[name]},{value}" if name in joined else value
+    return joined
+
+
+def _invoice(request: Request, kind: str, query: dict[str, str]) -> Response:
+    state = _state(request)
     with state.lock:
         charges = state.ledger.charges()
     try:
-        body, media_type = invoices.render(request.path_params["kind"], charges, query)
-    except invoices.InvoiceError as error:
+        body, media_type = invoices.render(kind, charges, query)
+    except InvoiceError as error:
         return _refused(str(error), 409)
     return Response(body, media_type=media_type)
 
@@ -125,4 +151,6 @@ def routes() -> list[BaseRoute]:
         Route("/_sim/requests", journal, methods=["GET"]),
         Route("/_sim/reset", reset, methods=["POST"]),
         Route("/_sim/invoice/{kind}", invoice, methods=["GET"]),
+        Route("/v1/organization/costs", openai_costs, methods=["GET"]),
+        Route("/v1/organizations/cost_report", anthropic_cost_report, methods=["GET"]),
     ]

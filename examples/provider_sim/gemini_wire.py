@@ -1,32 +1,50 @@
-"""Gemini on the wire: generateContent (text, tools, images), streamed, embeddings, imagen, token counting."""
+"""Gemini on the wire: generateContent (text, tools, images), streamed too, embeddings, imagen."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 
+from examples.provider_sim.answers import Answer, Bill, Frame, Headers
 from examples.provider_sim.calls import Call
 from examples.provider_sim.media import TINY_PNG_BASE64, vector
 from examples.provider_sim.meters import gemini
-from examples.provider_sim.replies import cut, example_of, pieces, response_id, served_model, tool_to_call
-from examples.provider_sim.serving import Answer, Bill, Frame, Headers
+from examples.provider_sim.replies import (
+    cut,
+    example_of,
+    pieces,
+    response_id,
+    served_model,
+    tool_to_call,
+)
 from examples.provider_sim.values import Json, dump, input_tokens, overlay, share
 
 IMAGE_TOKENS = 1290
-_TOTAL = ("promptTokenCount", "candidatesTokenCount", "toolUsePromptTokenCount", "thoughtsTokenCount")
+_TOTAL = (
+    "promptTokenCount",
+    "candidatesTokenCount",
+    "toolUsePromptTokenCount",
+    "thoughtsTokenCount",
+)
 
 
 def generate(call: Call) -> Answer:
     """Build the answer to :generateContent."""
     usage, bill, head = _prepared(call)
     parts = [part for step in _steps(call, usage) for part in step]
-    return Answer({"candidates": [_candidate(call, _joined(parts), last=True)], **_seen(call, usage), **head}, bill=bill)
+    return Answer(
+        {"candidates": [_candidate(call, _joined(parts), last=True)], **_seen(call, usage), **head},
+        bill=bill,
+    )
 
 
 def stream_generate(call: Call) -> Answer:
     """Build the answer to :streamGenerateContent?alt=sse; usage in every chunk, cumulative."""
     usage, bill, head = _prepared(call)
     frames = list(_chunks(call, _steps(call, usage), usage, head))
+    if call.request.query_params.get("alt") != "sse":
+        chunks = [json.loads(frame.data.removeprefix(b"data: ")) for frame in frames]
+        return Answer(chunks, bill=bill)
     return Answer(frames=frames, bill=bill, error_frame=_error_frame())
 
 
@@ -34,7 +52,11 @@ def _prepared(call: Call) -> tuple[Json, Bill, Json]:
     usage = _usage(call)
     head = {"modelVersion": served_model(call), "responseId": response_id(call, "", 22)}
     tier = call.plan.tier or "standard"
-    return usage, Bill(head["modelVersion"], usage, gemini, _partial, head["responseId"], tier), head
+    return (
+        usage,
+        Bill(head["modelVersion"], usage, gemini, _partial, head["responseId"], tier),
+        head,
+    )
 
 
 def _config(call: Call) -> Json:
@@ -43,7 +65,9 @@ def _config(call: Call) -> Json:
 
 def _makes_images(call: Call) -> bool:
     wanted = _config(call).get("responseModalities") or []
-    return "IMAGE" in [str(kind).upper() for kind in wanted] or (not wanted and "-image" in call.model)
+    return "IMAGE" in [str(kind).upper() for kind in wanted] or (
+        not wanted and "-image" in call.model
+    )
 
 
 def _usage(call: Call) -> Json:
@@ -51,19 +75,27 @@ def _usage(call: Call) -> Json:
     limit = _config(call).get("maxOutputTokens")
     made = IMAGE_TOKENS if _makes_images(call) else min(8 + read % 9, int(limit or 4096))
     wished = call.plan.usage or {}
-    usage = overlay({"promptTokenCount": read, "candidatesTokenCount": made, "totalTokenCount": 0}, wished)
+    usage = overlay(
+        {"promptTokenCount": read, "candidatesTokenCount": made, "totalTokenCount": 0}, wished
+    )
     if "promptTokensDetails" not in wished:
-        usage["promptTokensDetails"] = [{"modality": "TEXT", "tokenCount": usage["promptTokenCount"]}]
+        usage["promptTokensDetails"] = [
+            {"modality": "TEXT", "tokenCount": usage["promptTokenCount"]}
+        ]
     if _makes_images(call) and "candidatesTokensDetails" not in wished:
-        usage["candidatesTokensDetails"] = [{"modality": "IMAGE", "tokenCount": usage["candidatesTokenCount"]}]
+        usage["candidatesTokensDetails"] = [
+            {"modality": "IMAGE", "tokenCount": usage["candidatesTokenCount"]}
+        ]
     if "totalTokenCount" not in wished:
         usage["totalTokenCount"] = sum(usage.get(key) or 0 for key in _TOTAL)
     return usage
 
 
 def _partial(usage: Json, done: int, of: int) -> Json:
-    """Return the usage after `done` of `of` chunks: prompt and (once started) thoughts whole, output in proportion."""
-    changed: Json = {"candidatesTokenCount": share(usage.get("candidatesTokenCount") or 0, done, of)}
+    """Return the usage after `done` of `of` chunks: prompt and thoughts whole, output in part."""
+    changed: Json = {
+        "candidatesTokenCount": share(usage.get("candidatesTokenCount") or 0, done, of)
+    }
     if "thoughtsTokenCount" in usage and not done:
         changed["thoughtsTokenCount"] = 0
     details = usage.get("candidatesTokensDetails")
@@ -90,7 +122,9 @@ def _steps(call: Call, usage: Json) -> list[list[Json]]:
         return [[{"inlineData": {"mimeType": "image/png", "data": TINY_PNG_BASE64}}]]
     schema = _config(call).get("responseSchema") or _config(call).get("responseJsonSchema")
     if schema and call.plan.text is None:
-        return [[{"text": part}] for part in cut(json.dumps(example_of(schema)), call.plan.chunks or 2)]
+        return [
+            [{"text": part}] for part in cut(json.dumps(example_of(schema)), call.plan.chunks or 2)
+        ]
     return [[{"text": word}] for word in pieces(call, usage.get("candidatesTokenCount") or 0)]
 
 
@@ -105,10 +139,14 @@ def _tool(call: Call) -> tuple[str, Json] | None:
     declared: list[Json] = []
     for tool in call.body.get("tools") or ():
         declared += tool.get("functionDeclarations") or tool.get("function_declarations") or []
-    known = [(f["name"], f.get("parameters") or f.get("parametersJsonSchema") or {}) for f in declared]
+    known = [
+        (f["name"], f.get("parameters") or f.get("parametersJsonSchema") or {}) for f in declared
+    ]
     turns = call.body.get("contents") or [{}]
     last = turns[-1] if isinstance(turns, list) else turns
-    return tool_to_call(call, known, answered=any("functionResponse" in part for part in last.get("parts") or ()))
+    return tool_to_call(
+        call, known, answered=any("functionResponse" in part for part in last.get("parts") or ())
+    )
 
 
 def _candidate(call: Call, parts: list[Json], *, last: bool) -> Json:
@@ -132,7 +170,7 @@ def _error_frame() -> bytes:
 
 
 def embed(call: Call) -> Answer:
-    """Build the answer to :embedContent and :batchEmbedContents; usage only from gemini-embedding-2 on."""
+    """Build the answer to :embedContent, :batchEmbedContents; usage from gemini-embedding-2 on."""
     requests = call.body.get("requests")
     asked: list[Json] = requests if isinstance(requests, list) else [call.body]
     read = input_tokens(call.body)
@@ -146,31 +184,45 @@ def embed(call: Call) -> Answer:
 
 
 def predict(call: Call) -> Answer:
-    """Build the answer to :predict of an imagen model: one tiny PNG per requested image, no usage."""
+    """Build the answer to :predict of an imagen model: one tiny PNG per image, no usage."""
     count = int((call.body.get("parameters") or {}).get("sampleCount") or 1)
     usage = overlay({"images": count}, call.plan.usage)
     prediction = {"mimeType": "image/png", "bytesBase64Encoded": TINY_PNG_BASE64}
-    return Answer({"predictions": [prediction] * count}, bill=Bill(served_model(call), usage, gemini))
+    return Answer(
+        {"predictions": [prediction] * count}, bill=Bill(served_model(call), usage, gemini)
+    )
 
 
 def count_tokens(call: Call) -> Answer:
     """Build the free answer to :countTokens."""
     read = input_tokens(call.body)
-    return Answer({"totalTokens": read, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": read}]})
+    return Answer(
+        {"totalTokens": read, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": read}]}
+    )
 
 
 def models(call: Call) -> Answer:
     """Build the free answer to GET /v1beta/models."""
     names = ("gemini-2.5-flash", "gemini-2.5-pro", "gemini-2.5-flash-image", "gemini-embedding-001")
-    return Answer({"models": [{"name": f"models/{name}", "version": "sim", "displayName": name} for name in names]})
+    return Answer(
+        {
+            "models": [
+                {"name": f"models/{name}", "version": "sim", "displayName": name} for name in names
+            ]
+        }
+    )
 
 
 def model_in(path: str) -> str:
-    """Return the model in a path like /v1beta/models/NAME:method, with or without publisher and project."""
+    """Return the model in a path like .../models/NAME:method."""
     return path.rpartition("/")[2].partition(":")[0]
 
 
 def usual_headers(call: Call) -> Headers:
     """Return the headers that every Gemini answer carries."""
     tier = (call.plan.tier or "standard").encode()
-    return [(b"server-timing", b"gfet4t7; dur=1"), (b"x-gemini-service-tier", tier), (b"vary", b"Origin")]
+    return [
+        (b"server-timing", b"gfet4t7; dur=1"),
+        (b"x-gemini-service-tier", tier),
+        (b"vary", b"Origin"),
+    ]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from examples.provider_sim.values import Json
 
@@ -42,7 +43,7 @@ class Charge:
         return sum(self.amounts.values(), Decimal(0))
 
     def row(self, number: int) -> Json:
-        """Return the charge as JSON values: amounts as decimal text, the instant as RFC 3339 UTC."""
+        """Return the charge as JSON values: amounts as decimal text, RFC 3339 UTC."""
         return {
             "row": number,
             "at": self.at.isoformat().replace("+00:00", "Z"),
@@ -67,8 +68,7 @@ class Charge:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(NamedTuple):
     """One request as it arrived, billed or not."""
 
     at: datetime
@@ -107,10 +107,9 @@ class Ledger:
     def visit_rows(self) -> list[Json]:
         """Return the journal as JSON values."""
         return [
-            {"at": v.at.isoformat().replace("+00:00", "Z"), "provider": v.provider, "operation": v.operation,
-             "path": v.path, "model": v.model, "attempt": v.attempt, "outcome": v.outcome}
-            for v in self.visits
-        ]  # fmt: skip
+            {**visit._asdict(), "at": visit.at.isoformat().replace("+00:00", "Z")}
+            for visit in self.visits
+        ]
 
 
 def plain(amount: Decimal) -> str:

@@ -11,7 +11,9 @@ def _png() -> bytes:
     """Return one grey pixel as PNG."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     head = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
     pixel = zlib.compress(b"\x00\x80")
@@ -21,9 +23,9 @@ def _png() -> bytes:
 def _wav() -> bytes:
     """Return a tenth of a second of silence as 8 kHz mono WAV."""
     samples = b"\x80" * 800
-    head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + len(samples), b"WAVE", b"fmt ", 16, 1, 1, 8000, 8000, 1, 8,
-                       b"data", len(samples))  # fmt: skip
-    return head + samples
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 8000, 8000, 1, 8)
+    data = struct.pack("<4sI", b"data", len(samples)) + samples
+    return struct.pack("<4sI4s", b"RIFF", 4 + len(form) + len(data), b"WAVE") + form + data
 
 
 TINY_PNG_BASE64 = base64.b64encode(_png()).decode()

@@ -17,7 +17,7 @@ def _details(usage: Json, key: str) -> Json:
 
 
 def openai_tokens(usage: Json) -> Meters:
-    """Meters of chat completions, legacy completions, responses and embeddings; details are parts of the totals."""
+    """Meters of chat, legacy completions, responses and embeddings; details are parts of totals."""
     read = usage.get("prompt_tokens", usage.get("input_tokens")) or 0
     made = usage.get("completion_tokens", usage.get("output_tokens")) or 0
     parts = _details(usage, "prompt_tokens_details") or _details(usage, "input_tokens_details")
@@ -46,8 +46,13 @@ def openai_image(usage: Json) -> Meters:
     )
 
 
+def openai_speech(usage: Json) -> Meters:
+    """Meters of a speech model that counts tokens: text in, audio out."""
+    return _counts(text_input=usage.get("input_tokens"), audio_output=usage.get("output_tokens"))
+
+
 def openai_audio(usage: Json) -> Meters:
-    """Meters of speech and transcription: seconds, characters or tokens, as the usage says."""
+    """Meters of transcription and older speech models: seconds, characters or tokens."""
     if usage.get("type") == "duration":
         return _counts(seconds=round(usage.get("seconds") or 0))
     if "characters" in usage:
@@ -57,7 +62,6 @@ def openai_audio(usage: Json) -> Meters:
         audio_input=parts.get("audio_tokens"),
         text_input=parts.get("text_tokens", usage.get("input_tokens")),
         output=usage.get("output_tokens"),
-        audio_output=usage.get("audio_output_tokens"),
     )
 
 
@@ -80,15 +84,19 @@ def anthropic(usage: Json) -> Meters:
 
 
 def gemini(usage: Json) -> Meters:
-    """Meters of generateContent and embeddings; cached is part of the prompt, thoughts come on top."""
+    """Meters of generateContent and embeddings; cached is part of the prompt, thoughts are not."""
     if "images" in usage:
         return _counts(images=usage["images"])
     meters = _modalities(usage.get("promptTokensDetails"), "input", usage.get("promptTokenCount"))
-    cached = _modalities(usage.get("cacheTokensDetails"), "cached", usage.get("cachedContentTokenCount"))
+    cached = _modalities(
+        usage.get("cacheTokensDetails"), "cached", usage.get("cachedContentTokenCount")
+    )
     for name, count in cached.items():
         whole = name.replace("cached", "input", 1)
         meters[whole] = max(0, meters.get(whole, 0) - count)
-    meters |= cached | _modalities(usage.get("candidatesTokensDetails"), "output", usage.get("candidatesTokenCount"))
+    meters |= cached | _modalities(
+        usage.get("candidatesTokensDetails"), "output", usage.get("candidatesTokenCount")
+    )
     return _counts(
         **meters,
         input_tool_use=usage.get("toolUsePromptTokenCount"),

@@ -5,11 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from examples.provider_sim.answers import Answer, Bill, Frame
 from examples.provider_sim.calls import Call
 from examples.provider_sim.meters import openai_tokens
-from examples.provider_sim.openai_common import default_usage, finish, partial_usage, seen_usage, served_tier, usage_of
-from examples.provider_sim.replies import cut, example_of, pieces, response_id, served_model, tool_to_call
-from examples.provider_sim.serving import Answer, Bill, Frame
+from examples.provider_sim.openai_common import (
+    default_usage,
+    finish,
+    partial_usage,
+    seen_usage,
+    served_tier,
+    usage_of,
+)
+from examples.provider_sim.replies import (
+    cut,
+    example_of,
+    pieces,
+    response_id,
+    served_model,
+    tool_to_call,
+)
 from examples.provider_sim.values import Json, dump
 
 _DONE = b"data: [DONE]\n\n"
@@ -22,7 +36,9 @@ def chat(call: Call) -> Answer:
     tool = _tool(call)
     words = _words(call, usage)
     head = _head(call, "chat.completion.chunk" if call.wants_stream else "chat.completion")
-    bill = Bill(head["model"], usage, openai_tokens, partial_usage, head["id"], head["service_tier"])
+    bill = Bill(
+        head["model"], usage, openai_tokens, partial_usage, head["id"], head["service_tier"]
+    )
     if call.wants_stream:
         frames = list(_chunks(call, head, words, tool, usage, wide))
         return Answer(frames=frames, bill=bill, error_frame=_error_frame())
@@ -45,7 +61,9 @@ def _words(call: Call, usage: Json) -> list[str]:
     wanted = call.body.get("response_format")
     if isinstance(wanted, dict) and call.plan.text is None:
         if wanted.get("type") == "json_schema":
-            return cut(json.dumps(example_of(wanted["json_schema"].get("schema"))), call.plan.chunks or 4)
+            return cut(
+                json.dumps(example_of(wanted["json_schema"].get("schema"))), call.plan.chunks or 4
+            )
         if wanted.get("type") == "json_object":
             return cut('{"simulated": true}', call.plan.chunks or 4)
     return pieces(call, usage.get("completion_tokens") or 0)
@@ -53,7 +71,9 @@ def _words(call: Call, usage: Json) -> list[str]:
 
 def _tool(call: Call) -> tuple[str, str, str] | None:
     """Return id, name and arguments (JSON text) of the tool call in the reply, if it makes one."""
-    functions = [tool["function"] for tool in call.body.get("tools") or () if tool.get("type") == "function"]
+    functions = [
+        tool["function"] for tool in call.body.get("tools") or () if tool.get("type") == "function"
+    ]
     chosen = call.body.get("tool_choice")
     if chosen == "none":
         return None
@@ -72,25 +92,46 @@ def _choice(call: Call, index: int, text: str, tool: tuple[str, str, str] | None
         message["tool_calls"] = [
             {"id": tool[0], "type": "function", "function": {"name": tool[1], "arguments": tool[2]}}
         ]
-    return {"index": index, "message": message, "logprobs": None, "finish_reason": finish(call, tool is not None)}
+    return {
+        "index": index,
+        "message": message,
+        "logprobs": None,
+        "finish_reason": finish(call, tool is not None),
+    }
 
 
 def _chunks(
-    call: Call, head: Json, words: list[str], tool: tuple[str, str, str] | None, usage: Json, wide: int
+    call: Call,
+    head: Json,
+    words: list[str],
+    tool: tuple[str, str, str] | None,
+    usage: Json,
+    wide: int,
 ) -> Iterator[Frame]:
     asked = (call.body.get("stream_options") or {}).get("include_usage") is True
-    start, end = dump(head)[:-1] + b',"choices":[', (b'],"usage":null}' if asked else b"]}") + b"\n\n"
+    start, end = (
+        dump(head)[:-1] + b',"choices":[',
+        (b'],"usage":null}' if asked else b"]}") + b"\n\n",
+    )
 
     def event(index: int, delta: Json, reason: str | None = None) -> bytes:
-        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": reason}
+        choice: Json = {"index": index, "delta": delta, "logprobs": None, "finish_reason": reason}
         return b"data: " + start + dump(choice) + end
 
-    opening = {"role": "assistant", "content": "", "refusal": None}
+    opening: Json = {"role": "assistant", "content": "", "refusal": None}
     deltas: list[Json] = [{"content": word} for word in words]
     if tool:
-        call_head = {"index": 0, "id": tool[0], "type": "function", "function": {"name": tool[1], "arguments": ""}}
+        call_head = {
+            "index": 0,
+            "id": tool[0],
+            "type": "function",
+            "function": {"name": tool[1], "arguments": ""},
+        }
         opening = {"role": "assistant", "content": None, "tool_calls": [call_head], "refusal": None}
-        deltas = [{"tool_calls": [{"index": 0, "function": {"arguments": part}}]} for part in cut(tool[2], 3)]
+        deltas = [
+            {"tool_calls": [{"index": 0, "function": {"arguments": part}}]}
+            for part in cut(tool[2], 3)
+        ]
     for index in range(wide):
         yield Frame(event(index, opening), 0)
     done = 0
@@ -108,7 +149,12 @@ def _chunks(
 
 
 def _error_frame() -> bytes:
-    error = {"message": "Simulated: the server had an error", "type": "server_error", "param": None, "code": None}
+    error = {
+        "message": "Simulated: the server had an error",
+        "type": "server_error",
+        "param": None,
+        "code": None,
+    }
     return b"data: " + dump({"error": error}) + b"\n\n"
 
 
@@ -118,17 +164,22 @@ def completions(call: Call) -> Answer:
     default = default_usage(call, choices=wide)
     plain = {key: default[key] for key in ("prompt_tokens", "completion_tokens", "total_tokens")}
     usage = usage_of(call, plain)
-    head = {
-        "id": response_id(call, "cmpl-", 29), "object": "text_completion", "created": call.created,
+    head: Json = {
+        "id": response_id(call, "cmpl-", 29),
+        "object": "text_completion",
+        "created": call.created,
         "model": served_model(call),
-    }  # fmt: skip
+    }
     bill = Bill(head["model"], usage, openai_tokens, partial_usage, head["id"], None)
     words = pieces(call, usage["completion_tokens"])
     if call.wants_stream:
         frames = list(_text_chunks(call, head, words, usage))
         return Answer(frames=frames, bill=bill, error_frame=_error_frame())
     reason = finish(call, False)
-    choices = [{"text": "".join(words), "index": i, "logprobs": None, "finish_reason": reason} for i in range(wide)]
+    choices = [
+        {"text": "".join(words), "index": i, "logprobs": None, "finish_reason": reason}
+        for i in range(wide)
+    ]
     return Answer({**head, "choices": choices, **seen_usage(call, usage)}, bill=bill)
 
 
@@ -140,5 +191,9 @@ def _text_chunks(call: Call, head: Json, words: list[str], usage: Json) -> Itera
         chunk = {**head, "choices": [choice], **({"usage": None} if asked else {})}
         yield Frame(b"data: " + dump(chunk) + b"\n\n", done, last=not asked and done == len(words))
     if asked:
-        yield Frame(b"data: " + dump({**head, "choices": [], **seen_usage(call, usage)}) + b"\n\n", len(words), True)
+        yield Frame(
+            b"data: " + dump({**head, "choices": [], **seen_usage(call, usage)}) + b"\n\n",
+            len(words),
+            True,
+        )
     yield Frame(_DONE, len(words))

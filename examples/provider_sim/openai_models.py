@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from examples.provider_sim.answers import Answer
 from examples.provider_sim.calls import Call
 from examples.provider_sim.replies import ALIASES, response_id
-from examples.provider_sim.serving import Answer
 from examples.provider_sim.values import Json
 
 _CATEGORIES = ("harassment", "hate", "self-harm", "sexual", "violence")

@@ -1,7 +1,7 @@
-"""What the caller wishes for one request: from the script, `x-sim-*` headers and `[[sim ...]]` directives.
+"""What the caller wishes for one request: from script, `x-sim-*` headers, `[[sim ...]]` directives.
 
-Later sources win key by key: script, then headers, then directives. Without a wish every answer follows
-the default rules of README.md.
+Later sources win key by key: script, then headers, then directives. Without a wish every answer
+follows the default rules of README.md.
 """
 
 from __future__ import annotations
@@ -49,10 +49,21 @@ def _object(value: object) -> Json:
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {
-    "usage": _object, "fail": parse_failure, "delay": float, "chunk_delay": float, "chunks": int, "batch": int,
-    "id": str, "model": str, "text": str, "tier": str, "tool": str, "arguments": _object, "polls": int,
+    "usage": _object,
+    "fail": parse_failure,
+    "delay": float,
+    "chunk_delay": float,
+    "chunks": int,
+    "batch": int,
+    "id": str,
+    "model": str,
+    "text": str,
+    "tier": str,
+    "tool": str,
+    "arguments": _object,
+    "polls": int,
     "extra": _object,
-}  # fmt: skip
+}
 WISHES = tuple(_READERS)
 NO_WISHES = Plan()
 
@@ -109,11 +120,13 @@ def _user_says(turn: object) -> bool:
     content = turn.get("content", turn.get("parts"))
     if isinstance(content, str):
         return True
-    return isinstance(content, list) and any(isinstance(part, dict) and "text" in part for part in content)
+    return isinstance(content, list) and any(
+        isinstance(part, dict) and "text" in part for part in content
+    )
 
 
 def text_wishes(text: str) -> Json:
-    """Return the wishes in every directive of one text, e.g. `[[sim fail=rate_limit*2 usage={...}]]`."""
+    """Return the wishes in every directive of a text: `[[sim fail=rate_limit*2 usage={...}]]`."""
     found: Json = {}
     start = text.find("[[sim ")
     while start >= 0:
@@ -129,7 +142,9 @@ def _read_directive(text: str, position: int, found: Json) -> int:
             continue
         name, equals, _ = text[position:].partition("=")
         if not equals or not name.isidentifier():
-            raise WishError(f"Simulator directive not understood at {text[position : position + 40]!r}")
+            raise WishError(
+                f"Simulator directive not understood at {text[position : position + 40]!r}"
+            )
         found[name], position = _read_value(text, position + len(name) + 1)
     return position
 

@@ -1,4 +1,4 @@
-"""What the simulated model says: a text of the wished length, arguments for a tool, a value for a schema."""
+"""What the simulated model says: a text, a tool call, a value for a schema."""
 
 from __future__ import annotations
 
@@ -8,10 +8,27 @@ from examples.provider_sim.calls import Call
 from examples.provider_sim.values import Json
 
 MAX_DEFAULT_CHUNKS = 8
-_WORDS = (
-    "This", " is", " an", " answer", " of", " the", " provider", " simulator.", " It", " counts", " tokens",
-    " and", " bills", " them,", " nothing", " more.",
-)  # fmt: skip
+_WORDS = tuple(
+    word if i == 0 else f" {word}"
+    for i, word in enumerate(
+        [
+            "This",
+            "is",
+            "an",
+            "answer",
+            "of",
+            "the",
+            "provider",
+            "simulator.",
+            "It",
+            "counts",
+            "tokens",
+            "and",
+            "bills",
+            "them.",
+        ]
+    )
+)
 
 # Response model by requested alias; what is not here is served under its own name.
 ALIASES = {
@@ -61,7 +78,7 @@ def _cut(text: str, count: int | None) -> list[str]:
 
 
 def example_of(schema: object, definitions: Json | None = None) -> object:
-    """Return a small value that fits a JSON schema (the subset that structured outputs use, any letter case)."""
+    """Return a small value that fits a JSON schema (the subset of structured outputs, any case)."""
     if not isinstance(schema, dict):
         return "sim"
     definitions = schema.get("$defs") or definitions or {}
@@ -87,11 +104,13 @@ def _typed_example(schema: Json, definitions: Json) -> object:
     return {"integer": 1, "number": 1.5, "boolean": True, "null": None}.get(kind, "sim")
 
 
-def tool_to_call(call: Call, tools: Sequence[tuple[str, object]], *, answered: bool) -> tuple[str, Json] | None:
+def tool_to_call(
+    call: Call, tools: Sequence[tuple[str, object]], *, answered: bool
+) -> tuple[str, Json] | None:
     """Return name and arguments of the tool that the reply calls, or None for a reply in text.
 
-    The first tool is called once, with example arguments, unless the turn already holds a tool's result; the
-    wishes `tool=name`, `tool=none` and `arguments={...}` decide otherwise.
+    The first tool is called once, with example arguments, unless the turn already holds a tool's
+    result; the wishes `tool=name`, `tool=none` and `arguments={...}` decide otherwise.
     """
     if not tools or answered or call.plan.tool == "none":
         return None

@@ -24,7 +24,7 @@ class Rule:
     wishes: Json = field(default_factory=dict)
 
     def matches(self, provider: str, path: str, model: str) -> bool:
-        """Say whether a request falls under this rule; path and model may be globs, path also a part."""
+        """Say whether the rule covers a request; path and model are globs, path also a part."""
         return (
             (not self.provider or self.provider == provider)
             and (not self.path or self.path in path or fnmatchcase(path, self.path))
@@ -45,7 +45,7 @@ class Rule:
 
 
 class Script:
-    """The rules in the order in which they were posted; the first that applies is used, no other."""
+    """The rules in order of posting; the first that applies is used, no other."""
 
     def __init__(self) -> None:
         self._rules: list[Rule] = []
@@ -61,7 +61,9 @@ class Script:
         make_plan(wishes)
         times = raw.get("times", 1)
         if times is not None and (not isinstance(times, int) or times < 1):
-            raise WishError(f"Rule times={times!r} must be a positive whole number, or null for ever")
+            raise WishError(
+                f"Rule times={times!r} must be a positive whole number, or null for ever"
+            )
         self._count += 1
         rule = Rule(
             number=self._count,
@@ -89,7 +91,14 @@ class Script:
     def rows(self) -> list[Json]:
         """Return the rules that are still open."""
         return [
-            {"rule": r.number, "path": r.path, "model": r.model, "provider": r.provider, "times": r.times,
-             "skip": r.skip, "wishes": r.wishes}
-            for r in self._rules
-        ]  # fmt: skip
+            {
+                "rule": rule.number,
+                "path": rule.path,
+                "model": rule.model,
+                "provider": rule.provider,
+                "times": rule.times,
+                "skip": rule.skip,
+                "wishes": rule.wishes,
+            }
+            for rule in self._rules
+        ]

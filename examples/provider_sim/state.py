@@ -1,4 +1,4 @@
-"""Everything one simulator process remembers: clock, ledger, script, prices, ids, stored answers."""
+"""Everything one simulator process remembers: clock, ledger, script, prices, ids, answers."""
 
 from __future__ import annotations
 

@@ -13,14 +13,41 @@ Json: TypeAlias = dict[str, Any]
 DIRECTIVE = re.compile(r"\[\[sim\s.*?\]\](?!\])", re.DOTALL)
 
 # Values under these keys are names, ids or binary data, not text that a model reads.
-_NOT_TEXT = frozenset({
-    "data", "file_data", "id", "image_url", "inlineData", "inline_data", "mimeType", "mime_type",
-    "model", "name", "role", "signature", "thoughtSignature", "tool_call_id", "tool_use_id", "type", "url",
-})  # fmt: skip
+_NOT_TEXT = frozenset(
+    [
+        "data",
+        "file_data",
+        "id",
+        "image_url",
+        "inlineData",
+        "inline_data",
+        "mimeType",
+        "mime_type",
+        "model",
+        "name",
+        "role",
+        "signature",
+        "thoughtSignature",
+        "tool_call_id",
+        "tool_use_id",
+        "type",
+        "url",
+    ]
+)
 _READ_BY_THE_MODEL = (
-    "system", "systemInstruction", "system_instruction", "instructions", "messages", "input", "prompt",
-    "contents", "content", "requests", "instances", "generateContentRequest",
-)  # fmt: skip
+    "system",
+    "systemInstruction",
+    "system_instruction",
+    "instructions",
+    "messages",
+    "input",
+    "prompt",
+    "contents",
+    "content",
+    "requests",
+    "instances",
+    "generateContentRequest",
+)
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
@@ -37,7 +64,9 @@ def overlay(default: Json, wanted: Json | None) -> Json:
     merged = dict(default)
     for key, value in wanted.items():
         below = merged.get(key)
-        merged[key] = overlay(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        merged[key] = (
+            overlay(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        )
     return merged
 
 
@@ -67,7 +96,7 @@ def strings(value: object) -> Iterator[str]:
 
 
 def tokens_of(text: str) -> int:
-    """Return the simulator's token count of a text: one per four characters, rounded up, directives left out."""
+    """Return the tokens of a text: one per four characters, rounded up, directives left out."""
     if "[[sim" in text:
         text = DIRECTIVE.sub("", text)
     return math.ceil(len(text) / 4)
