@@ -19,6 +19,7 @@ class Border(Contract):
     """Holds one package to the packages of the house and the libraries that it lists."""
 
     package = fields.StringField()
+    # Packages of the house; the root's name stands for its `__init__` alone, not for all within.
     may_import = fields.ListField(subfield=fields.StringField(), required=False)
     # Import names; "*" stands for any.
     third_party = fields.ListField(subfield=fields.StringField(), required=False)
@@ -42,10 +43,13 @@ class Border(Contract):
             output.print_error(f"{importer} imports {imported} (line {lines})", bold=False)
 
     def _allows(self, imported: str) -> bool:
-        if imported.partition(".")[0] in self.session_options["root_packages"]:
-            return any(_within(imported, home) for home in (self.package, *(self.may_import or ())))
-        libraries = {"*", imported.partition(".")[0]} & set(self.third_party or ())
-        return bool(libraries) or imported.partition(".")[0] in sys.stdlib_module_names
+        root = imported.partition(".")[0]
+        roots, listed = self.session_options["root_packages"], self.may_import or ()
+        if root not in roots:
+            libraries = {"*", root} & set(self.third_party or ())
+            return bool(libraries) or root in sys.stdlib_module_names
+        homes = [self.package, *(home for home in listed if home not in roots)]
+        return imported in listed or any(_within(imported, home) for home in homes)
 
 
 def _within(module: str, package: str) -> bool:

@@ -19,7 +19,7 @@ contract_types = ["border: tools.borders.Border"]
 name = "host"
 type = "border"
 package = "house.host"
-may_import = ["house.core"]
+may_import = ["house.core", "house"]
 third_party = ["wrapt"]
 """
 
@@ -47,7 +47,10 @@ def lint(tmp_path):
     return run
 
 
-@pytest.mark.parametrize("source", ["import sqlite3", "import wrapt", "from house.core import x"])
+@pytest.mark.parametrize(
+    "source",
+    ["import sqlite3", "import wrapt", "from house.core import x", "from house import __version__"],
+)
 def test_listed_import_keeps_the_border(lint, source):
     code, _ = lint(source)
 
