@@ -77,13 +77,8 @@ def _create(path: Path) -> None:
     made = path.with_name(f".{path.name}.{os.getpid()}")
     made.unlink(missing_ok=True)
     with duckdb.connect(config=_CONFIG) as con:
-        con.execute(load("warehouse")["create_file"].replace("'$path'", _quoted(made)))
+        con.execute(load("warehouse")["create_file"], {"path": str(made)})
     made.replace(path)
-
-
-def _quoted(path: Path) -> str:
-    # ATTACH takes no parameters; the one place where a value enters SQL as text.
-    return "'" + str(path).replace("'", "''") + "'"
 
 
 def _no_access(home: Path, error: OSError) -> str:

@@ -1,0 +1,59 @@
+"""Publishes `report.duckdb`, the only file that people query: built beside, put in place at once.
+
+A reader of a DuckDB file blocks its writer and the other way round, so readers never get the
+warehouse. Whoever has the old report open goes on reading the old one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from anchor_autopatch.core.errors import StoreError
+from anchor_autopatch.core.settings import REPORT_FILE
+from anchor_autopatch.job.clock import to_micros
+from anchor_autopatch.job.sql import load, read_script
+from anchor_autopatch.job.warehouse import private_files
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+
+def publish(con: duckdb.DuckDBPyConnection, home: Path, now: datetime) -> Path:
+    """Builds the report from the open warehouse and returns its path; mode 0600.
+
+    Raises:
+        StoreError: it cannot be written; the report of the last run stays in place.
+    """
+    report = home / REPORT_FILE
+    made = report.with_name(f".{REPORT_FILE}.new")
+    with private_files():
+        try:
+            _remove(made)
+            _build(con, made, to_micros(now))
+            made.replace(report)
+        except (OSError, duckdb.Error) as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise StoreError(
+                f"Cannot publish {str(report)!r}, the last one stays: {reason}"
+            ) from error
+    return report
+
+
+def _build(con: duckdb.DuckDBPyConnection, made: Path, now_us: int) -> None:
+    sql = load("warehouse")
+    con.execute(sql["attach_report"], {"path": str(made)})
+    try:
+        for name, statement in load("publish").items():
+            con.execute(statement, {"now_us": now_us} if name == "published" else None)
+        con.execute(read_script("publish_comments"))
+    finally:
+        # Detaching writes what is in the WAL into the file itself.
+        con.execute(sql["detach_report"])
+
+
+def _remove(made: Path) -> None:
+    made.unlink(missing_ok=True)
+    made.with_name(f"{made.name}.wal").unlink(missing_ok=True)

@@ -1,0 +1,417 @@
+-- What people query: one named statement per relation of report.duckdb, run in this order with the warehouse
+-- as the current database and the new file attached as `report`. The line under a name is the comment of the
+-- relation; the comments of its columns are in publish_columns.sql. Instants are UTC TIMESTAMP, money is
+-- DECIMAL(38, 18), nothing is DOUBLE. A figure that nobody knows is NULL, never 0.
+
+-- name: receipts
+-- One billable or possibly billable provider call: who, what, how much, what it cost.
+CREATE TABLE report.receipts AS
+SELECT
+    receipt.receipt_id,
+    strftime(receipt.occurred_at, '%Y-%m') AS period,
+    receipt.occurred_at,
+    receipt.duration_us // 1000 AS duration_ms,
+    receipt.team,
+    receipt.service,
+    receipt.feature,
+    receipt.environment,
+    receipt.region,
+    receipt.cost_center,
+    receipt.user_id,
+    receipt.request_id,
+    receipt.trace_id,
+    receipt.call_site,
+    TRY_CAST(receipt.labels AS JSON) AS labels,
+    TRY_CAST(receipt.attribution_source AS JSON) AS attribution_source,
+    receipt.provider,
+    receipt.provider_host,
+    receipt.provider_account,
+    receipt.api_key_id,
+    receipt.sdk,
+    receipt.operation,
+    receipt.request_model,
+    receipt.response_model,
+    receipt.response_id,
+    receipt.provider_request_id,
+    receipt.outcome,
+    receipt.http_status,
+    receipt.stream,
+    receipt.attempts,
+    receipt.usage_source,
+    TRY_CAST(receipt.raw_usage AS JSON) AS raw_usage,
+    receipt_meters.prompt_tokens AS input_tokens,
+    list_sum([
+        receipt_meters.output_tokens,
+        receipt_meters.output_reasoning_tokens,
+        receipt_meters.output_audio_tokens,
+        receipt_meters.output_image_tokens,
+        receipt_meters.output_video_tokens
+    ])::BIGINT AS output_tokens,
+    list_sum([
+        receipt_meters.cache_read_tokens,
+        receipt_meters.cache_read_audio_tokens
+    ])::BIGINT AS cache_read_tokens,
+    list_sum([
+        receipt_meters.cache_write_tokens,
+        receipt_meters.cache_write_5m_tokens,
+        receipt_meters.cache_write_30m_tokens,
+        receipt_meters.cache_write_1h_tokens,
+        receipt_meters.cache_write_12h_tokens
+    ])::BIGINT AS cache_write_tokens,
+    receipt_meters.output_reasoning_tokens AS reasoning_tokens,
+    receipt_meters.total_tokens,
+    receipt_meters.usage_mismatch,
+    receipt.billable,
+    receipt.parent_receipt_id,
+    receipt_price.model_key,
+    receipt_price.estimated_cost_usd,
+    receipt_price.price_status,
+    receipt_price.rate_card_id,
+    receipt_anchor.anchored_cost,
+    receipt_anchor.anchored_currency,
+    receipt_anchor.invoice_id,
+    receipt_anchor.invoice_line_id,
+    receipt_anchor.match_level,
+    receipt.shipped_at
+FROM receipt
+LEFT JOIN receipt_meters USING (receipt_id)
+LEFT JOIN receipt_price USING (receipt_id)
+LEFT JOIN receipt_anchor USING (receipt_id)
+ORDER BY receipt.occurred_at, receipt.receipt_id;
+
+-- name: app_costs
+-- The split of every bill by application; the rows of an invoice sum to it, to the minor unit.
+CREATE TABLE report.app_costs AS
+SELECT
+    period,
+    provider,
+    account,
+    invoice_id,
+    team,
+    service,
+    environment,
+    response_model,
+    calls,
+    estimated_cost_usd,
+    anchored_cost,
+    currency,
+    status
+FROM app_cost
+ORDER BY ALL;
+
+-- name: feature_costs
+-- The same money by feature.
+CREATE TABLE report.feature_costs AS
+SELECT
+    period,
+    provider,
+    account,
+    invoice_id,
+    team,
+    service,
+    feature,
+    environment,
+    calls,
+    estimated_cost_usd,
+    anchored_cost,
+    currency,
+    status
+FROM feature_cost
+ORDER BY ALL;
+
+-- name: user_costs
+-- The same money by user.
+CREATE TABLE report.user_costs AS
+SELECT
+    period,
+    provider,
+    account,
+    invoice_id,
+    team,
+    service,
+    user_id,
+    calls,
+    estimated_cost_usd,
+    anchored_cost,
+    currency,
+    status
+FROM user_cost
+ORDER BY ALL;
+
+-- name: request_costs
+-- The same money by request of the application.
+CREATE TABLE report.request_costs AS
+SELECT
+    period,
+    provider,
+    account,
+    invoice_id,
+    team,
+    service,
+    request_id,
+    calls,
+    estimated_cost_usd,
+    anchored_cost,
+    currency,
+    status
+FROM request_cost
+ORDER BY ALL;
+
+-- name: reconciliation
+-- Estimated against invoiced, one row per period, provider, account and invoice.
+CREATE TABLE report.reconciliation AS
+SELECT
+    period,
+    provider,
+    account,
+    invoice_id,
+    invoice_total,
+    currency,
+    estimated_total_usd,
+    untracked,
+    unallocated,
+    rounding,
+    variance,
+    variance_percent,
+    threshold,
+    flagged,
+    status,
+    mode,
+    reconciled_at
+FROM reconciliation
+ORDER BY ALL;
+
+-- name: invoices
+-- The bills, those replaced by a later import included.
+CREATE TABLE report.invoices AS
+SELECT
+    invoice_id,
+    source,
+    provider,
+    account,
+    period,
+    currency,
+    total::DECIMAL(38, 18) AS total,
+    document_sha256,
+    imported_at,
+    superseded_at
+FROM invoice
+ORDER BY ALL;
+
+-- name: exception_events
+-- One failure of a provider, of another dependency, or of the capture itself.
+CREATE TABLE report.exception_events AS
+SELECT
+    event_id,
+    occurred_at,
+    event_class AS class,
+    provider,
+    dependency,
+    http_status,
+    code,
+    exception_type,
+    message,
+    sdk,
+    operation,
+    request_model,
+    attempts,
+    receipt_id,
+    team,
+    service,
+    feature,
+    environment,
+    region,
+    cost_center,
+    user_id,
+    request_id,
+    trace_id,
+    call_site,
+    TRY_CAST(labels AS JSON) AS labels,
+    TRY_CAST(attribution_source AS JSON) AS attribution_source,
+    CAST(NULL AS VARCHAR) AS incident_id,
+    shipped_at
+FROM exception_event
+ORDER BY occurred_at, event_id;
+
+-- name: unpriced_models
+-- Models whose calls have no price: their cost is unknown, not zero.
+CREATE TABLE report.unpriced_models AS
+SELECT
+    strftime(receipt.occurred_at, '%Y-%m') AS period,
+    receipt.provider,
+    receipt.operation,
+    receipt.request_model,
+    receipt.response_model,
+    receipt_price.unpriced_reason,
+    count(*) AS calls,
+    min(receipt.occurred_at) AS first_seen,
+    max(receipt.occurred_at) AS last_seen
+FROM receipt
+JOIN receipt_price USING (receipt_id)
+WHERE receipt_price.price_status = 'unpriced'
+GROUP BY ALL
+ORDER BY ALL;
+
+-- name: unattributed_costs
+-- Cost of the calls that lack a team or a service, by where they were made.
+CREATE TABLE report.unattributed_costs AS
+SELECT
+    strftime(receipt.occurred_at, '%Y-%m') AS period,
+    receipt.provider,
+    receipt.team,
+    receipt.service,
+    receipt.environment,
+    receipt.call_site,
+    receipt.sdk,
+    count(*) AS calls,
+    sum(receipt_price.estimated_cost_usd) AS estimated_cost_usd,
+    sum(receipt_anchor.anchored_cost) AS anchored_cost,
+    receipt_anchor.anchored_currency AS currency
+FROM receipt
+LEFT JOIN receipt_price USING (receipt_id)
+LEFT JOIN receipt_anchor USING (receipt_id)
+WHERE receipt.billable
+    AND (receipt.team IS NULL OR receipt.service IS NULL)
+GROUP BY ALL
+ORDER BY ALL;
+
+-- name: unmapped_hosts
+-- Hosts that answered billable calls and of which nobody said who invoices.
+CREATE TABLE report.unmapped_hosts AS
+SELECT
+    provider_host,
+    count(*) AS calls,
+    min(occurred_at) AS first_seen,
+    max(occurred_at) AS last_seen,
+    'ANCHOR_PROVIDER_HOSTS=' || coalesce(provider_host, 'HOST') || '=PROVIDER' AS line_to_add
+FROM receipt
+WHERE billable
+    AND provider = 'unmapped'
+GROUP BY provider_host
+ORDER BY ALL;
+
+-- name: capture_health
+-- Whether receipts arrive whole: one row per host, program and service.
+CREATE TABLE report.capture_health AS
+WITH last_receipt AS (
+    SELECT
+        outbox_id,
+        mode(service) AS service,
+        min(occurred_at) AS first_receipt_at,
+        max(occurred_at) AS last_receipt_at
+    FROM receipt
+    GROUP BY outbox_id
+),
+shipped AS (
+    SELECT
+        outbox_id,
+        path,
+        sum(receipt_count)::BIGINT AS receipts,
+        sum(event_count)::BIGINT AS events
+    FROM shipment
+    GROUP BY outbox_id, path
+),
+lost AS (
+    SELECT
+        outbox_id,
+        path,
+        coalesce(sum(last_seq - first_seq + 1) FILTER (WHERE reason = 'missing'), 0)::BIGINT AS missing_rows,
+        coalesce(sum(last_seq - first_seq + 1) FILTER (WHERE reason <> 'missing'), 0)::BIGINT AS corrupt_rows
+    FROM outbox_loss
+    GROUP BY outbox_id, path
+),
+nameless_file AS (
+    SELECT count(*) AS quarantined_files
+    FROM quarantined_file
+    WHERE outbox_id IS NULL
+)
+SELECT
+    outbox.host,
+    outbox.program,
+    last_receipt.service,
+    count(*) AS outboxes,
+    count(*) FILTER (WHERE outbox.state = 'open') AS open_outboxes,
+    count(*) FILTER (WHERE outbox.state = 'quarantined') AS quarantined_files,
+    coalesce(sum(shipped.receipts), 0)::BIGINT AS receipts,
+    coalesce(sum(shipped.events), 0)::BIGINT AS events,
+    coalesce(sum(lost.missing_rows), 0)::BIGINT AS missing_rows,
+    coalesce(sum(lost.corrupt_rows), 0)::BIGINT AS corrupt_rows,
+    sum(outbox.rows_dropped)::BIGINT AS dropped_rows,
+    min(last_receipt.first_receipt_at) AS first_receipt_at,
+    max(last_receipt.last_receipt_at) AS last_receipt_at,
+    max(outbox.last_shipped_at) AS last_shipped_at
+FROM outbox
+LEFT JOIN last_receipt USING (outbox_id)
+LEFT JOIN shipped USING (outbox_id, path)
+LEFT JOIN lost USING (outbox_id, path)
+GROUP BY ALL
+UNION ALL BY NAME
+SELECT
+    0 AS outboxes,
+    0 AS open_outboxes,
+    quarantined_files,
+    0 AS receipts,
+    0 AS events,
+    0 AS missing_rows,
+    0 AS corrupt_rows,
+    0 AS dropped_rows
+FROM nameless_file
+WHERE quarantined_files > 0
+ORDER BY ALL;
+
+-- name: provider_health
+-- Calls, failures and latency of every provider and model, hour by hour.
+CREATE TABLE report.provider_health AS
+WITH seen AS (
+    SELECT
+        occurred_at,
+        provider,
+        request_model AS model,
+        duration_us,
+        NULL AS class,
+        outcome <> 'ok' AS failed,
+        true AS is_call
+    FROM receipt
+    WHERE billable
+    UNION ALL
+    -- A failure that left a receipt is one call, counted above; only its class is told here.
+    SELECT
+        occurred_at,
+        provider,
+        request_model AS model,
+        NULL AS duration_us,
+        event_class AS class,
+        true AS failed,
+        receipt_id IS NULL AS is_call
+    FROM exception_event
+    WHERE provider IS NOT NULL
+        AND event_class <> 'internal'
+)
+SELECT
+    date_trunc('hour', occurred_at) AS hour,
+    provider,
+    model,
+    count(*) FILTER (WHERE is_call) AS calls,
+    count(*) FILTER (WHERE is_call AND failed) AS failed_calls,
+    count(*) FILTER (WHERE class = 'rate_limited') AS rate_limited,
+    count(*) FILTER (WHERE class IN ('billing_exhausted', 'quota_daily')) AS out_of_quota,
+    count(*) FILTER (WHERE class IN ('provider_overloaded', 'provider_5xx')) AS provider_errors,
+    count(*) FILTER (WHERE class = 'timeout') AS timeouts,
+    count(*) FILTER (WHERE class = 'network') AS network_errors,
+    count(*) FILTER (WHERE class IN ('auth', 'model_gone', 'context_length', 'content_filter', 'bad_request'))
+        AS refused_requests,
+    count(*) FILTER (WHERE class IN ('client_cancelled', 'partial_stream')) AS broken_off,
+    quantile_disc(duration_us, 0.5) // 1000 AS median_duration_ms,
+    quantile_disc(duration_us, 0.95) // 1000 AS p95_duration_ms
+FROM seen
+GROUP BY ALL
+ORDER BY ALL;
+
+-- name: published
+-- When this file was made; one row.
+CREATE TABLE report.published AS
+SELECT
+    make_timestamp($now_us) AS published_at,
+    (SELECT max(shipped_at) FROM receipt) AS last_shipped_at,
+    (SELECT max(occurred_at) FROM receipt) AS last_receipt_at,
+    (SELECT count(*) FROM receipt) AS receipts;
