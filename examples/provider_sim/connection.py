@@ -15,6 +15,8 @@ from typing import Protocol, cast
 from starlette.types import Receive
 
 _WATCH_SECONDS = 0.02
+# A reset may overtake what was sent just before it; so long the client has to read that.
+_READ_SECONDS = 0.01
 
 
 class _Transport(Protocol):
@@ -53,6 +55,7 @@ async def drop(receive: Receive, *, hard: bool) -> None:
     transport = _transport(receive)
     if not transport.is_closing():
         if hard:
+            await asyncio.sleep(_READ_SECONDS)
             _reset_on_close(transport)
             transport.abort()
         else:

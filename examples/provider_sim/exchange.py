@@ -15,8 +15,6 @@ from examples.provider_sim.calls import Call
 from examples.provider_sim.failures import INTERRUPTIONS, SILENCES, Failure
 from examples.provider_sim.values import dump
 
-_BROKEN_CHUNK = b'data: {"simulated": "broken\n\n'
-
 
 @dataclass(slots=True)
 class Exchange:
@@ -120,7 +118,8 @@ def _struck(answer: Answer, failure: Failure | None) -> tuple[list[Frame], Failu
     if kind == "error_event":
         kept.append(Frame(answer.error_frame, after))
     if kind == "malformed_chunk":
-        kept.append(Frame(_BROKEN_CHUNK, after))
+        following = frames[min(len(kept), len(frames) - 1)].data
+        kept.append(Frame(following.rstrip()[: len(following) // 2] + b"\n\n", after))
     return kept, failure
 
 

@@ -17,7 +17,7 @@ from examples.provider_sim.replies import (
     served_model,
     tool_to_call,
 )
-from examples.provider_sim.values import Json, dump, input_tokens, overlay, share
+from examples.provider_sim.values import Json, dump, input_tokens, overlay, share, tokens_of
 
 IMAGE_TOKENS = 1290
 _TOTAL = (
@@ -184,13 +184,25 @@ def embed(call: Call) -> Answer:
 
 
 def predict(call: Call) -> Answer:
-    """Build the answer to :predict of an imagen model: one tiny PNG per image, no usage."""
+    """Build the answer to :predict: an imagen model draws, an embedding model (Vertex) embeds."""
+    if "embedding" in call.model:
+        return _predict_embeddings(call)
     count = int((call.body.get("parameters") or {}).get("sampleCount") or 1)
     usage = overlay({"images": count}, call.plan.usage)
     prediction = {"mimeType": "image/png", "bytesBase64Encoded": TINY_PNG_BASE64}
     return Answer(
         {"predictions": [prediction] * count}, bill=Bill(served_model(call), usage, gemini)
     )
+
+
+def _predict_embeddings(call: Call) -> Answer:
+    predictions = []
+    for instance in call.body.get("instances") or ():
+        read = max(1, tokens_of(str(instance.get("content") or "")))
+        statistics = {"token_count": read, "truncated": False}
+        predictions.append({"embeddings": {"values": vector(8), "statistics": statistics}})
+    usage = overlay({"promptTokenCount": input_tokens(call.body)}, call.plan.usage)
+    return Answer({"predictions": predictions}, bill=Bill(served_model(call), usage, gemini))
 
 
 def count_tokens(call: Call) -> Answer:

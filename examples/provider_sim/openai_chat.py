@@ -108,7 +108,7 @@ def _chunks(
     usage: Json,
     wide: int,
 ) -> Iterator[Frame]:
-    asked = (call.body.get("stream_options") or {}).get("include_usage") is True
+    asked = _reports_usage(call)
     start, end = (
         dump(head)[:-1] + b',"choices":[',
         (b'],"usage":null}' if asked else b"]}") + b"\n\n",
@@ -148,6 +148,12 @@ def _chunks(
     yield Frame(_DONE, done)
 
 
+def _reports_usage(call: Call) -> bool:
+    """Say whether the stream ends with a usage chunk; a host that leaves usage out sends none."""
+    options = call.body.get("stream_options") or {}
+    return options.get("include_usage") is True and not call.fault("no_usage")
+
+
 def _error_frame() -> bytes:
     error = {
         "message": "Simulated: the server had an error",
@@ -184,7 +190,7 @@ def completions(call: Call) -> Answer:
 
 
 def _text_chunks(call: Call, head: Json, words: list[str], usage: Json) -> Iterator[Frame]:
-    asked = (call.body.get("stream_options") or {}).get("include_usage") is True
+    asked = _reports_usage(call)
     for done, word in enumerate(words, 1):
         reason = finish(call, False) if done == len(words) else None
         choice = {"text": word, "index": 0, "logprobs": None, "finish_reason": reason}
