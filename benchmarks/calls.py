@@ -17,7 +17,12 @@ from examples.provider_sim import running
 
 _ROOT = Path(__file__).resolve().parent.parent
 _HOOK = _ROOT / "sitecustomize_template"
-_BARS = {"chat": (50.0, 1.20), "stream": (None, None), "anthropic": (None, None), "gemini": (None, None)}
+_BARS = {
+    "chat": (50.0, 1.20),
+    "stream": (None, None),
+    "anthropic": (None, None),
+    "gemini": (None, None),
+}
 
 
 def compare(world: str, python: Path, rounds: int) -> list[Comparison]:
@@ -30,7 +35,9 @@ def compare(world: str, python: Path, rounds: int) -> list[Comparison]:
             for clock in ("wall", "cpu"):
                 samples = _turns(bare, hooked, work, clock, rounds)
                 bars = (added, ratio) if clock == "wall" else (None, ratio)
-                results.append(show(Comparison(f"{world}: {work} call, {clock}", "us", *samples, *bars)))
+                results.append(
+                    show(Comparison(f"{world}: {work} call, {clock}", "us", *samples, *bars))
+                )
     return results
 
 
@@ -66,11 +73,17 @@ class _Worker:
 
 @contextmanager
 def _worker(python: Path, urls: dict[str, str], home: Path | None) -> Iterator[_Worker]:
-    environ = {key: value for key, value in os.environ.items() if not key.startswith(("ANCHOR_", "PYTHON"))}
+    environ = {
+        key: value for key, value in os.environ.items() if not key.startswith(("ANCHOR_", "PYTHON"))
+    }
     environ["PYTHONPATH"] = str(_ROOT)
     if home is not None:
         environ["PYTHONPATH"] = os.pathsep.join((str(_HOOK), str(_ROOT)))
-        environ |= {"ANCHOR_HOME": str(home), "ANCHOR_PROVIDER_HOSTS": "127.0.0.1=sdk", "ANCHOR_TEAM": "bench"}
+        environ |= {
+            "ANCHOR_HOME": str(home),
+            "ANCHOR_PROVIDER_HOSTS": "127.0.0.1=sdk",
+            "ANCHOR_TEAM": "bench",
+        }
     process = subprocess.Popen(
         [python, "-m", "benchmarks.worker", json.dumps(urls)],
         stdin=subprocess.PIPE,

@@ -42,7 +42,9 @@ class Comparison:
         """The comparison as one line of text."""
         bars = [f"+{self.most_added:g} {self.unit}"] if self.most_added is not None else []
         bars += [f"{self.most_ratio:.2f}x"] if self.most_ratio is not None else []
-        verdict = "" if not bars else f"   bar {' '.join(bars)}: {'MISSED' if self.missed else 'held'}"
+        verdict = (
+            "" if not bars else f"   bar {' '.join(bars)}: {'MISSED' if self.missed else 'held'}"
+        )
         return (
             f"{self.name:44} bare {_median(self.bare):9.2f}  hooked {_median(self.hooked):9.2f} {self.unit}"
             f"  +{self.added:.2f}  {self.ratio:.3f}x{verdict}"

@@ -18,23 +18,43 @@ def compare(world: str, python: Path, rounds: int) -> list[Comparison]:
     return [
         show(
             _turns(
-                f"{world}: python -c pass, CPU", python, "pass", rounds, most_added=5.0, most_ratio=None
+                f"{world}: python -c pass, CPU",
+                python,
+                "pass",
+                rounds,
+                most_added=5.0,
+                most_ratio=None,
             )
         ),
         show(
             _turns(
-                f"{world}: import 3 SDKs, CPU", python, _IMPORT, max(3, rounds // 8), most_added=None, most_ratio=1.05
+                f"{world}: import 3 SDKs, CPU",
+                python,
+                _IMPORT,
+                max(3, rounds // 8),
+                most_added=None,
+                most_ratio=1.05,
             )
         ),
     ]
 
 
 def _turns(
-    name: str, python: Path, code: str, rounds: int, *, most_added: float | None, most_ratio: float | None
+    name: str,
+    python: Path,
+    code: str,
+    rounds: int,
+    *,
+    most_added: float | None,
+    most_ratio: float | None,
 ) -> Comparison:
     bare, hooked = [], []
     with tempfile.TemporaryDirectory() as home:
-        environ = {key: value for key, value in os.environ.items() if not key.startswith(("ANCHOR_", "PYTHON"))}
+        environ = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("ANCHOR_", "PYTHON"))
+        }
         on = {**environ, "PYTHONPATH": str(_HOOK), "ANCHOR_HOME": home}
         for _ in range(2):
             _cpu_ms(python, code, environ)

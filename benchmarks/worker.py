@@ -21,9 +21,15 @@ def _works(urls: dict[str, str]) -> dict[str, Callable[[], object]]:
     gemini = genai.Client(api_key="bench", http_options={"base_url": urls["gemini"]})
     return {
         "chat": lambda: chat.chat.completions.create(model="gpt-4o", messages=_MESSAGES),
-        "stream": lambda: list(chat.chat.completions.create(model="gpt-4o", messages=_MESSAGES, stream=True)),
-        "anthropic": lambda: claude.messages.create(model="claude-haiku-4-5", max_tokens=9, messages=_MESSAGES),
-        "gemini": lambda: gemini.models.generate_content(model="gemini-2.5-flash", contents="hello"),
+        "stream": lambda: list(
+            chat.chat.completions.create(model="gpt-4o", messages=_MESSAGES, stream=True)
+        ),
+        "anthropic": lambda: claude.messages.create(
+            model="claude-haiku-4-5", max_tokens=9, messages=_MESSAGES
+        ),
+        "gemini": lambda: gemini.models.generate_content(
+            model="gemini-2.5-flash", contents="hello"
+        ),
     }
 
 

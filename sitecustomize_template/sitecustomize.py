@@ -1,7 +1,7 @@
 """Switches anchor_autopatch on in every Python process that has this folder on PYTHONPATH.
 
-Python imports only one `sitecustomize`, the first on the path. The application's own one, if there is one
-further down, is run first and takes this module's place, as if this folder were not there.
+Python imports only one `sitecustomize`, the first on the path. The application's own one, if there
+is one further down, is run first and takes this module's place, as if this folder were not there.
 """
 
 import os
@@ -12,7 +12,8 @@ def _next_on_path():
     """The spec of the sitecustomize that would have run without this folder, or None."""
     here = os.path.dirname(os.path.realpath(__file__))
     rest = [entry for entry in sys.path if os.path.realpath(entry or os.curdir) != here]
-    # The last finder on meta_path is the path finder; asking it keeps importlib.machinery out of start-up.
+    # The last finder on meta_path is the path finder; asking it keeps importlib.machinery out of
+    # start-up.
     for finder in reversed(sys.meta_path):
         if getattr(finder, "__name__", "") == "PathFinder":
             return finder.find_spec("sitecustomize", rest)

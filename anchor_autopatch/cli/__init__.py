@@ -33,7 +33,9 @@ COMMANDS = {
     "ship": Command("ship", "move receipts from the outboxes to the warehouse, exactly once"),
     "prices": Command("prices", "list prices: sync, show, set"),
     "invoices": Command("invoices", "provider invoices: import, add, list"),
-    "reconcile": Command("reconcile", "the cron line: ship, price, anchor to the invoices, publish"),
+    "reconcile": Command(
+        "reconcile", "the cron line: ship, price, anchor to the invoices, publish"
+    ),
     "report": Command("report", "print the split of the bill"),
 }
 

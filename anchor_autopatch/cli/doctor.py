@@ -44,9 +44,13 @@ class Finding:
     text: str
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str) -> None:
+def add_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str
+) -> None:
     """Adds `anchor doctor`."""
-    parser = commands.add_parser(name, help=summary, description=summary, epilog="example: anchor doctor --json")
+    parser = commands.add_parser(
+        name, help=summary, description=summary, epilog="example: anchor doctor --json"
+    )
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.set_defaults(run=_run)
 
@@ -97,12 +101,16 @@ def _target(target: Target, disabled: list[str]) -> Finding:
     except PackageNotFoundError:
         return Finding(target.name, "ok", "not installed here")
     if target.name in disabled:
-        return Finding(target.name, "problem", f"{installed} is installed but switched off by ANCHOR_DISABLE")
+        return Finding(
+            target.name, "problem", f"{installed} is installed but switched off by ANCHOR_DISABLE"
+        )
     state = _patched_state(target)
     if isinstance(state, str):
         return Finding(target.name, "problem", f"{installed}: {state}")
     if not state.get("patched"):
-        return Finding(target.name, "problem", f"{installed} is not captured: {state.get('reason')}")
+        return Finding(
+            target.name, "problem", f"{installed} is not captured: {state.get('reason')}"
+        )
     newer = _is_newer(installed, target.tested)
     known = f"newer than the tested {target.tested}, its shape is as known" if newer else "tested"
     return Finding(target.name, "note" if newer else "ok", f"{installed} is captured ({known})")
@@ -146,7 +154,9 @@ def _settings() -> list[Finding]:
     path = settings.config_path()
     try:
         load_config(path)
-        findings.append(Finding("anchor.toml", "ok", path if Path(path).exists() else f"none at {path}"))
+        findings.append(
+            Finding("anchor.toml", "ok", path if Path(path).exists() else f"none at {path}")
+        )
     except AnchorError as error:
         findings.append(Finding("anchor.toml", "problem", str(error)))
     return findings
@@ -155,18 +165,32 @@ def _settings() -> list[Finding]:
 def _outboxes(now: float) -> list[Finding]:
     home = Path(settings.home())
     if not home.exists():
-        return [Finding("ANCHOR_HOME", "note", f"{home} does not exist yet; the first receipt makes it")]
+        return [
+            Finding("ANCHOR_HOME", "note", f"{home} does not exist yet; the first receipt makes it")
+        ]
     mode = home.stat().st_mode
     if mode & 0o022:
-        return [Finding("ANCHOR_HOME", "problem", f"{home} is writable by others; chmod 700 {home}")]
+        return [
+            Finding("ANCHOR_HOME", "problem", f"{home} is writable by others; chmod 700 {home}")
+        ]
     if not os.access(home, os.W_OK | os.X_OK):
-        return [Finding("ANCHOR_HOME", "problem", f"{home} cannot be written by this user; chown or choose another")]
+        return [
+            Finding(
+                "ANCHOR_HOME",
+                "problem",
+                f"{home} cannot be written by this user; chown or choose another",
+            )
+        ]
     return [Finding("ANCHOR_HOME", "ok", str(home)), _newest(home / settings.OUTBOX_FOLDER, now)]
 
 
 def _newest(folder: Path, now: float) -> Finding:
-    written = [path.stat().st_mtime for pattern in ("*.db", "*.db-wal") for path in folder.glob(pattern)]
+    written = [
+        path.stat().st_mtime for pattern in ("*.db", "*.db-wal") for path in folder.glob(pattern)
+    ]
     if not written:
         return Finding("outbox", "note", "no receipts are waiting to be shipped")
     count = len(list(folder.glob("*.db")))
-    return Finding("outbox", "ok", f"{count} files, newest write {max(0, int(now - max(written)))} s ago")
+    return Finding(
+        "outbox", "ok", f"{count} files, newest write {max(0, int(now - max(written)))} s ago"
+    )

@@ -12,12 +12,14 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 _PTH = "anchor_autopatch.pth"
 _START = "anchor_autopatch.start"
 
-# One line, as `site` wants it; silent when the package is gone, because a .pth file outlives an uninstall.
+# One line, as `site` wants it; silent when the package is gone, because a .pth file outlives an
+# uninstall.
 _PTH_LINE = (
     "import sys; exec("
     "'try:\\n from anchor_autopatch.host.startup import install\\n install()\\nexcept Exception:\\n pass')\n"
 )
-# PEP 829 (read 2026-11): from Python 3.15 on a .start file of the same name takes the place of the import line.
+# PEP 829 (read 2026-11): from Python 3.15 on a .start file of the same name takes the place of the
+# import line.
 _START_LINE = "anchor_autopatch.host.startup:install\n"
 
 

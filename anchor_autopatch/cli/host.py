@@ -18,20 +18,28 @@ _EPILOGS = {
 }
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str) -> None:
+def add_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str
+) -> None:
     """Adds the subcommand `name`."""
     parser = commands.add_parser(name, help=summary, description=summary, epilog=_EPILOGS[name])
     parser.set_defaults(run=_RUN[name])
     if name == "run":
-        parser.add_argument("program", nargs=argparse.REMAINDER, metavar="-- PROGRAM [ARGUMENT ...]")
+        parser.add_argument(
+            "program", nargs=argparse.REMAINDER, metavar="-- PROGRAM [ARGUMENT ...]"
+        )
 
 
 def _run(parsed: argparse.Namespace) -> int:
     command = parsed.program[1:] if parsed.program[:1] == ["--"] else parsed.program
     if not command:
-        raise AnchorError("`anchor run` was given no program; expected: anchor run -- python app.py")
+        raise AnchorError(
+            "`anchor run` was given no program; expected: anchor run -- python app.py"
+        )
     if shutil.which(command[0]) is None:
-        raise AnchorError(f"Cannot find the program {command[0]!r} on PATH; check its name or give its path")
+        raise AnchorError(
+            f"Cannot find the program {command[0]!r} on PATH; check its name or give its path"
+        )
     python = interpreters.interpreter_of(command, os.environ)
     problem = interpreters.capture_problem(python) if python is not None else None
     if problem is not None:

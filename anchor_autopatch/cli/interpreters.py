@@ -18,7 +18,8 @@ _PROBE = (
     "import wrapt; from anchor_autopatch.host import startup; print('off:', startup.off_reason() or '')"
 )
 _PROBE_SECONDS = 30
-# The probe asks what the environment holds; switching capture off for one run is the user's own word.
+# The probe asks what the environment holds; switching capture off for one run is the user's own
+# word.
 _NOT_ASKED = ("PYTHONPATH", "ANCHOR_DISABLED")
 
 

@@ -27,7 +27,12 @@ def _plain(value: object) -> str:
 
 
 def print_table(
-    title: str, columns: Sequence[str], rows: Iterable[Row], *, right: Iterable[str] = (), file: TextIO | None = None
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Row],
+    *,
+    right: Iterable[str] = (),
+    file: TextIO | None = None,
 ) -> None:
     """Prints rows under their column names; the columns named in `right` are right-aligned numbers."""
     texts = [[_cell(value) for value in row] for row in rows]

@@ -21,6 +21,10 @@ def load_config(path: str) -> dict[str, Any]:
         with open(path, "rb") as file:
             return tomllib.load(file)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"Cannot read {path!r} as TOML: {error}; mend the line it names") from error
+        raise ConfigError(
+            f"Cannot read {path!r} as TOML: {error}; mend the line it names"
+        ) from error
     except OSError as error:
-        raise ConfigError(f"Cannot open {path!r}: {error.strerror}; check its permissions") from error
+        raise ConfigError(
+            f"Cannot open {path!r}: {error.strerror}; check its permissions"
+        ) from error

@@ -90,7 +90,16 @@ _MESSAGE_CLASSES = (
     ("input is too long", "context_length"),
 )
 _TIMEOUT_WORDS = ("timeout", "timedout")
-_NETWORK_WORDS = ("connect", "network", "readerror", "writeerror", "protocolerror", "ssl", "dns", "socket")
+_NETWORK_WORDS = (
+    "connect",
+    "network",
+    "readerror",
+    "writeerror",
+    "protocolerror",
+    "ssl",
+    "dns",
+    "socket",
+)
 
 
 class Failure(NamedTuple):
@@ -107,7 +116,9 @@ class Failure(NamedTuple):
 def classify(failure: Failure) -> str:
     """One of EVENT_CLASSES; an unknown failure without a status is `network` or `bad_request`."""
     words = (failure.code, failure.kind)
-    if any(word in _BILLING_CODES or (word or "").startswith("linked_organization") for word in words):
+    if any(
+        word in _BILLING_CODES or (word or "").startswith("linked_organization") for word in words
+    ):
         return "billing_exhausted"
     lowered = failure.message.lower()
     for needle, found in _MESSAGE_CLASSES:

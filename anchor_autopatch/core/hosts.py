@@ -1,7 +1,7 @@
 """Who invoices a call: the table of known provider hosts, and the operator's own map over it.
 
-Names are LiteLLM's provider names. Sources of the hosts: the default base URLs of the SDKs and of LiteLLM
-1.109.1 (read 2026-11).
+Names are LiteLLM's provider names. Sources of the hosts: the default base URLs of the SDKs and of
+LiteLLM 1.109.1 (read 2026-11).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The outbox file format: one SQLite schema, one row checksum, shared by its writer and its readers.
 
-A row's `seq` is the writer's gapless counter over both tables, so a reader sees loss; `crc` covers every other
-column as SQLite returns it, so a reader sees rot (SQLite itself reported 1 of 4 bit flips when measured).
+A row's `seq` is the writer's gapless counter over both tables, so a reader sees loss; `crc` covers
+every other column as SQLite returns it, so a reader sees rot (SQLite itself reported 1 of 4 bit
+flips when measured).
 
 Schema history: 1 = first release.
 """
@@ -39,7 +40,8 @@ def _select(name: str, fields: tuple[str, ...]) -> str:
     )
 
 
-# Built from the records, so that a field exists in exactly one place. Nothing of a caller's ever enters these texts.
+# Built from the records, so that a field exists in exactly one place. Nothing of a caller's ever
+# enters these texts.
 CREATE_META = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID"
 CREATE_RECEIPT = _table("receipt", Receipt._fields)
 CREATE_EVENT = _table("exception_event", ExceptionEvent._fields)

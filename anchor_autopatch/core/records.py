@@ -1,8 +1,8 @@
 """The two records that the host writes and the job reads: Receipt and ExceptionEvent.
 
-Both are flat NamedTuples in the column order of the outbox tables (see `outbox_format`), so that a record is
-its own row: no mapping step runs inside the application's call. All instants are integers in
-microseconds since 1970-01-01 UTC, all texts are already scrubbed, all JSON is text.
+Both are flat NamedTuples in the column order of the outbox tables (see `outbox_format`), so that a
+record is its own row: no mapping step runs inside the application's call. All instants are integers
+in microseconds since 1970-01-01 UTC, all texts are already scrubbed, all JSON is text.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Removes secrets from a text before it is stored; linear patterns only, bounded input.
 
-The list follows the key formats that the providers document and the usual carriers (URL credentials, query
-parameters, authorization headers); it was checked against the threat model's table (2026-11).
+The list follows the key formats that the providers document and the usual carriers (URL
+credentials, query parameters, authorization headers); it was checked against the threat model's
+table (2026-11).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """One logical provider call: begun at an SDK's choke point, finished once, written as one receipt.
 
-A context variable holds the call that is open here, so that layers know of each other: the innermost observer
-writes the receipt, the outermost one's attribution goes on it, and layers in between add only their name.
+A context variable holds the call that is open here, so that layers know of each other: the
+innermost observer writes the receipt, the outermost one's attribution goes on it, and layers in
+between add only their name.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Seen(NamedTuple):
 
 
 NOTHING = Seen()
+# One encoder for all calls: json.dumps with separators builds a new one every time (10 us).
+_to_json = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 
 class Call:
@@ -44,7 +47,9 @@ class Call:
         "provider_request_id", "reader", "request_model", "sdk", "site", "stream", "target",
     )  # fmt: skip
 
-    def __init__(self, target: str, operation: str, model: str | None, site: Site | None, *, stream: bool) -> None:
+    def __init__(
+        self, target: str, operation: str, model: str | None, site: Site | None, *, stream: bool
+    ) -> None:
         parent = active.get()
         self.target = target
         self.parent = parent
@@ -106,7 +111,9 @@ class Call:
         failure_class = failures.classify_error(error, failure)
         if begun and failure_class != "client_cancelled":
             failure_class = "partial_stream"
-        outcome = "cancelled" if failure_class == "client_cancelled" else "partial" if begun else "error"
+        outcome = (
+            "cancelled" if failure_class == "client_cancelled" else "partial" if begun else "error"
+        )
         self.http_status = self.http_status or failure.http_status
         receipt_id = None
         if begun or failures.may_be_billed(error, failure_class):
@@ -156,7 +163,7 @@ class Call:
             _usage_source(seen, facts),
             seen.shape,
             seen.raw_usage,
-            json.dumps(facts, separators=(",", ":")) if facts else None,
+            _to_json(facts) if facts else None,
             1 if self.billable else 0,
             None,
         )
@@ -174,7 +181,7 @@ class Call:
 
 def _attribution() -> Attribution:
     who = context.current()
-    site = callsite.find(depth=5)
+    site = callsite.find()
     # Rebuilt by position: `_replace` costs 2 us, and this runs in every call.
     return Attribution(*who[:9], site, *who[10:]) if site is not None else who
 
@@ -192,7 +199,9 @@ def _usage_source(seen: Seen, facts: dict[str, object] | None) -> str:
     return "provider" if seen.facts and any(unit in seen.facts for unit in _UNITS) else "estimated"
 
 
-def _merged(first: dict[str, object] | None, second: dict[str, object] | None) -> dict[str, object] | None:
+def _merged(
+    first: dict[str, object] | None, second: dict[str, object] | None
+) -> dict[str, object] | None:
     if first and second:
         return {**first, **second}
     return first or second

@@ -24,13 +24,13 @@ _DEPTH_LIMIT = 200
 _kinds: dict[int, tuple[CodeType, str]] = {}
 
 
-def find(depth: int = 2) -> str | None:
+def find() -> str | None:
     """`module:function` of the nearest application frame, or None.
 
-    The walk stops at the event loop: a task that was started elsewhere has no caller of the application's on its
-    stack, and a guess would charge the wrong function.
+    The walk stops at the event loop: a task that was started elsewhere has no caller of the
+    application's on its stack, and a guess would charge the wrong function.
     """
-    frame: FrameType | None = sys._getframe(depth)
+    frame: FrameType | None = sys._getframe(1)
     for _ in range(_DEPTH_LIMIT):
         if frame is None:
             return None

@@ -1,7 +1,8 @@
 """Who causes the calls made here: bound in code, else the environment; resolved when a call begins.
 
-The bound part is one immutable value in a context variable, so that concurrent tasks and threads cannot change
-each other's; a nested `attribute` adds to the outer one and takes back only what it set.
+The bound part is one immutable value in a context variable, so that concurrent tasks and threads
+cannot change each other's; a nested `attribute` adds to the outer one and takes back only what it
+set.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ _default: Attribution | None = None
 class attribute:  # noqa: N801 - reads as a verb: `with attribute(team="search"):`
     """Binds who causes the provider calls made inside; a context manager and a decorator, sync and async.
 
-    Fields that are not given keep the value of the surrounding `attribute`, header, rule or environment.
+    Fields that are not given keep the value of the surrounding `attribute`, header, rule or
+    environment.
 
     Args:
         team: Who pays.
@@ -112,8 +114,8 @@ class attribute:  # noqa: N801 - reads as a verb: `with attribute(team="search")
         try:
             _bound.reset(self._tokens.pop())
         except (ValueError, IndexError):
-            # Left in another context than it was entered in (a generator moved between tasks): the value dies
-            # with the context that it was set in.
+            # Left in another context than it was entered in (a generator moved between tasks): the
+            # value dies with the context that it was set in.
             return
 
     async def __aenter__(self) -> attribute:

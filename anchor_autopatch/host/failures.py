@@ -14,9 +14,20 @@ from anchor_autopatch.host import ids, outbox
 if TYPE_CHECKING:
     from anchor_autopatch.host.calls import Call
 
-# Roots of the modules whose exceptions speak for a provider; what lies deeper in the cause chain is transport.
+# Roots of the modules whose exceptions speak for a provider; what lies deeper in the cause chain is
+# transport.
 _PROVIDER_ROOTS = frozenset(
-    ("openai", "anthropic", "google", "groq", "mistralai", "cohere", "xai_sdk", "botocore", "litellm")
+    (
+        "openai",
+        "anthropic",
+        "google",
+        "groq",
+        "mistralai",
+        "cohere",
+        "xai_sdk",
+        "botocore",
+        "litellm",
+    )
 )
 _CHAIN_LIMIT = 20
 # Raised before a request left this machine: it cannot have been billed.
@@ -32,7 +43,9 @@ def chain(error: BaseException) -> Iterator[BaseException]:
     while current is not None and id(current) not in seen and len(seen) < _CHAIN_LIMIT:
         seen.add(id(current))
         yield current
-        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+        current = current.__cause__ or (
+            None if current.__suppress_context__ else current.__context__
+        )
 
 
 def innermost(error: BaseException) -> BaseException:
@@ -50,9 +63,15 @@ def read(error: BaseException) -> Failure:
     body = _error_body(cause)
     status = _integer(getattr(cause, "status_code", None)) or _integer(getattr(cause, "code", None))
     code = _word(body.get("code")) or _word(getattr(cause, "code", None))
-    kind = _word(body.get("type")) or _word(getattr(cause, "type", None)) or _word(getattr(cause, "status", None))
+    kind = (
+        _word(body.get("type"))
+        or _word(getattr(cause, "type", None))
+        or _word(getattr(cause, "status", None))
+    )
     message = body.get("message") or getattr(cause, "message", None) or str(cause)
-    return Failure(type(cause).__name__, status, code or _word(body.get("status")), kind, scrub(str(message)))
+    return Failure(
+        type(cause).__name__, status, code or _word(body.get("status")), kind, scrub(str(message))
+    )
 
 
 def classify_error(error: BaseException, failure: Failure) -> str:
@@ -60,7 +79,8 @@ def classify_error(error: BaseException, failure: Failure) -> str:
     found = classify(failure)
     if found != "bad_request" or failure.http_status is not None:
         return found
-    # Some SDKs let an error of their HTTP library through, or wrap it in an error that says nothing.
+    # Some SDKs let an error of their HTTP library through, or wrap it in an error that says
+    # nothing.
     for link in chain(error):
         found = classify(failure._replace(exception_type=type(link).__name__))
         if found != "bad_request":
@@ -94,10 +114,14 @@ def record(call: Call, failure: Failure, failure_class: str, receipt_id: str | N
 
 def record_internal(target: str, where: str, fault: Exception, *, switched_off: bool) -> None:
     """Leaves an event about a fault of this library itself; a fault in doing so is dropped."""
-    text = f"{where}: {fault}" + ("; capture of this SDK is off in this process now" if switched_off else "")
+    text = f"{where}: {fault}" + (
+        "; capture of this SDK is off in this process now" if switched_off else ""
+    )
     failure = Failure(type(fault).__name__, None, None, None, scrub(text))
     try:
-        outbox.write_event(_event("internal", failure, Attribution(), provider=None, dependency=target))
+        outbox.write_event(
+            _event("internal", failure, Attribution(), provider=None, dependency=target)
+        )
     except Exception:  # noqa: BLE001 - the last resort: the outbox itself is at fault, its own counters tell
         return
 

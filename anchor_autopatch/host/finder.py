@@ -1,7 +1,8 @@
 """A small `sys.meta_path` finder that runs a patcher right after its target module has been executed.
 
-It never finds a module itself: it asks the finders behind it, and sets `exec_module` on the one loader instance
-that they return, so that `__spec__`, `__loader__`, `inspect.getsource` and resources stay as they are.
+It never finds a module itself: it asks the finders behind it, and sets `exec_module` on the one
+loader instance that they return, so that `__spec__`, `__loader__`, `inspect.getsource` and
+resources stay as they are.
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ class AnchorFinder:
     """Watches for the trigger modules of the targets; every other import costs one set lookup."""
 
     def __init__(self, disabled: frozenset[str]) -> None:
-        self.waiting = {trigger: target for trigger, target in _BY_TRIGGER.items() if target.name not in disabled}
+        self.waiting = {
+            trigger: target
+            for trigger, target in _BY_TRIGGER.items()
+            if target.name not in disabled
+        }
         self._searching: set[str] = set()
 
     def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def]  # importlib's protocol
@@ -49,7 +54,8 @@ def _run_after(loader, target: Target) -> None:  # type: ignore[no-untyped-def]
     original = loader.exec_module
 
     def exec_module(module) -> None:  # type: ignore[no-untyped-def]
-        # The loader is its old self before the module runs: a reload or an introspection meets no trace of us.
+        # The loader is its old self before the module runs: a reload or an introspection meets no
+        # trace of us.
         del loader.exec_module
         original(module)
         apply(target)
@@ -57,8 +63,8 @@ def _run_after(loader, target: Target) -> None:  # type: ignore[no-untyped-def]
     try:
         loader.exec_module = exec_module
     except AttributeError:
-        # A loader without instance attributes (a frozen or C module): cannot be watched; `anchor doctor` reports
-        # the target as not patched.
+        # A loader without instance attributes (a frozen or C module): cannot be watched; `anchor
+        # doctor` reports the target as not patched.
         return
 
 

@@ -1,7 +1,7 @@
 """Which response objects have a receipt already: by identity, then by (provider, response id).
 
-SDK responses are unhashable and equal by value, so they are known by `id()` for as long as they live; the
-weak reference's callback forgets the id before Python can give it to another object.
+SDK responses are unhashable and equal by value, so they are known by `id()` for as long as they
+live; the weak reference's callback forgets the id before Python can give it to another object.
 """
 
 from __future__ import annotations

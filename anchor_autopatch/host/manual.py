@@ -21,8 +21,9 @@ _DEPTH = 3
 def record(response: object, *, provider: str | None = None, model: str | None = None) -> None:
     """Makes sure that a provider's answer has its receipt.
 
-    An answer that a patch saw has one already: then nothing is written. One that no patch saw (a dict, a wrapper, an
-    SDK that is not supported) gets its billable receipt here; without a response id each call counts.
+    An answer that a patch saw has one already: then nothing is written. One that no patch saw (a
+    dict, a wrapper, an SDK that is not supported) gets its billable receipt here; without a
+    response id each call counts.
 
     Args:
         response: The answer: an SDK object, a dict, or something that holds one.
@@ -44,7 +45,10 @@ def _record(response: object, provider: str | None, model: str | None) -> None:
         return
     answer = next((layer for layer in layers if _usage(layer) is not None), response)
     response_id = text(answer, "id") or text(answer, "responseId") or text(answer, "response_id")
-    if response_id is not None and identity.receipt_of_response_id(response_id, provider) is not None:
+    if (
+        response_id is not None
+        and identity.receipt_of_response_id(response_id, provider) is not None
+    ):
         return
     usage = _usage(answer)
     served = text(answer, "model") or text(answer, "model_version") or text(answer, "modelVersion")
@@ -52,7 +56,8 @@ def _record(response: object, provider: str | None, model: str | None) -> None:
     call.site = site(provider or "unmapped", None, None)
     call.provider = call.site.provider
     shape = usage_shape(usage)
-    # What has no shape of its own is still evidence: kept verbatim, and metered once the shape is known.
+    # What has no shape of its own is still evidence: kept verbatim, and metered once the shape is
+    # known.
     seen = Seen(to_json(usage), shape, served, response_id, facts(answer, "service_tier"))
     call.succeed(seen, response)
 
@@ -62,14 +67,23 @@ def usage_shape(usage: Any) -> str | None:
     names = _names(usage)
     if names & {"promptTokenCount", "prompt_token_count"}:
         return "gemini.generate_content"
-    if names & {"cache_creation_input_tokens", "cache_read_input_tokens"} and "input_tokens" in names:
+    if (
+        names & {"cache_creation_input_tokens", "cache_read_input_tokens"}
+        and "input_tokens" in names
+    ):
         return "anthropic.messages"
     if "prompt_tokens" in names:
         details = get(usage, "prompt_tokens_details")
-        folded = names & {"cache_creation_input_tokens"} or "cache_creation_tokens" in _names(details)
+        folded = names & {"cache_creation_input_tokens"} or "cache_creation_tokens" in _names(
+            details
+        )
         return "litellm.usage" if folded else "openai.chat"
     if "input_tokens" in names:
-        return "openai.responses" if names & {"input_tokens_details", "total_tokens"} else "anthropic.messages"
+        return (
+            "openai.responses"
+            if names & {"input_tokens_details", "total_tokens"}
+            else "anthropic.messages"
+        )
     return None
 
 
@@ -98,4 +112,8 @@ def _layers(response: object) -> Iterator[object]:
 
 
 def _may_hold_an_answer(value: object) -> bool:
-    return value is not None and not isinstance(value, (str, bytes, int, float, list, tuple)) and not callable(value)
+    return (
+        value is not None
+        and not isinstance(value, (str, bytes, int, float, list, tuple))
+        and not callable(value)
+    )

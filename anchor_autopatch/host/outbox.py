@@ -1,8 +1,9 @@
 """The durable outbox: one SQLite file per process, a row is committed before the user's call returns.
 
-One connection under one lock (a connection per thread had a 231 ms tail), WAL with the checkpoint left to the
-job (it is the 4 ms tail), and a gapless sequence and a checksum per row. When the file cannot be written
-the next folder is tried, then a bounded queue in memory with exact counts, and the application never notices.
+One connection under one lock (a connection per thread had a 231 ms tail), WAL with the checkpoint
+left to the job (it is the 4 ms tail), and a gapless sequence and a checksum per row. When the file
+cannot be written the next folder is tried, then a bounded queue in memory with exact counts, and
+the application never notices.
 """
 
 from __future__ import annotations
@@ -40,8 +41,9 @@ class Writer:
         """Commits one row, and those that waited before it; never raises for a full, locked or missing disk."""
         me = get_ident()
         if self.owner == me:
-            # A finalizer or a signal handler ran inside our own write, on this thread: taking the lock again would
-            # hang, so the row waits for the write that it interrupted, which drains the queue before it ends.
+            # A finalizer or a signal handler ran inside our own write, on this thread: taking the
+            # lock again would hang, so the row waits for the write that it interrupted, which
+            # drains the queue before it ends.
             self._wait(insert, row)
             return
         with self.lock:
@@ -153,8 +155,8 @@ def _own_writer() -> Writer:
 
 
 def _before_fork() -> None:
-    # Held across the fork, so that no other thread's write is cut in half in the child (2 of 8 children hung
-    # for ever without it).
+    # Held across the fork, so that no other thread's write is cut in half in the child (2 of 8
+    # children hung for ever without it).
     global _fork_lock_held
     writer = _writer
     if writer is not None and writer.owner != get_ident():

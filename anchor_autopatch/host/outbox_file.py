@@ -11,7 +11,9 @@ import time
 from anchor_autopatch.core import outbox_format
 
 _BUSY_SECONDS = 0.05
-_CREATE = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_CREATE = (
+    os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+)
 
 
 class UnsafeFolder(OSError):
@@ -38,9 +40,15 @@ class OutboxFile:
         try:
             crc = outbox_format.row_crc(sequence, row)
             self._cursor.execute(statement, (sequence, *row, crc))
-        except (ValueError, UnicodeEncodeError, OverflowError, sqlite3.ProgrammingError, sqlite3.InterfaceError):
-            # A value that SQLite or the checksum cannot hold (a lone surrogate, an enum, a huge integer): store
-            # what it looks like rather than lose the receipt.
+        except (
+            ValueError,
+            UnicodeEncodeError,
+            OverflowError,
+            sqlite3.ProgrammingError,
+            sqlite3.InterfaceError,
+        ):
+            # A value that SQLite or the checksum cannot hold (a lone surrogate, an enum, a huge
+            # integer): store what it looks like rather than lose the receipt.
             plain = tuple(map(_plain, row))
             crc = outbox_format.row_crc(sequence, plain)
             self._cursor.execute(statement, (sequence, *plain, crc))
@@ -55,7 +63,8 @@ class OutboxFile:
 
     def _create(self, dropped: int, reason: str | None) -> None:
         execute = self._cursor.execute
-        # 1 KB pages: 5 us less per insert than 4 KB and half the WAL (measured). All before the first page exists.
+        # 1 KB pages: 5 us less per insert than 4 KB and half the WAL (measured). All before the
+        # first page exists.
         execute("PRAGMA page_size = 1024")
         execute("PRAGMA journal_mode = WAL")
         execute(f"PRAGMA synchronous = {_durability()}")
@@ -96,7 +105,8 @@ def _file_name() -> str:
 
 
 def _take_lock(path: str) -> int:
-    # The reader asks the kernel whether this lock is held: a pid may have been given to another process.
+    # The reader asks the kernel whether this lock is held: a pid may have been given to another
+    # process.
     descriptor = os.open(path, _CREATE, 0o600)
     try:
         from fcntl import LOCK_EX, LOCK_NB, flock
@@ -110,7 +120,11 @@ def _connect(path: str) -> sqlite3.Connection:
     # Made by us first: SQLite alone would follow a symlink and give the file the umask's mode.
     os.close(os.open(path, _CREATE, 0o600))
     return sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, timeout=_BUSY_SECONDS, cached_statements=8
+        path,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=_BUSY_SECONDS,
+        cached_statements=8,
     )
 
 

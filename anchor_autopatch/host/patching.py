@@ -1,7 +1,8 @@
 """Puts our functions in the place of an SDK's, takes them away again, and keeps our faults out of its calls.
 
-Everything of ours that runs inside a user's call goes through `guarded`: a fault of ours ends there, is counted, and
-after `FAULT_LIMIT` of them the target is switched off for the rest of the process.
+Everything of ours that runs inside a user's call goes through `guarded`: a fault of ours ends
+there, is counted, and after `FAULT_LIMIT` of them the target is switched off for the rest of the
+process.
 """
 
 from __future__ import annotations
@@ -75,7 +76,8 @@ def replace(owner: object, name: str, make: Callable[[Any], object]) -> None:
     """Sets `owner.name` to `make(original)`, once: an attribute that is ours already stays.
 
     Raises:
-        NotPatchable: `owner` has no attribute of its own of that name, or it is not a plain function.
+        NotPatchable: `owner` has no attribute of its own of that name, or it is not a plain
+            function.
     """
     original = vars(owner).get(name)
     if getattr(original, "_anchor_original", None) is not None:
@@ -127,7 +129,9 @@ def note_fault(target: str, where: str, fault: Exception) -> None:
         off.add(target)
         known = states.get(target)
         version = known.version if known else None
-        states[target] = State(target, version, False, f"switched off after {count} internal errors")
+        states[target] = State(
+            target, version, False, f"switched off after {count} internal errors"
+        )
     if count in (1, FAULT_LIMIT):
         from anchor_autopatch.host import failures
 

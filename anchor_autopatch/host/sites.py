@@ -9,7 +9,15 @@ from typing import NamedTuple
 
 from anchor_autopatch.core import settings
 from anchor_autopatch.core.errors import AnchorError
-from anchor_autopatch.core.hosts import BY_MODEL, SDK, UNMAPPED, HostMap, known_provider, parse_host_map, provider_of_model
+from anchor_autopatch.core.hosts import (
+    BY_MODEL,
+    SDK,
+    UNMAPPED,
+    HostMap,
+    known_provider,
+    parse_host_map,
+    provider_of_model,
+)
 
 _FINGERPRINT_LIMIT = 1_024
 _SALT_BYTES = 32
@@ -31,7 +39,9 @@ class Site(NamedTuple):
         return provider_of_model(model) if self.provider == BY_MODEL else self.provider
 
 
-def site(sdk_provider: str, host: str | None, api_key: str | None, *, class_decides: bool = False) -> Site:
+def site(
+    sdk_provider: str, host: str | None, api_key: str | None, *, class_decides: bool = False
+) -> Site:
     """Works out who invoices calls to `host`.
 
     Args:
@@ -87,7 +97,9 @@ def fingerprint(api_key: str) -> str:
     if found is None:
         if len(_fingerprints) >= _FINGERPRINT_LIMIT:
             _fingerprints.clear()
-        found = hmac.new(_fleet_salt(), api_key.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:16]
+        found = hmac.new(
+            _fleet_salt(), api_key.encode("utf-8", "replace"), hashlib.sha256
+        ).hexdigest()[:16]
         _fingerprints[api_key] = found
     return found
 
@@ -131,7 +143,8 @@ def _home_salt() -> bytes:
         with open(path, "rb") as file:
             return file.read() or os.urandom(_SALT_BYTES)
     except OSError:
-        # No home to keep a salt in: fingerprints of this process match no other's, and no key leaks.
+        # No home to keep a salt in: fingerprints of this process match no other's, and no key
+        # leaks.
         return os.urandom(_SALT_BYTES)
     salt = os.urandom(_SALT_BYTES)
     with os.fdopen(descriptor, "wb") as file:

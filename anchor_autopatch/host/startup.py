@@ -1,7 +1,7 @@
 """Switches capture on in this process: the off switches, the deny list, the finder. Idempotent and silent.
 
-Runs at the start of every hooked interpreter, so it may use nothing but `sys` and `os`: everything else is
-imported when a target is (measured: wrapt 50 ms, sqlite3 4 ms, json 6 ms at a cold start).
+Runs at the start of every hooked interpreter, so it may use nothing but `sys` and `os`: everything
+else is imported when a target is (measured: wrapt 50 ms, sqlite3 4 ms, json 6 ms at a cold start).
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def install() -> bool:
     """Patches the provider SDKs as they are imported, and those that are imported already.
 
     Returns:
-        True when capture is on in this process, False when it was switched off or is not supported here.
+        True when capture is on in this process, False when it was switched off or is not supported
+        here.
     """
     global _installed
     if _installed:
@@ -73,7 +74,8 @@ def _disabled_targets() -> frozenset[str]:
 
 
 def _running_a_tool() -> bool:
-    # sys.argv is not complete yet when `site` runs; orig_argv is: [python, options..., script | -m, module, ...]
+    # sys.argv is not complete yet when `site` runs; orig_argv is: [python, options..., script | -m,
+    # module, ...]
     words = iter(sys.orig_argv[1:])
     for word in words:
         if word == "-m":
@@ -81,7 +83,8 @@ def _running_a_tool() -> bool:
         if word in _OPTIONS_WITH_A_VALUE:
             next(words, None)
         elif not word.startswith("-"):
-            # A console script has no ending; an application's own build.py must not be taken for a tool.
+            # A console script has no ending; an application's own build.py must not be taken for a
+            # tool.
             return os.path.basename(word) in _TOOLS
         elif word == "-c":
             return False
@@ -89,8 +92,9 @@ def _running_a_tool() -> bool:
 
 
 def _in_subinterpreter() -> bool:
-    # Our state is per interpreter but the outbox lock and the fork handlers are per process: off, with a reason.
-    # Only a subinterpreter has been started by code, so `_interpreters` is loaded there and nowhere at start-up.
+    # Our state is per interpreter but the outbox lock and the fork handlers are per process: off,
+    # with a reason. Only a subinterpreter has been started by code, so `_interpreters` is loaded
+    # there and nowhere at start-up.
     interpreters = sys.modules.get("_interpreters") or sys.modules.get("_xxsubinterpreters")
     if interpreters is None:
         return False

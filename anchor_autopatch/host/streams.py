@@ -1,7 +1,7 @@
 """Watches streams where their SDK iterates them, so that the stream object stays the SDK's own.
 
-A stream and its call are linked by the HTTP response below both. Whatever ends a stream ends its call once: the last
-chunk, an error, `close()`, the garbage collector, or the end of the process.
+A stream and its call are linked by the HTTP response below both. Whatever ends a stream ends its
+call once: the last chunk, an error, `close()`, the garbage collector, or the end of the process.
 """
 
 from __future__ import annotations
@@ -182,7 +182,9 @@ class AsyncChunks:
         # Looked up late: the stream object is made before its response is linked with the call.
         if self._call is None:
             self._call = find(self._key())
-        self._feed = _show if self._call is None else guarded(self._call.target)(self._call.reader.feed)
+        self._feed = (
+            _show if self._call is None else guarded(self._call.target)(self._call.reader.feed)
+        )
         return self._feed
 
     def _end(self, error: BaseException | None) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 class Target:
     """One SDK: its trigger module, the module of ours that patches it, the oldest version that works."""
 
-    __slots__ = ("distribution", "minimum", "name", "patcher", "trigger", "tested")
+    __slots__ = ("distribution", "minimum", "name", "patcher", "tested", "trigger")
 
-    def __init__(self, name: str, trigger: str, patcher: str, distribution: str, minimum: str, tested: str) -> None:
+    def __init__(
+        self, name: str, trigger: str, patcher: str, distribution: str, minimum: str, tested: str
+    ) -> None:
         self.name = name
         self.trigger = trigger
         self.patcher = patcher
@@ -22,11 +24,20 @@ class Target:
 
 _PROVIDERS = "anchor_autopatch.host.providers."
 
-# The trigger is the module whose end of execution makes the choke point patchable: everything that it needs is
-# imported by then, and no client exists yet.
+# The trigger is the module whose end of execution makes the choke point patchable: everything that
+# it needs is imported by then, and no client exists yet.
 TARGETS = (
     Target("openai", "openai._base_client", _PROVIDERS + "openai", "openai", "1.30", "3.54"),
-    Target("anthropic", "anthropic._base_client", _PROVIDERS + "anthropic", "anthropic", "0.75", "2.12"),
-    Target("google-genai", "google.genai._api_client", _PROVIDERS + "google_genai", "google-genai", "1.10", "3.4"),
+    Target(
+        "anthropic", "anthropic._base_client", _PROVIDERS + "anthropic", "anthropic", "0.75", "2.12"
+    ),
+    Target(
+        "google-genai",
+        "google.genai._api_client",
+        _PROVIDERS + "google_genai",
+        "google-genai",
+        "1.10",
+        "3.4",
+    ),
     Target("litellm", "litellm.utils", _PROVIDERS + "litellm", "litellm", "1.70", "1.109"),
 )

@@ -76,7 +76,7 @@ class _MessageReader:
         return self._delta is not None
 
 
-def _reader(_operation: str, _injected: bool) -> Reader:  # noqa: FBT001 - the family's signature
+def _reader(_operation: str, _injected: bool) -> Reader:
     return _MessageReader()
 
 

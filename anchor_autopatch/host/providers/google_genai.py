@@ -1,7 +1,8 @@
 """The Google Gen AI SDK, 1.10 and later: Gemini API and Vertex AI, below every resource method.
 
-The choke point sees each HTTP request by itself, so automatic function calling (one `generate_content`, several
-billed requests, of which the SDK returns only the last one's usage) leaves a receipt for each.
+The choke point sees each HTTP request by itself, so automatic function calling (one
+`generate_content`, several billed requests, of which the SDK returns only the last one's usage)
+leaves a receipt for each.
 """
 
 from __future__ import annotations
@@ -75,7 +76,9 @@ def _predictions(answer: dict[str, Any], body: Any) -> Seen:
     if not isinstance(images, list):
         images = json.loads(body).get("predictions", []) if isinstance(body, str) and body else []
     # A picture that the safety filter took back is not billed.
-    made = [image for image in images if isinstance(image, dict) and not image.get("raiFilteredReason")]
+    made = [
+        image for image in images if isinstance(image, dict) and not image.get("raiFilteredReason")
+    ]
     return Seen(facts={"images": len(made)} if images else None)
 
 
@@ -84,7 +87,8 @@ def _fields(body: str) -> dict[str, Any]:
     if len(body) <= _WHOLE_BODY:
         answer = json.loads(body)
         return answer if isinstance(answer, dict) else {}
-    # json.loads takes 470 us for a 1.4 MB inline image; these fields stand behind the content (measured: 1 us).
+    # json.loads takes 470 us for a 1.4 MB inline image; these fields stand behind the content
+    # (measured: 1 us).
     names = ("usageMetadata", "modelVersion", "responseId")
     found = {name: _last_value(body, name) for name in names}
     if not isinstance(found["usageMetadata"], dict):
@@ -122,7 +126,9 @@ class _Adapter:
         """Nothing is ever added to these requests."""
         return False
 
-    def _open(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any], stream: bool = False) -> Opened | None:  # noqa: FBT001, FBT002 - guarded functions take positions
+    def _open(
+        self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any], stream: bool = False
+    ) -> Opened | None:
         if _NAME in patching.off:
             return None
         path = args[1] if len(args) > 1 else kwargs["path"]
@@ -142,7 +148,11 @@ class _Adapter:
         if known is not None and known[0] is base_url:
             return known[1]
         vertex = bool(client.vertexai)
-        found = site("vertex_ai" if vertex else "gemini", host_of(base_url) if base_url else None, client.api_key)
+        found = site(
+            "vertex_ai" if vertex else "gemini",
+            host_of(base_url) if base_url else None,
+            client.api_key,
+        )
         self._sites.put(client, (base_url, found))
         return found
 
@@ -152,7 +162,8 @@ class _Adapter:
         call.adopted()
         call.http_status = 200
         body = result if isinstance(result, dict) else result.body
-        # The parsed object that the application gets is made later, above: it is known by its response id.
+        # The parsed object that the application gets is made later, above: it is known by its
+        # response id.
         call.succeed(read_usage(call.operation, body))
 
     def _fail(self, call: Call, error: BaseException) -> None:

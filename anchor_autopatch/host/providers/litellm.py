@@ -1,7 +1,8 @@
 """LiteLLM: every public function passes through its decorator `client`, and every stream through one class.
 
-Where LiteLLM calls another SDK, that SDK's patch writes the receipt and this layer only adds its name. Where it speaks
-HTTP by itself (anthropic, gemini, bedrock, ...), this layer is the only observer and writes the receipt.
+Where LiteLLM calls another SDK, that SDK's patch writes the receipt and this layer only adds its
+name. Where it speaks HTTP by itself (anthropic, gemini, bedrock, ...), this layer is the only
+observer and writes the receipt.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ def patch(utils: ModuleType) -> None:
     """Wraps the decorator (before `litellm.main` uses it) and the stream class; `utils` is `litellm.utils`."""
     patching.replace(utils, "client", _wrap_decorator)
     handler = sys.modules.get("litellm.litellm_core_utils.streaming_handler")
-    wrapper = getattr(handler, "CustomStreamWrapper", None) or getattr(utils, "CustomStreamWrapper", None)
+    wrapper = getattr(handler, "CustomStreamWrapper", None) or getattr(
+        utils, "CustomStreamWrapper", None
+    )
     if wrapper is None:
         raise patching.NotPatchable("litellm.utils has no CustomStreamWrapper")
     patching.replace(wrapper, "__next__", _wrap_next)
@@ -153,7 +156,9 @@ def _open(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | No
         outer = outer.parent
     model = kwargs.get("model", args[0] if args else None)
     stream = bool(kwargs.get("stream"))
-    return Call(_NAME, _OPERATIONS[name], model if isinstance(model, str) else None, None, stream=stream)
+    return Call(
+        _NAME, _OPERATIONS[name], model if isinstance(model, str) else None, None, stream=stream
+    )
 
 
 @guarded(_NAME)
@@ -203,7 +208,9 @@ def _place(call: Call, result: Any, kwargs: dict[str, Any]) -> None:
     )
     base = details.get("api_base") or get(hidden, "api_base") or kwargs.get("api_base")
     key = details.get("api_key") or kwargs.get("api_key")
-    call.site = site(provider, host_of(base) if base else None, key if isinstance(key, str) else None)
+    call.site = site(
+        provider, host_of(base) if base else None, key if isinstance(key, str) else None
+    )
     call.provider = call.site.provider_for(call.request_model)
 
 
@@ -216,7 +223,9 @@ def read_usage(operation: str, answer: Any) -> Seen:
     """Usage and served model of an answer, in LiteLLM's own shape (OpenAI's names, everything in prompt_tokens)."""
     usage = to_json(get(answer, "usage"))
     images = get(answer, "data") if operation == "image_generation" else None
-    counted: dict[str, object] | None = {"images": len(images)} if isinstance(images, list) else None
+    counted: dict[str, object] | None = (
+        {"images": len(images)} if isinstance(images, list) else None
+    )
     return Seen(
         usage,
         _shape(operation) if usage else None,
@@ -227,10 +236,13 @@ def read_usage(operation: str, answer: Any) -> Seen:
 
 
 def _shape(operation: str) -> str:
-    return {"responses": "openai.responses", "image_generation": "openai.images"}.get(operation, _SHAPE)
+    return {"responses": "openai.responses", "image_generation": "openai.images"}.get(
+        operation, _SHAPE
+    )
 
 
-# Every stream of LiteLLM's, with or without an SDK below: each of its steps runs inside the call's context.
+# Every stream of LiteLLM's, with or without an SDK below: each of its steps runs inside the call's
+# context.
 _stream_calls: ObjectMemo[Call] = ObjectMemo()
 
 
@@ -245,18 +257,26 @@ class _WrapperReader:
     def feed(self, chunk: Any) -> bool:
         self.begun = True
         if self._seen.response_id is None:
-            self._seen = Seen(model=text(chunk, "model"), response_id=text(chunk, "id"), source="partial")
+            self._seen = Seen(
+                model=text(chunk, "model"), response_id=text(chunk, "id"), source="partial"
+            )
         return False
 
     def read_usage_of(self, chunks: list[Any], estimate: object) -> None:
         """Takes the usage that the provider sent among the chunks, else LiteLLM's own estimate, marked as such."""
         sent = [usage for chunk in chunks if (usage := get(chunk, "usage")) is not None]
         if sent:
-            total = sys.modules["litellm.litellm_core_utils.streaming_handler"].calculate_total_usage(chunks=chunks)
-            self._seen = self._seen._replace(raw_usage=to_json(total), shape=_SHAPE, source="provider")
+            total = sys.modules[
+                "litellm.litellm_core_utils.streaming_handler"
+            ].calculate_total_usage(chunks=chunks)
+            self._seen = self._seen._replace(
+                raw_usage=to_json(total), shape=_SHAPE, source="provider"
+            )
             self._complete = True
         elif estimate is not None:
-            self._seen = self._seen._replace(raw_usage=to_json(estimate), shape=_SHAPE, source="estimated")
+            self._seen = self._seen._replace(
+                raw_usage=to_json(estimate), shape=_SHAPE, source="estimated"
+            )
 
     def seen(self) -> Seen:
         return self._seen

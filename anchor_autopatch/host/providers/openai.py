@@ -65,7 +65,9 @@ def read_usage(operation: str, answer: Any) -> Seen:
         _SHAPES.get(operation) if usage else None,
         text(answer, "model"),
         text(answer, "id"),
-        facts(answer, "service_tier") if operation in ("chat", "responses") else _duration(answer, usage),
+        facts(answer, "service_tier")
+        if operation in ("chat", "responses")
+        else _duration(answer, usage),
     )
 
 
@@ -79,7 +81,8 @@ def _read_images(answer: Any) -> Seen:
 
 
 def _duration(answer: Any, usage: str | None) -> dict[str, object] | None:
-    # whisper-1 with verbose_json: the length of the audio stands in the answer, not in a usage object.
+    # whisper-1 with verbose_json: the length of the audio stands in the answer, not in a usage
+    # object.
     return None if usage else facts(answer, "duration")
 
 
@@ -101,7 +104,8 @@ class _ChatReader:
             return False
         self._usage = usage
         self._last = chunk
-        # Only a chunk that is there because of us may be hidden: others carry the last words of a choice.
+        # Only a chunk that is there because of us may be hidden: others carry the last words of a
+        # choice.
         return self._injected and not chunk.choices
 
     def seen(self) -> Seen:
@@ -110,7 +114,11 @@ class _ChatReader:
             return NOTHING
         usage = to_json(self._usage)
         return Seen(
-            usage, "openai.chat" if usage else None, text(chunk, "model"), text(chunk, "id"), facts(chunk, "service_tier")
+            usage,
+            "openai.chat" if usage else None,
+            text(chunk, "model"),
+            text(chunk, "id"),
+            facts(chunk, "service_tier"),
         )
 
     def complete(self) -> bool:
@@ -166,7 +174,7 @@ class _EventReader:
         return bool(self._completed)
 
 
-def _reader(operation: str, injected: bool) -> Reader:  # noqa: FBT001 - the family's signature
+def _reader(operation: str, injected: bool) -> Reader:
     if operation in ("chat", "text_completion"):
         return _ChatReader(injected=injected)
     if operation == "responses":

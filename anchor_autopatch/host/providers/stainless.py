@@ -1,7 +1,8 @@
 """What the SDKs made by the Stainless generator share (openai, anthropic, groq): one base client, one choke point.
 
-`{Sync,Async}APIClient.request` sees every call whichever way it was made (create, parse, stream helpers, raw
-responses, `client.post`), once per logical call; its shape is the same from openai 1.30 to 3.54.
+`{Sync,Async}APIClient.request` sees every call whichever way it was made (create, parse, stream
+helpers, raw responses, `client.post`), once per logical call; its shape is the same from openai
+1.30 to 3.54.
 """
 
 from __future__ import annotations
@@ -21,7 +22,12 @@ from anchor_autopatch.host.sites import Site, host_of, site
 
 _RAW_RESPONSE_HEADER = "X-Stainless-Raw-Response"
 _RETRY_HEADER = "x-stainless-retry-count"
-_UNREAD = ("APIResponse", "AsyncAPIResponse", "StreamedBinaryAPIResponse", "AsyncStreamedBinaryAPIResponse")
+_UNREAD = (
+    "APIResponse",
+    "AsyncAPIResponse",
+    "StreamedBinaryAPIResponse",
+    "AsyncStreamedBinaryAPIResponse",
+)
 _REFUSAL_STATUSES = (400, 404, 422)
 
 
@@ -102,7 +108,14 @@ class Adapter:
 
     def _new_site(self, client: Any, url: object, key: object) -> Site:
         names = [base.__name__.removeprefix("Async") for base in type(client).__mro__]
-        by_class = next((self.family.class_providers[name] for name in names if name in self.family.class_providers), None)
+        by_class = next(
+            (
+                self.family.class_providers[name]
+                for name in names
+                if name in self.family.class_providers
+            ),
+            None,
+        )
         return site(
             by_class or self.family.provider,
             host_of(url),
@@ -158,12 +171,13 @@ class Adapter:
         call.succeed(self.family.read_usage(call.operation, answer), result)
 
     def _fail(self, call: Call, error: BaseException) -> None:
-        request = getattr(error, "request", None) or getattr(getattr(error, "response", None), "request", None)
+        request = getattr(error, "request", None) or getattr(
+            getattr(error, "response", None), "request", None
+        )
         retries = getattr(request, "headers", {}).get(_RETRY_HEADER, "")
         if call.attempts is None and retries.isdigit():
             call.attempts = int(retries) + 1
         call.fail(error)
-
 
     def wrap_close(self, original: Any) -> Any:
         """Makes `close` of a response that the application reads by itself."""
@@ -289,7 +303,9 @@ def _with_usage(
     """The arguments with usage asked for; the caller's options and dicts are not touched."""
     chosen = body.get("stream_options")
     ours = copy.copy(options)
-    asked = {**chosen, "include_usage": True} if isinstance(chosen, dict) else {"include_usage": True}
+    asked = (
+        {**chosen, "include_usage": True} if isinstance(chosen, dict) else {"include_usage": True}
+    )
     ours.json_data = {**body, "stream_options": asked}
     if len(args) > 1:
         return (args[0], ours, *args[2:]), kwargs
