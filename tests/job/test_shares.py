@@ -1,0 +1,95 @@
+"""Shares of a whole: exact in sum, fair to less than a unit, whatever the order."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anchor_autopatch.job.shares import allocate, round_to_total
+
+WEIGHTS = st.lists(st.integers(0, 10**24), min_size=1, max_size=40)
+AMOUNTS = st.integers(-(10**18), 10**18)
+PARTS = st.lists(st.integers(-(10**22), 10**22), min_size=1, max_size=40)
+
+
+def numbered(values):
+    return [(number,) for number in range(len(values))]
+
+
+@given(AMOUNTS, WEIGHTS)
+def test_shares_sum_to_the_amount(amount, weights):
+    assert sum(allocate(amount, weights, numbered(weights))) == amount
+
+
+@given(AMOUNTS, WEIGHTS)
+def test_each_share_is_less_than_a_unit_from_exact(amount, weights):
+    shares = allocate(amount, weights, numbered(weights))
+
+    used = weights if any(weights) else [1] * len(weights)
+    exact = [Fraction(amount * weight, sum(used)) for weight in used]
+    assert all(abs(share - part) < 1 for share, part in zip(shares, exact, strict=True))
+
+
+@given(AMOUNTS, WEIGHTS, st.randoms(use_true_random=False))
+def test_order_of_the_weights_does_not_matter(amount, weights, random):
+    pairs = list(zip(numbered(weights), weights, strict=True))
+    expected = dict(
+        zip(numbered(weights), allocate(amount, weights, numbered(weights)), strict=True)
+    )
+
+    random.shuffle(pairs)
+
+    keys, shuffled = [key for key, _ in pairs], [weight for _, weight in pairs]
+    assert dict(zip(keys, allocate(amount, shuffled, keys), strict=True)) == expected
+
+
+@given(AMOUNTS, WEIGHTS)
+def test_a_negative_amount_mirrors_the_positive_one(amount, weights):
+    keys = numbered(weights)
+
+    assert allocate(-amount, weights, keys) == [-share for share in allocate(amount, weights, keys)]
+
+
+@pytest.mark.parametrize(
+    ("amount", "weights", "shares"),
+    [
+        (100, [84, 16], [84, 16]),
+        (100, [1, 1, 1], [34, 33, 33]),
+        (-100, [1, 1, 1], [-34, -33, -33]),
+        (1, [3, 5, 5], [0, 1, 0]),
+        (2, [0, 0, 0], [1, 1, 0]),
+        (7, [0, 1], [0, 7]),
+        (0, [5, 0], [0, 0]),
+    ],
+    ids=["exact", "tie to key", "negative", "tie to weight", "all zero: even", "zero", "nothing"],
+)
+def test_missing_units_go_to_the_largest_remainders(amount, weights, shares):
+    assert allocate(amount, weights, numbered(weights)) == shares
+
+
+@pytest.mark.parametrize("weights", [[], [1, -1]], ids=["none", "negative"])
+def test_weights_that_divide_nothing_are_refused(weights):
+    with pytest.raises(ValueError, match="Cannot divide 5"):
+        allocate(5, weights, numbered(weights))
+
+
+@given(PARTS, st.integers(1, 10**18))
+def test_rounded_parts_sum_to_the_nearest_total(parts, unit):
+    total = sum(parts) // unit
+
+    assert sum(round_to_total(total, parts, unit, numbered(parts))) == total
+
+
+@given(PARTS, st.integers(1, 10**18))
+def test_each_rounded_part_is_less_than_a_unit_away(parts, unit):
+    rounded = round_to_total(sum(parts) // unit, parts, unit, numbered(parts))
+
+    assert all(abs(units * unit - part) < unit for units, part in zip(rounded, parts, strict=True))
+
+
+def test_parts_that_miss_the_total_are_refused():
+    with pytest.raises(ArithmeticError, match="miss their total 9 by 4 units in 2 parts"):
+        round_to_total(9, [25, 30], 10, [(1,), (2,)])
