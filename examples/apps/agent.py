@@ -14,13 +14,11 @@ import litellm
 
 import anchor_autopatch
 
-ask = litellm.Router(
-    model_list=[
-        {"model_name": "planner", "litellm_params": {"model": "openai/gpt-4o"}},
-        {"model_name": "writer", "litellm_params": {"model": "openai/gpt-4o-mini"}},
-    ],
+PLANNER = "openai/gpt-4o"
+writers = litellm.Router(
+    model_list=[{"model_name": "writer", "litellm_params": {"model": "openai/gpt-4o-mini"}}],
     num_retries=1,
-).completion
+)
 
 
 def log_cost(response: Any) -> Any:
@@ -38,14 +36,15 @@ def find_notes(question: str) -> int:
 def plan(question: str, notes: int) -> str:
     """The steps that lead to an answer, one a line."""
     wanted = f"List the steps that answer this, with {notes} notes at hand: {question}"
-    answer = log_cost(ask(model="planner", messages=[{"role": "user", "content": wanted}]))
+    turns = [{"role": "user", "content": wanted}]
+    answer = log_cost(litellm.completion(model=PLANNER, messages=turns))
     return answer.choices[0].message.content
 
 
 def write(question: str, steps: str) -> str:
     """The answer, received as it is written."""
     turns = [{"role": "system", "content": steps}, {"role": "user", "content": question}]
-    pieces = list(ask(model="writer", messages=turns, stream=True))
+    pieces = list(writers.completion(model="writer", messages=turns, stream=True))
     whole = log_cost(litellm.stream_chunk_builder(pieces, messages=turns))
     return whole.choices[0].message.content
 

@@ -1,0 +1,1 @@
+"""The steps of `make demo`, in the order in which they are shown."""

@@ -1,0 +1,68 @@
+-- Five questions to ask report.duckdb; `make demo` asks them, and README.md shows them.
+
+-- What does each application cost?
+SELECT
+    team,
+    service,
+    provider,
+    sum(calls) AS calls,
+    round(sum(anchored_cost), 2) AS anchored_cost,
+    currency
+FROM app_costs
+GROUP BY ALL
+ORDER BY anchored_cost DESC, team, service, provider;
+
+-- What does each user of an application cost?
+SELECT
+    service,
+    user_id,
+    sum(calls) AS calls,
+    round(sum(anchored_cost), 2) AS anchored_cost,
+    currency
+FROM user_costs
+WHERE user_id IS NOT NULL
+GROUP BY ALL
+ORDER BY anchored_cost DESC, user_id;
+
+-- Which calls carry no team, and where in the code are they made?
+SELECT
+    service,
+    coalesce(call_site, 'not known') AS call_site,
+    sum(calls) AS calls,
+    round(sum(anchored_cost), 2) AS anchored_cost,
+    currency
+FROM unattributed_costs
+WHERE team IS NULL
+GROUP BY ALL
+ORDER BY anchored_cost DESC, call_site;
+
+-- What failed, where, and after how many attempts?
+SELECT
+    class,
+    provider,
+    request_model,
+    http_status,
+    service,
+    count(*) AS events,
+    max(attempts) AS attempts
+FROM exception_events
+GROUP BY ALL
+ORDER BY events DESC, class;
+
+-- What makes up the price of the dearest call?
+SELECT
+    receipt_id,
+    meter,
+    quantity::BIGINT AS quantity,
+    unit,
+    unit_price_usd * 1_000_000 AS usd_per_million,
+    cost_usd,
+    left(rate_card_id, 12) AS rate_card
+FROM usage_lines
+WHERE receipt_id = (
+    SELECT receipt_id
+    FROM receipts
+    ORDER BY estimated_cost_usd DESC, receipt_id
+    LIMIT 1
+)
+ORDER BY meter;
