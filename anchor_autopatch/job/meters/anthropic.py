@@ -1,0 +1,53 @@
+"""Anthropic's usage object: input, cache reads and cache writes are additive, output is one total.
+
+Source: type docstrings of anthropic 2.12.0 (Usage, BetaUsage, CacheCreation), read 2026-11.
+"""
+
+from __future__ import annotations
+
+from anchor_autopatch.job.meters.fields import Json, count, part, parts, text
+from anchor_autopatch.job.meters.record import TokenCount
+from anchor_autopatch.job.meters.split import split_output, spread_writes
+
+
+def read(usage: Json) -> TokenCount:
+    """A message's usage; a stream's is message_start's with message_delta's over it."""
+    tokens, fitted = _one(usage)
+    for step in parts(usage, "iterations"):
+        kind = text(step, "type")
+        if kind == "compaction":
+            # Not in the top-level counts, billed at the same model.
+            added, step_fitted = _one(step)
+            tokens = {name: tokens.get(name, 0) + added.get(name, 0) for name in {*tokens, *added}}
+            fitted = fitted and step_fitted
+        elif kind == "advisor_message":
+            # Billed at a model of its own, which one receipt cannot name: shown, not priced.
+            fitted = False
+    return TokenCount(tokens, None, fitted)
+
+
+def _one(usage: Json) -> tuple[dict[str, int], bool]:
+    produced = count(usage, "output_tokens") or 0
+    thinking = count(part(usage, "output_tokens_details"), "thinking_tokens") or 0
+    outputs, outputs_fit = split_output(produced, reasoning=thinking)
+    writes, writes_fit = _writes(usage)
+    tokens = {
+        "input_tokens": count(usage, "input_tokens") or 0,
+        "cache_read_tokens": count(usage, "cache_read_input_tokens") or 0,
+        **writes,
+        **outputs,
+    }
+    return tokens, outputs_fit and writes_fit
+
+
+def _writes(usage: Json) -> tuple[dict[str, int], bool]:
+    by_time = part(usage, "cache_creation")
+    short = count(by_time, "ephemeral_5m_input_tokens") or 0
+    long = count(by_time, "ephemeral_1h_input_tokens") or 0
+    written = count(usage, "cache_creation_input_tokens")
+    if not by_time:
+        # Before the breakdown existed, five minutes was the only lifetime.
+        return {"cache_write_5m_tokens": written or 0}, True
+    tokens = {"cache_write_tokens": short + long if written is None else written}
+    fits = spread_writes(tokens, {"cache_write_5m_tokens": short, "cache_write_1h_tokens": long})
+    return tokens, fits and tokens["cache_write_tokens"] == 0

@@ -1,0 +1,106 @@
+"""What a price depends on beside token counts: tier, speed, place, and units of other kinds."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from types import MappingProxyType
+
+from anchor_autopatch.job.meters.fields import Json, amount, count, milliseconds, part, text
+from anchor_autopatch.job.meters.record import Meters
+
+# Served tier, as the providers spell it -> the name that rate cards use. LiteLLM 1.109.1.
+_TIERS = MappingProxyType(
+    {
+        "default": "standard",
+        "standard": "standard",
+        "auto": "standard",
+        "scale": "standard",
+        "on_demand": "standard",
+        "traffic_type_unspecified": "standard",
+        "provisioned_throughput": "standard",
+        "fast": "priority",
+        "on_demand_priority": "priority",
+        "on_demand_flex": "flex",
+    }
+)
+_SIZE = re.compile(r"(\d{1,5})\D{1,3}(\d{1,5})")
+# 1 tick = 1e-10 USD: docs.x.ai/developers/cost-tracking, read 2026-11.
+_TICK_USD = Decimal("1e-10")
+
+
+def with_facts(meters: Meters, usage: Json, facts: Json) -> Meters:
+    """The meters with tier, place, units and the provider's own cost added."""
+    size = text(facts, "image_size", "size")
+    quality = text(facts, "image_quality", "quality")
+    images = count(facts, "images")
+    return meters._replace(
+        images=images,
+        pixels=_pixels(size, images),
+        image_variant=_variant(size, quality) if images else "",
+        input_images=count(facts, "input_images"),
+        audio_in_ms=milliseconds(facts, "seconds", "audio_seconds")
+        if "seconds" not in usage
+        else milliseconds(usage, "seconds"),
+        audio_out_ms=milliseconds(facts, "output_seconds"),
+        video_ms=milliseconds(facts, "video_seconds"),
+        characters=count(facts, "characters"),
+        pages=_first(count(part(usage, "usage_info"), "pages_processed"), count(facts, "pages")),
+        searches=_searches(usage, facts),
+        map_queries=count(facts, "map_queries"),
+        file_searches=count(facts, "file_searches"),
+        queries=count(facts, "queries", "search_units"),
+        sessions=count(facts, "sessions", "code_interpreter_sessions"),
+        tier=_tier(usage, facts),
+        speed=text(usage, "speed") or text(facts, "speed"),
+        inference_geo=text(usage, "inference_geo") or text(facts, "inference_geo"),
+        region=text(facts, "region"),
+        search_context=text(facts, "search_context_size"),
+        provider_cost_usd=_reported_cost(usage, facts),
+    )
+
+
+def _tier(usage: Json, facts: Json) -> str:
+    if facts.get("batch") is True:
+        return "batch"
+    served = (
+        text(usage, "service_tier", "serviceTier", "trafficType", "traffic_type")
+        or text(facts, "service_tier", "traffic_type")
+        or "standard"
+    )
+    return _TIERS.get(served, served)
+
+
+def _searches(usage: Json, facts: Json) -> int | None:
+    tools = part(usage, "server_tool_use")
+    details = part(usage, "prompt_tokens_details")
+    return _first(
+        count(tools, "web_search_requests"),
+        count(details, "web_search_requests"),
+        count(facts, "searches", "web_search"),
+    )
+
+
+def _reported_cost(usage: Json, facts: Json) -> Decimal | None:
+    ticks = count(usage, "cost_in_usd_ticks")
+    if ticks is not None:
+        return ticks * _TICK_USD
+    stated = amount(usage, "cost")
+    return amount(facts, "cost") if stated is None else stated
+
+
+def _pixels(size: str | None, images: int | None) -> int | None:
+    found = _SIZE.fullmatch(size or "")
+    if not (found and images):
+        return None
+    return int(found[1]) * int(found[2]) * images
+
+
+def _variant(size: str | None, quality: str | None) -> str:
+    found = _SIZE.fullmatch(size or "")
+    spelled = f"{found[1]}-x-{found[2]}" if found else None
+    return "/".join(filter(None, (quality, spelled)))
+
+
+def _first(*values: int | None) -> int | None:
+    return next((value for value in values if value is not None), None)

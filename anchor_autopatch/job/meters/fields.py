@@ -1,0 +1,64 @@
+"""Reads counts out of parsed JSON without trusting it: what is no count reads as missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TypeAlias
+
+Json: TypeAlias = Mapping[str, object]
+
+
+def count(source: Json, *names: str) -> int | None:
+    """The first of the named fields that is a whole number >= 0; None when none is."""
+    for name in names:
+        value = source.get(name)
+        if isinstance(value, Decimal) and value == value.to_integral_value():
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value
+    return None
+
+
+def amount(source: Json, *names: str) -> Decimal | None:
+    """The first of the named fields that is a finite number >= 0, exactly; None when none is."""
+    for name in names:
+        value = source.get(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = Decimal(value)
+        if isinstance(value, Decimal) and value.is_finite() and value >= 0:
+            return value
+    return None
+
+
+def milliseconds(source: Json, *names: str) -> int | None:
+    """The first of the named fields that is a length in seconds, as milliseconds, half up."""
+    seconds = amount(source, *names)
+    return None if seconds is None else int((seconds * 1000 + Decimal("0.5")) // 1)
+
+
+def text(source: Json, *names: str) -> str | None:
+    """The first of the named fields that is a non-empty text, in lower case."""
+    for name in names:
+        value = source.get(name)
+        if isinstance(value, str) and value:
+            return value.lower()
+    return None
+
+
+def part(source: Json, *names: str) -> Json:
+    """The first of the named fields that is an object; {} when none is."""
+    for name in names:
+        value = source.get(name)
+        if isinstance(value, Mapping):
+            return value
+    return {}
+
+
+def parts(source: Json, *names: str) -> list[Json]:
+    """The objects in the first of the named fields that is a list; [] when none is."""
+    for name in names:
+        value = source.get(name)
+        if isinstance(value, list):
+            return [item for item in value if isinstance(item, Mapping)]
+    return []

@@ -1,0 +1,84 @@
+"""Fills `receipt_meters` from raw usage that the present METER_VERSION has not read yet."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from anchor_autopatch.job.meters.reading import METER_VERSION, read_meters
+from anchor_autopatch.job.meters.record import Meters
+from anchor_autopatch.job.sql import load
+from anchor_autopatch.job.warehouse import transaction
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import duckdb
+
+    from anchor_autopatch.job.meters.fields import Json
+
+_BATCH_SIZE = 50_000
+
+
+class MeasureReport(NamedTuple):
+    """What one run measured."""
+
+    measured_count: int
+    mismatch_count: int
+    """Receipts whose usage does not add up, among those measured now."""
+
+
+def measure(con: duckdb.DuckDBPyConnection, now: datetime) -> MeasureReport:
+    """Measures every receipt without meters of this version; one transaction per batch."""
+    sql = load("meters")
+    con.execute(sql["collect_unmeasured"], {"meter_version": METER_VERSION})
+    total = _one(con, sql["count_unmeasured"])
+    mismatches = 0
+    for start in range(0, total, _BATCH_SIZE):
+        bounds = {"first": start, "end": start + _BATCH_SIZE}
+        batch = con.execute(sql["read_unmeasured"], bounds).fetchall()
+        rows = [
+            (receipt_id, METER_VERSION, now, *_read(shape, usage, facts))
+            for receipt_id, shape, usage, facts in batch
+        ]
+        with transaction(con):
+            con.execute(sql["forget_measured"], bounds)
+            with con.appender("receipt_meters") as appender:
+                appender.append_rows(rows)
+        mismatches += sum(1 for row in rows if row[_MISMATCH])
+    con.execute(sql["drop_unmeasured"])
+    return MeasureReport(total, mismatches)
+
+
+_MISMATCH = 3 + Meters._fields.index("usage_mismatch")
+
+
+# Many calls report the very same counts: embeddings of one size, health checks, cached prompts.
+@lru_cache(maxsize=65_536)
+def _read(shape: str | None, usage: str | None, facts: str | None) -> Meters:
+    raw, usage_readable = _parse(usage)
+    price_facts, facts_readable = _parse(facts)
+    meters = read_meters(shape, raw, price_facts or {})
+    if usage_readable and facts_readable:
+        return meters
+    return meters._replace(usage_mismatch=True)
+
+
+def _parse(text: str | None) -> tuple[Json | None, bool]:
+    """The JSON object in the text, or None; False when there is a text and it is no object."""
+    if text is None:
+        return None, True
+    try:
+        value = json.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return None, False
+    if value is None:
+        return None, True
+    return (value, True) if isinstance(value, dict) else (None, False)
+
+
+def _one(con: duckdb.DuckDBPyConnection, sql: str) -> int:
+    row = con.execute(sql).fetchone()
+    return int(row[0]) if row else 0

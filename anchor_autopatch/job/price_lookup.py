@@ -1,0 +1,114 @@
+"""Looks up what prices a model: its segments, and the rates of the one that is current."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from anchor_autopatch.core.errors import ConfigError
+from anchor_autopatch.core.hosts import UNMAPPED, provider_of_model
+from anchor_autopatch.job.model_keys import Names, contract_key, resolve
+from anchor_autopatch.job.pricing import read_catalogue
+from anchor_autopatch.job.sql import load
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
+    import duckdb
+
+    from anchor_autopatch.job.model_keys import Catalogue, Resolution
+
+
+class ShownSegment(NamedTuple):
+    """One span of time in which one sheet prices the model."""
+
+    source: str
+    valid_from: datetime
+    valid_to: datetime
+    provenance: str
+    rate_card_id: str
+    card_source: str
+    source_version: str
+    reason: str | None
+    actor: str | None
+    summary: str
+    """The published input, output and image rates."""
+
+
+class ShownRate(NamedTuple):
+    """One rate of the current sheet; USD per unit."""
+
+    tier: str
+    modifier: str
+    off_peak: bool
+    above_tokens: int
+    upto_tokens: int
+    meter: str
+    unit_price_usd: Decimal
+
+
+class ShownModel(NamedTuple):
+    """A model, the rule that found it, its segments (contracts first), and its current rates."""
+
+    model_key: str
+    rule: str
+    segments: list[ShownSegment]
+    rates: list[ShownRate]
+
+
+def look_up(con: duckdb.DuckDBPyConnection, model: str, provider: str | None) -> ShownModel:
+    """What prices a model that `provider` invoices; None derives the provider from the name.
+
+    Raises:
+        ConfigError: no card and no contract has the model.
+    """
+    catalogue = read_catalogue(con)
+    found = _resolve(catalogue, model, provider)
+    if found.model_key is None and found.contract is None:
+        raise ConfigError(_explain_unknown(catalogue, model))
+    contract = found.contract[0] if found.contract else contract_key(model)
+    keys = {"model_key": found.model_key or "", "contract_key": contract}
+    rows = con.execute(load("rates")["show_segments"], keys).fetchall()
+    segments = [_segment(row) for row in rows]
+    sheet = {"rate_sheet_id": _current_sheet(rows)}
+    rates = [ShownRate(*row) for row in con.execute(load("rates")["show_rates"], sheet).fetchall()]
+    return ShownModel(found.model_key or contract, found.rule, segments, rates)
+
+
+def _resolve(catalogue: Catalogue, model: str, provider: str | None) -> Resolution:
+    asked = [provider] if provider else [UNMAPPED, provider_of_model(model)]
+    found = [resolve(Names(name, model, "", ""), catalogue) for name in asked]
+    return next((each for each in found if each.model_key or each.contract), found[0])
+
+
+def _explain_unknown(catalogue: Catalogue, model: str) -> str:
+    if not catalogue.keys:
+        return f"No price list yet, so none has {model!r}; run: anchor prices sync"
+    near = difflib.get_close_matches(model, catalogue.keys, n=3)
+    hint = f"; close: {', '.join(near)}" if near else "; add --provider, or anchor prices set"
+    return f"No card has the model {model!r}{hint}"
+
+
+def _segment(row: tuple[Any, ...]) -> ShownSegment:
+    source, _provider, *known, _sheet, fields = row
+    return ShownSegment._make((source, *known, _summary(json.loads(fields))))
+
+
+def _current_sheet(rows: list[tuple[Any, ...]]) -> object:
+    # Contracts come first, the latest of each source last.
+    sources = [row[0] for row in rows]
+    newest = max(index for index, source in enumerate(sources) if source == sources[0])
+    return rows[newest][-2]
+
+
+def _summary(fields: dict[str, object]) -> str:
+    names = (
+        ("in", "input_cost_per_token"),
+        ("out", "output_cost_per_token"),
+        ("image", "output_cost_per_image"),
+        ("second", "input_cost_per_second"),
+        ("character", "input_cost_per_character"),
+    )
+    return ", ".join(f"{label} {fields[name]}" for label, name in names if name in fields)

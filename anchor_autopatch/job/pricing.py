@@ -1,0 +1,132 @@
+"""Prices receipts in SQL, each by the card that was valid when its request began.
+
+A run with the knowledge of the run before looks at new receipts only; new rates or new rules make
+it look at all open periods again. Running it twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from anchor_autopatch.core.errors import StoreError
+from anchor_autopatch.job.meters import METER_VERSION
+from anchor_autopatch.job.model_keys import Catalogue, Names, make_catalogue, resolve
+from anchor_autopatch.job.sql import load
+from anchor_autopatch.job.warehouse import transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import duckdb
+
+PRICING_VERSION: Final = 1
+"""Raised whenever the same meters and rates would give another price."""
+_EVER: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the warehouse holds UTC without a zone
+
+
+class PriceReport(NamedTuple):
+    """What one run did."""
+
+    receipt_count: int
+    """Receipts looked at."""
+    changed_count: int
+    """Prices written: new ones and those that differ from before."""
+    statuses: Mapping[str, int]
+    """Price status -> receipts, among those looked at."""
+
+
+def price(
+    con: duckdb.DuckDBPyConnection, now: datetime, *, open_from: datetime = _EVER
+) -> PriceReport:
+    """Prices what is new, and everything since `open_from` once rates or rules have changed.
+
+    Args:
+        con: the warehouse; receipts must have been measured.
+        now: the instant of the run, UTC.
+        open_from: start of the first period that may still change; older prices stay as they are.
+
+    Raises:
+        StoreError: a price is not the sum of its usage lines; nothing was written.
+    """
+    with transaction(con):
+        knowledge = _knowledge(con)
+        _collect(con, knowledge, open_from)
+        work = _count(con, "count_work")
+        if work:
+            _resolve_names(con, now)
+            report = _price_work(con, work, now)
+        else:
+            report = PriceReport(0, 0, {})
+        _record(con, report, knowledge, now)
+    con.execute(load("pricing")["drop_work"])
+    return report
+
+
+def read_catalogue(con: duckdb.DuckDBPyConnection) -> Catalogue:
+    """Every key that the current segments price."""
+    rows = con.execute(load("rates")["list_keys"]).fetchall()
+    return make_catalogue(
+        {key: provider for source, key, provider in rows if source == "list"},
+        ((key, provider) for source, key, provider in rows if source == "contract"),
+    )
+
+
+def _knowledge(con: duckdb.DuckDBPyConnection) -> str:
+    segments = con.execute(load("pricing")["knowledge"]).fetchone()
+    return f"{PRICING_VERSION}|{METER_VERSION}|{segments}"
+
+
+def _collect(con: duckdb.DuckDBPyConnection, knowledge: str, open_from: datetime) -> None:
+    sql = load("pricing")
+    last = con.execute(sql["last_run"]).fetchone()
+    if last == (knowledge,):
+        con.execute(sql["collect_new"])
+    else:
+        con.execute(sql["collect_open"], {"open_from": open_from})
+
+
+def _resolve_names(con: duckdb.DuckDBPyConnection, now: datetime) -> None:
+    sql = load("pricing")
+    catalogue = read_catalogue(con)
+    known = {"catalogue_id": catalogue.catalogue_id}
+    con.execute(sql["forget_resolutions"], known)
+    unresolved = con.execute(sql["unresolved_names"], known).fetchall()
+    with con.appender("model_resolution") as appender:
+        for row in unresolved:
+            found = resolve(Names(*row), catalogue)
+            contract = found.contract or (None, None)
+            appender.append_row(*row, catalogue.catalogue_id, *found[:3], *contract, now)
+
+
+def _price_work(con: duckdb.DuckDBPyConnection, work: int, now: datetime) -> PriceReport:
+    sql = load("pricing")
+    con.execute(sql["price_work"])
+    con.execute(sql["collect_changed"])
+    con.execute(sql["forget_changed"])
+    con.execute(sql["insert_changed"], {"now": now})
+    broken = _count(con, "count_broken_sums")
+    if broken:
+        raise StoreError(
+            f"The price of {broken} receipts is not the sum of their usage lines; "
+            "nothing was priced, report this"
+        )
+    statuses = dict(con.execute(sql["count_statuses"]).fetchall())
+    return PriceReport(work, _count(con, "count_changed"), statuses)
+
+
+def _record(
+    con: duckdb.DuckDBPyConnection, report: PriceReport, knowledge: str, now: datetime
+) -> None:
+    row = {
+        "now": now,
+        "knowledge": knowledge,
+        "receipt_count": report.receipt_count,
+        "changed_count": report.changed_count,
+    }
+    con.execute(load("pricing")["record_run"], row)
+
+
+def _count(con: duckdb.DuckDBPyConnection, name: str) -> int:
+    row = con.execute(load("pricing")[name]).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,29 @@
+"""Writes rate sheets to the warehouse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from anchor_autopatch.job.sql import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import duckdb
+
+    from anchor_autopatch.job.rate_card import RateSheet
+
+
+def known_sheets(con: duckdb.DuckDBPyConnection) -> set[UUID]:
+    """Ids of the sheets that are in the warehouse."""
+    return {row[0] for row in con.execute(load("rates")["known_sheets"]).fetchall()}
+
+
+def insert_sheets(con: duckdb.DuckDBPyConnection, sheets: Iterable[RateSheet]) -> None:
+    """Adds sheets with all their rates; they must not be there yet."""
+    held = list(sheets)
+    with con.appender("rate_sheet") as appender:
+        appender.append_rows([sheet[:6] for sheet in held])
+    with con.appender("rate") as appender:
+        appender.append_rows([(*row[:-1], *row.rates) for sheet in held for row in sheet.rows])

@@ -1,0 +1,45 @@
+-- Statements that turn raw usage into meters; the reading itself is Python.
+
+-- name: collect_unmeasured
+-- Numbers the receipts without meters of version $meter_version, so that batches are cheap ranges.
+CREATE OR REPLACE TEMP TABLE unmeasured AS
+SELECT
+    row_number() OVER () - 1 AS n,
+    receipt.receipt_id,
+    receipt.usage_shape,
+    receipt.raw_usage,
+    receipt.price_facts
+FROM receipt
+ANTI JOIN (
+    SELECT receipt_id
+    FROM receipt_meters
+    WHERE meter_version = $meter_version
+) AS measured USING (receipt_id);
+
+-- name: count_unmeasured
+-- How many receipts wait.
+SELECT COUNT(*) FROM unmeasured;
+
+-- name: read_unmeasured
+-- One batch, [$first, $end).
+SELECT
+    receipt_id,
+    usage_shape,
+    raw_usage,
+    price_facts
+FROM unmeasured
+WHERE n >= $first AND n < $end
+ORDER BY n;
+
+-- name: forget_measured
+-- Removes what an older version measured of one batch, [$first, $end).
+DELETE FROM receipt_meters
+WHERE receipt_id IN (
+    SELECT receipt_id
+    FROM unmeasured
+    WHERE n >= $first AND n < $end
+);
+
+-- name: drop_unmeasured
+-- Ends the run.
+DROP TABLE unmeasured;

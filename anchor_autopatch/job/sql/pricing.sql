@@ -1,0 +1,343 @@
+-- Statements that price receipts: set-based, one pass, DECIMAL throughout.
+
+-- name: knowledge
+-- Digest of the current segments; order-independent.
+SELECT
+    COUNT(*) AS segment_count,
+    BIT_XOR(HASH(source, model_key, provider, valid_from, valid_to, rate_sheet_id, rate_card_id)) AS digest
+FROM rate_segment
+WHERE superseded_at IS NULL;
+
+-- name: last_run
+-- Knowledge of the latest run.
+SELECT knowledge
+FROM pricing_run
+ORDER BY priced_at DESC
+LIMIT 1;
+
+-- name: collect_new
+-- Billable receipts that have meters and no price.
+CREATE OR REPLACE TEMP TABLE price_work AS
+SELECT receipt.receipt_id
+FROM receipt
+SEMI JOIN receipt_meters USING (receipt_id)
+ANTI JOIN receipt_price USING (receipt_id)
+WHERE receipt.billable;
+
+-- name: collect_open
+-- All billable receipts that have meters, of periods from $open_from on, and those without a price.
+CREATE OR REPLACE TEMP TABLE price_work AS
+SELECT receipt.receipt_id
+FROM receipt
+SEMI JOIN receipt_meters USING (receipt_id)
+LEFT JOIN receipt_price USING (receipt_id)
+WHERE receipt.billable
+    AND (receipt.occurred_at >= $open_from OR receipt_price.receipt_id IS NULL);
+
+-- name: count_work
+-- How many receipts are looked at.
+SELECT COUNT(*) FROM price_work;
+
+-- name: unresolved_names
+-- The distinct names in the work that the catalogue $catalogue_id has not resolved yet.
+SELECT DISTINCT
+    receipt.provider,
+    COALESCE(receipt.request_model, '') AS request_model,
+    COALESCE(receipt.response_model, '') AS response_model,
+    receipt_meters.image_variant
+FROM price_work
+JOIN receipt USING (receipt_id)
+JOIN receipt_meters USING (receipt_id)
+EXCEPT
+SELECT
+    provider,
+    request_model,
+    response_model,
+    image_variant
+FROM model_resolution
+WHERE catalogue_id = $catalogue_id
+ORDER BY ALL;
+
+-- name: forget_resolutions
+-- Drops what other catalogues resolved.
+DELETE FROM model_resolution
+WHERE catalogue_id <> $catalogue_id;
+
+-- name: price_work
+-- The price of every receipt in the work, as it is known now. A contract that covers the instant comes before the
+-- list. Tier, surcharge, time of day and bracket select one row of unit prices, so a cost is a plain sum of
+-- quantity x unit price; whether a cost of 0 means free or unknown is looked into only where it is 0.
+CREATE OR REPLACE TEMP TABLE fresh_price AS
+WITH named AS (
+    SELECT
+        receipt.occurred_at,
+        host_region(receipt.provider, receipt.provider_host) AS host_region,
+        receipt_meters.*,
+        model_resolution.model_key,
+        model_resolution.rule,
+        model_resolution.is_alias,
+        model_resolution.contract_key,
+        model_resolution.contract_provider
+    FROM price_work
+    JOIN receipt USING (receipt_id)
+    JOIN receipt_meters USING (receipt_id)
+    JOIN model_resolution
+        ON model_resolution.provider = receipt.provider
+        AND model_resolution.request_model = COALESCE(receipt.request_model, '')
+        AND model_resolution.response_model = COALESCE(receipt.response_model, '')
+        AND model_resolution.image_variant = receipt_meters.image_variant
+),
+dated AS (
+    SELECT
+        named.*,
+        contract.rate_sheet_id IS NOT NULL AS is_contract,
+        COALESCE(contract.rate_sheet_id, list.rate_sheet_id) AS rate_sheet_id,
+        COALESCE(contract.rate_card_id, list.rate_card_id) AS rate_card_id
+    FROM named
+    LEFT JOIN rate_segment AS contract
+        ON contract.source = 'contract'
+        AND contract.superseded_at IS NULL
+        AND contract.model_key = named.contract_key
+        AND contract.provider = named.contract_provider
+        AND named.occurred_at >= contract.valid_from
+        AND named.occurred_at < contract.valid_to
+    LEFT JOIN rate_segment AS list
+        ON list.source = 'list'
+        AND list.superseded_at IS NULL
+        AND list.model_key = named.model_key
+        AND named.occurred_at >= list.valid_from
+        AND named.occurred_at < list.valid_to
+),
+matched AS (
+    SELECT
+        dated.*,
+        CASE WHEN LIST_CONTAINS(rate_sheet.tiers, dated.tier) THEN dated.tier ELSE 'standard' END AS priced_tier,
+        surcharges(
+            rate_sheet.modifiers,
+            priced_tier,
+            dated.speed,
+            dated.inference_geo,
+            COALESCE(dated.region, dated.host_region)
+        ) AS modifier,
+        is_off_peak(rate_sheet.off_peak_minutes, priced_tier, dated.occurred_at) AS off_peak
+    FROM dated
+    LEFT JOIN rate_sheet USING (rate_sheet_id)
+),
+costed AS (
+    SELECT
+        matched.receipt_id,
+        CASE WHEN matched.is_contract THEN matched.contract_key ELSE matched.model_key END AS model_key,
+        CASE WHEN matched.is_contract THEN 'contract' ELSE matched.rule END AS resolution_rule,
+        matched.is_alias AND NOT matched.is_contract AS is_alias,
+        matched.rate_sheet_id,
+        matched.rate_card_id,
+        rate.rate_id,
+        matched.provider_cost_usd,
+        billable_quantity(
+            matched.total_tokens - matched.unbilled_tokens,
+            matched.images,
+            matched.audio_in_ms,
+            matched.audio_out_ms,
+            matched.video_ms,
+            matched.characters,
+            matched.pages,
+            matched.queries
+        ) AS quantity,
+        billed_units(matched.images, matched.total_tokens, rate.units_with_tokens) AS billed_images,
+        billed_units(matched.pixels, matched.total_tokens, rate.units_with_tokens) AS billed_pixels,
+        billed_units(matched.audio_in_ms, matched.total_tokens, rate.units_with_tokens) AS billed_audio_in_ms,
+        billed_units(matched.audio_out_ms, matched.total_tokens, rate.units_with_tokens) AS billed_audio_out_ms,
+        billed_units(matched.video_ms, matched.total_tokens, rate.units_with_tokens) AS billed_video_ms,
+        billed_units(matched.characters, matched.total_tokens, rate.units_with_tokens) AS billed_characters,
+        billed_searches(matched.searches, rate.search_per_prompt) AS billed_searches,
+        search_usd(
+            matched.search_context,
+            rate.searches_low_usd,
+            rate.searches_medium_usd,
+            rate.searches_high_usd
+        ) AS searches_usd,
+        CAST(
+            line_cost(matched.input_tokens, rate.input_tokens_usd)
+            + line_cost(matched.input_audio_tokens, rate.input_audio_tokens_usd)
+            + line_cost(matched.input_image_tokens, rate.input_image_tokens_usd)
+            + line_cost(matched.input_video_tokens, rate.input_video_tokens_usd)
+            + line_cost(matched.input_tool_tokens, rate.input_tool_tokens_usd)
+            + line_cost(matched.cache_read_tokens, rate.cache_read_tokens_usd)
+            + line_cost(matched.cache_read_audio_tokens, rate.cache_read_audio_tokens_usd)
+            + line_cost(matched.cache_write_5m_tokens, rate.cache_write_5m_tokens_usd)
+            + line_cost(matched.cache_write_30m_tokens, rate.cache_write_30m_tokens_usd)
+            + line_cost(matched.cache_write_1h_tokens, rate.cache_write_1h_tokens_usd)
+            + line_cost(matched.cache_write_12h_tokens, rate.cache_write_12h_tokens_usd)
+            + line_cost(matched.cache_write_tokens, rate.cache_write_tokens_usd)
+            + line_cost(matched.output_tokens, rate.output_tokens_usd)
+            + line_cost(matched.output_reasoning_tokens, rate.output_reasoning_tokens_usd)
+            + line_cost(matched.output_audio_tokens, rate.output_audio_tokens_usd)
+            + line_cost(matched.output_image_tokens, rate.output_image_tokens_usd)
+            + line_cost(matched.output_video_tokens, rate.output_video_tokens_usd)
+            + line_cost(billed_images, rate.images_usd)
+            + line_cost(billed_pixels, rate.pixels_usd)
+            + line_cost(billed_audio_in_ms, rate.audio_in_ms_usd)
+            + line_cost(billed_audio_out_ms, rate.audio_out_ms_usd)
+            + line_cost(billed_video_ms, rate.video_ms_usd)
+            + line_cost(billed_characters, rate.characters_usd)
+            + line_cost(matched.input_images, rate.input_images_usd)
+            + line_cost(matched.pages, rate.pages_usd)
+            + line_cost(matched.map_queries, rate.map_queries_usd)
+            + line_cost(matched.file_searches, rate.file_searches_usd)
+            + line_cost(matched.queries, rate.queries_usd)
+            + line_cost(matched.sessions, rate.sessions_usd)
+            + line_cost(billed_searches, searches_usd)
+            AS DECIMAL(38, 18)
+        ) AS cost_usd,
+        CASE
+            WHEN cost_usd > 0 THEN true
+            ELSE COALESCE(
+                CASE WHEN matched.input_tokens > 0 THEN rate.input_tokens_usd END,
+                CASE WHEN matched.input_audio_tokens > 0 THEN rate.input_audio_tokens_usd END,
+                CASE WHEN matched.input_image_tokens > 0 THEN rate.input_image_tokens_usd END,
+                CASE WHEN matched.input_video_tokens > 0 THEN rate.input_video_tokens_usd END,
+                CASE WHEN matched.input_tool_tokens > 0 THEN rate.input_tool_tokens_usd END,
+                CASE WHEN matched.cache_read_tokens > 0 THEN rate.cache_read_tokens_usd END,
+                CASE WHEN matched.cache_read_audio_tokens > 0 THEN rate.cache_read_audio_tokens_usd END,
+                CASE WHEN matched.cache_write_5m_tokens > 0 THEN rate.cache_write_5m_tokens_usd END,
+                CASE WHEN matched.cache_write_30m_tokens > 0 THEN rate.cache_write_30m_tokens_usd END,
+                CASE WHEN matched.cache_write_1h_tokens > 0 THEN rate.cache_write_1h_tokens_usd END,
+                CASE WHEN matched.cache_write_12h_tokens > 0 THEN rate.cache_write_12h_tokens_usd END,
+                CASE WHEN matched.cache_write_tokens > 0 THEN rate.cache_write_tokens_usd END,
+                CASE WHEN matched.output_tokens > 0 THEN rate.output_tokens_usd END,
+                CASE WHEN matched.output_reasoning_tokens > 0 THEN rate.output_reasoning_tokens_usd END,
+                CASE WHEN matched.output_audio_tokens > 0 THEN rate.output_audio_tokens_usd END,
+                CASE WHEN matched.output_image_tokens > 0 THEN rate.output_image_tokens_usd END,
+                CASE WHEN matched.output_video_tokens > 0 THEN rate.output_video_tokens_usd END,
+                CASE WHEN billed_images > 0 THEN rate.images_usd END,
+                CASE WHEN billed_pixels > 0 THEN rate.pixels_usd END,
+                CASE WHEN billed_audio_in_ms > 0 THEN rate.audio_in_ms_usd END,
+                CASE WHEN billed_audio_out_ms > 0 THEN rate.audio_out_ms_usd END,
+                CASE WHEN billed_video_ms > 0 THEN rate.video_ms_usd END,
+                CASE WHEN billed_characters > 0 THEN rate.characters_usd END,
+                CASE WHEN matched.input_images > 0 THEN rate.input_images_usd END,
+                CASE WHEN matched.pages > 0 THEN rate.pages_usd END,
+                CASE WHEN matched.map_queries > 0 THEN rate.map_queries_usd END,
+                CASE WHEN matched.file_searches > 0 THEN rate.file_searches_usd END,
+                CASE WHEN matched.queries > 0 THEN rate.queries_usd END,
+                CASE WHEN matched.sessions > 0 THEN rate.sessions_usd END,
+                CASE WHEN billed_searches > 0 THEN searches_usd END
+            ) IS NOT NULL
+        END AS is_rated
+    FROM matched
+    LEFT JOIN rate
+        ON rate.rate_sheet_id = matched.rate_sheet_id
+        AND rate.tier = matched.priced_tier
+        AND rate.modifier = matched.modifier
+        AND rate.off_peak = matched.off_peak
+        AND rate.above_tokens < COALESCE(matched.prompt_tokens, 0)
+        AND rate.upto_tokens >= COALESCE(matched.prompt_tokens, 0)
+),
+judged AS (
+    SELECT
+        costed.*,
+        CASE
+            WHEN rate_id IS NOT NULL AND is_rated AND cost_usd = 0 THEN 'zero_rated'
+            WHEN rate_id IS NOT NULL AND (is_rated OR quantity = 0)
+                THEN CASE WHEN is_alias THEN 'priced_by_alias' ELSE 'priced' END
+            WHEN provider_cost_usd IS NOT NULL THEN 'provider_reported'
+            ELSE 'unpriced'
+        END AS price_status
+    FROM costed
+)
+SELECT
+    receipt_id,
+    model_key,
+    resolution_rule,
+    price_status,
+    CASE
+        WHEN price_status <> 'unpriced' THEN NULL
+        WHEN quantity IS NULL THEN 'no usage was seen'
+        WHEN rate_sheet_id IS NULL AND model_key IS NULL THEN resolution_rule
+        WHEN rate_sheet_id IS NULL THEN 'no rates at that time'
+        ELSE 'the card has no rate for what was used'
+    END AS unpriced_reason,
+    CASE WHEN price_status NOT IN ('unpriced', 'provider_reported') THEN rate_card_id END AS rate_card_id,
+    CASE WHEN price_status NOT IN ('unpriced', 'provider_reported') THEN rate_id END AS rate_id,
+    CASE price_status
+        WHEN 'unpriced' THEN NULL
+        WHEN 'provider_reported' THEN provider_cost_usd
+        ELSE cost_usd
+    END AS estimated_cost_usd
+FROM judged;
+
+-- name: collect_changed
+-- The fresh prices that are new or differ from the price on record.
+CREATE OR REPLACE TEMP TABLE changed_price AS
+SELECT fresh_price.*
+FROM fresh_price
+LEFT JOIN receipt_price USING (receipt_id)
+WHERE receipt_price.receipt_id IS NULL
+    OR receipt_price.model_key IS DISTINCT FROM fresh_price.model_key
+    OR receipt_price.resolution_rule <> fresh_price.resolution_rule
+    OR receipt_price.price_status <> fresh_price.price_status
+    OR receipt_price.unpriced_reason IS DISTINCT FROM fresh_price.unpriced_reason
+    OR receipt_price.rate_card_id IS DISTINCT FROM fresh_price.rate_card_id
+    OR receipt_price.rate_id IS DISTINCT FROM fresh_price.rate_id
+    OR receipt_price.estimated_cost_usd IS DISTINCT FROM fresh_price.estimated_cost_usd;
+
+-- name: forget_changed
+-- Removes the prices that are about to be replaced.
+DELETE FROM receipt_price
+WHERE receipt_id IN (SELECT receipt_id FROM changed_price);
+
+-- name: insert_changed
+-- Records the prices that are new or different.
+INSERT INTO receipt_price (
+    receipt_id, model_key, resolution_rule, price_status, unpriced_reason, rate_card_id, rate_id,
+    estimated_cost_usd, priced_at
+)
+SELECT
+    receipt_id,
+    model_key,
+    resolution_rule,
+    price_status,
+    unpriced_reason,
+    rate_card_id,
+    rate_id,
+    estimated_cost_usd,
+    $now
+FROM changed_price;
+
+-- name: count_broken_sums
+-- How many of the prices written now differ from the sum of their usage lines; must be 0.
+SELECT COUNT(*)
+FROM changed_price
+LEFT JOIN (
+    SELECT
+        usage_line.receipt_id,
+        SUM(usage_line.cost_usd) AS cost_usd
+    FROM usage_line
+    SEMI JOIN changed_price USING (receipt_id)
+    GROUP BY usage_line.receipt_id
+) AS line_sum USING (receipt_id)
+WHERE changed_price.estimated_cost_usd <> COALESCE(line_sum.cost_usd, 0);
+
+-- name: count_statuses
+-- Receipts of the work by price status.
+SELECT
+    price_status,
+    COUNT(*) AS receipt_count
+FROM fresh_price
+GROUP BY price_status
+ORDER BY price_status;
+
+-- name: count_changed
+-- How many prices were written.
+SELECT COUNT(*) FROM changed_price;
+
+-- name: record_run
+-- One row per run that looked at receipts or at new knowledge.
+INSERT INTO pricing_run (priced_at, knowledge, receipt_count, changed_count)
+VALUES ($now, $knowledge, $receipt_count, $changed_count);
+
+-- name: drop_work
+-- Ends the run.
+DROP TABLE IF EXISTS price_work;
+DROP TABLE IF EXISTS fresh_price;
+DROP TABLE IF EXISTS changed_price;

@@ -1,0 +1,208 @@
+-- Statements about rate cards: what was observed, and the segments that follow from it.
+
+-- name: known_card
+-- The list card with this digest of its source text or of its rates, if it was loaded before.
+SELECT
+    rate_card_id,
+    source_version,
+    model_count
+FROM rate_card
+WHERE source = 'litellm' AND (content_sha256 = $digest OR rate_card_id = $digest);
+
+-- name: known_contract_card
+-- Whether a contract's card is there: the same terms can be entered again after they were replaced.
+SELECT 1
+FROM rate_card
+WHERE rate_card_id = $rate_card_id;
+
+-- name: known_sheets
+-- Ids of all sheets in the warehouse.
+SELECT rate_sheet_id FROM rate_sheet;
+
+-- name: insert_card
+-- One version of a list, or one contract.
+INSERT INTO rate_card (
+    rate_card_id, source, source_version, content_sha256, observed_at, recorded_at, model_count
+)
+VALUES (
+    $rate_card_id, $source, $source_version, $content_sha256, $observed_at, $recorded_at, $model_count
+);
+
+-- name: refresh_segments
+-- Derives the list segments from all observations and replaces those that differ, keeping the old as superseded.
+-- Ordered by observation, never by version: an older table can carry a newer version number. The first segment of
+-- a model is open to the past, since its rates are the oldest known; a model that vanishes keeps its last one.
+CREATE OR REPLACE TEMP TABLE derived_segment AS
+WITH observation AS (
+    SELECT
+        rate_observation.model_key,
+        rate_observation.rate_sheet_id,
+        rate_observation.rate_card_id,
+        rate_card.observed_at,
+        LAG(rate_observation.rate_sheet_id) OVER earlier AS sheet_before
+    FROM rate_observation
+    JOIN rate_card USING (rate_card_id)
+    WINDOW earlier AS (
+        PARTITION BY rate_observation.model_key
+        ORDER BY rate_card.observed_at, rate_observation.rate_card_id
+    )
+),
+change AS (
+    SELECT
+        model_key,
+        rate_sheet_id,
+        rate_card_id,
+        observed_at,
+        LEAD(observed_at) OVER later AS changed_at,
+        ROW_NUMBER() OVER later = 1 AS is_first
+    FROM observation
+    WHERE sheet_before IS DISTINCT FROM rate_sheet_id
+    WINDOW later AS (PARTITION BY model_key ORDER BY observed_at, rate_card_id)
+)
+SELECT
+    'list' AS source,
+    change.model_key,
+    rate_sheet.provider,
+    CASE WHEN change.is_first THEN TIMESTAMP '1970-01-01' ELSE change.observed_at END AS valid_from,
+    COALESCE(change.changed_at, TIMESTAMP '9999-12-31') AS valid_to,
+    change.rate_sheet_id,
+    change.rate_card_id,
+    CASE WHEN change.is_first THEN 'oldest known rates' ELSE 'first seen' END AS provenance
+FROM change
+JOIN rate_sheet USING (rate_sheet_id)
+WHERE COALESCE(change.changed_at, TIMESTAMP '9999-12-31') > change.observed_at;
+
+-- name: supersede_segments
+-- Marks the current list segments that no longer follow from the observations.
+UPDATE rate_segment
+SET superseded_at = $now
+WHERE source = 'list'
+    AND superseded_at IS NULL
+    AND NOT EXISTS (
+        SELECT 1
+        FROM derived_segment
+        WHERE derived_segment.model_key = rate_segment.model_key
+            AND derived_segment.valid_from = rate_segment.valid_from
+            AND derived_segment.valid_to = rate_segment.valid_to
+            AND derived_segment.rate_sheet_id = rate_segment.rate_sheet_id
+    );
+
+-- name: insert_segments
+-- Adds the derived segments that are not current yet.
+INSERT INTO rate_segment (
+    source, model_key, provider, valid_from, valid_to, rate_sheet_id, rate_card_id, provenance, recorded_at
+)
+SELECT
+    derived_segment.source,
+    derived_segment.model_key,
+    derived_segment.provider,
+    derived_segment.valid_from,
+    derived_segment.valid_to,
+    derived_segment.rate_sheet_id,
+    derived_segment.rate_card_id,
+    derived_segment.provenance,
+    $now
+FROM derived_segment
+ANTI JOIN (
+    SELECT model_key, valid_from, valid_to, rate_sheet_id
+    FROM rate_segment
+    WHERE source = 'list' AND superseded_at IS NULL
+) AS current_segment USING (model_key, valid_from, valid_to, rate_sheet_id)
+RETURNING model_key, provenance;
+
+-- name: overlapping_contracts
+-- Current contracts for the same model and provider that share an instant with [$valid_from, $valid_to).
+SELECT
+    rate_card_id,
+    rate_sheet_id,
+    valid_from,
+    valid_to
+FROM rate_segment
+WHERE source = 'contract'
+    AND superseded_at IS NULL
+    AND model_key = $model_key
+    AND provider = $provider
+    AND valid_from < $valid_to
+    AND valid_to > $valid_from
+ORDER BY valid_from;
+
+-- name: supersede_contract
+-- Ends what is known of one contract segment; it stays as history.
+UPDATE rate_segment
+SET superseded_at = $now
+WHERE source = 'contract'
+    AND superseded_at IS NULL
+    AND model_key = $model_key
+    AND provider = $provider
+    AND valid_from = $valid_from;
+
+-- name: insert_contract_segment
+-- The time in which a contract prices a model.
+INSERT INTO rate_segment (
+    source, model_key, provider, valid_from, valid_to, rate_sheet_id, rate_card_id, provenance, recorded_at
+)
+VALUES (
+    'contract', $model_key, $provider, $valid_from, $valid_to, $rate_sheet_id, $rate_card_id, 'contract', $now
+);
+
+-- name: insert_contract
+-- Audit row of a contract.
+INSERT INTO contract_rate (
+    rate_card_id, model_key, provider, terms, valid_from, valid_to, reason, actor, recorded_at
+)
+VALUES (
+    $rate_card_id, $model_key, $provider, $terms, $valid_from, $valid_to, $reason, $actor, $now
+);
+
+-- name: list_keys
+-- Every model key that some card prices, with its provider, and every contract with the provider it is limited to.
+SELECT DISTINCT
+    source,
+    model_key,
+    provider
+FROM rate_segment
+WHERE superseded_at IS NULL
+ORDER BY source, model_key, provider;
+
+-- name: show_segments
+-- The current segments of one key, oldest first, contracts before the list.
+SELECT
+    rate_segment.source,
+    rate_segment.provider,
+    rate_segment.valid_from,
+    rate_segment.valid_to,
+    rate_segment.provenance,
+    rate_segment.rate_card_id,
+    rate_card.source AS card_source,
+    rate_card.source_version,
+    contract_rate.reason,
+    contract_rate.actor,
+    rate_segment.rate_sheet_id,
+    rate_sheet.fields
+FROM rate_segment
+JOIN rate_card USING (rate_card_id)
+JOIN rate_sheet USING (rate_sheet_id)
+LEFT JOIN contract_rate
+    ON contract_rate.rate_card_id = rate_segment.rate_card_id
+    AND rate_segment.source = 'contract'
+WHERE rate_segment.superseded_at IS NULL
+    AND ((rate_segment.source = 'list' AND rate_segment.model_key = $model_key)
+        OR (rate_segment.source = 'contract' AND rate_segment.model_key = $contract_key))
+ORDER BY rate_segment.source, rate_segment.valid_from;
+
+-- name: show_rates
+-- Every rate of one sheet, one row per meter, cheapest selection first.
+SELECT
+    tier,
+    modifier,
+    off_peak,
+    above_tokens,
+    upto_tokens,
+    meter[:-5] AS meter,
+    usd AS unit_price_usd
+FROM (
+    UNPIVOT (SELECT * EXCLUDE (rate_id, units_with_tokens, search_per_prompt) FROM rate WHERE rate_sheet_id = $rate_sheet_id)
+    ON COLUMNS(* EXCLUDE (rate_sheet_id, tier, modifier, off_peak, above_tokens, upto_tokens))
+    INTO NAME meter VALUE usd
+)
+ORDER BY tier <> 'standard', tier, modifier, off_peak, above_tokens, meter;
