@@ -1,4 +1,6 @@
-"""Import-time auto-instrumentation: AI provider calls leave durable receipts, with no change to the application.
+"""Import-time auto-instrumentation.
+
+AI provider calls leave durable receipts, with no change to the application.
 
 Every name is loaded on first use: importing this package costs next to nothing, because it happens
 at the start of every hooked process.

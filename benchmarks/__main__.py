@@ -1,4 +1,7 @@
-"""`make bench`: start-up and call cost, bare and hooked in turns, for every SDK world that is installed."""
+"""`make bench`.
+
+Start-up and call cost, bare and hooked in turns, for every SDK world that is installed.
+"""
 
 from __future__ import annotations
 

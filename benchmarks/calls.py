@@ -1,4 +1,7 @@
-"""What one call costs: a bare and a hooked process take turns at the same work against one simulator."""
+"""What one call costs.
+
+A bare and a hooked process take turns at the same work against one simulator.
+"""
 
 from __future__ import annotations
 

@@ -46,7 +46,8 @@ class Comparison:
             "" if not bars else f"   bar {' '.join(bars)}: {'MISSED' if self.missed else 'held'}"
         )
         return (
-            f"{self.name:44} bare {_median(self.bare):9.2f}  hooked {_median(self.hooked):9.2f} {self.unit}"
+            f"{self.name:36} bare {_median(self.bare):9.2f}"
+            f"  hooked {_median(self.hooked):9.2f} {self.unit}"
             f"  +{self.added:.2f}  {self.ratio:.3f}x{verdict}"
         )
 

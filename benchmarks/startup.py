@@ -1,4 +1,7 @@
-"""CPU time of a whole process: `python -c pass`, and importing the SDKs, with and without the hook."""
+"""CPU time of a whole process.
+
+`python -c pass`, and importing the SDKs, with and without the hook.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ from pathlib import Path
 from benchmarks.measuring import Comparison, show
 
 _HOOK = Path(__file__).resolve().parent.parent / "sitecustomize_template"
-_IMPORT = "import openai, anthropic, google.genai; openai.OpenAI(api_key='x'); anthropic.Anthropic(api_key='x')"
+_IMPORT = (
+    "import openai, anthropic, google.genai; "
+    "openai.OpenAI(api_key='x'); anthropic.Anthropic(api_key='x')"
+)
 
 
 def compare(world: str, python: Path, rounds: int) -> list[Comparison]:

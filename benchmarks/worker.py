@@ -1,4 +1,7 @@
-"""Runs in an SDK world: makes a block of calls for each line on stdin, answers with what they took in us."""
+"""Runs in an SDK world.
+
+Makes a block of calls for each line on stdin, answers with what they took in us.
+"""
 
 from __future__ import annotations
 

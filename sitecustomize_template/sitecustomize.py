@@ -8,7 +8,7 @@ import os
 import sys
 
 
-def _next_on_path():
+def _next_on_path():  # noqa: ANN202 - no import is spent on annotations here
     """The spec of the sitecustomize that would have run without this folder, or None."""
     here = os.path.dirname(os.path.realpath(__file__))
     rest = [entry for entry in sys.path if os.path.realpath(entry or os.curdir) != here]
@@ -20,8 +20,11 @@ def _next_on_path():
     return None
 
 
-def _run(spec):
-    """Runs the application's sitecustomize under its own name; its errors are its own and stay visible."""
+def _run(spec) -> None:  # noqa: ANN001
+    """Runs the application's sitecustomize under its own name.
+
+    Its errors are its own and stay visible.
+    """
     module = type(sys)("sitecustomize")
     module.__spec__ = spec
     module.__file__ = spec.origin
@@ -30,7 +33,7 @@ def _run(spec):
     spec.loader.exec_module(module)
 
 
-def _install():
+def _install() -> None:
     try:
         from anchor_autopatch.host.startup import install
 

@@ -1,4 +1,7 @@
-"""The `anchor` command: one module per group of subcommands, each imported only when it is the one asked for."""
+"""The `anchor` command.
+
+One module per group of subcommands, each imported only when it is the one asked for.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`anchor doctor`: what is captured in this environment, what is not, and why; exit 1 when money would go unseen."""
+"""`anchor doctor`: what is captured in this environment, what is not, and why.
+
+Exit 1 when money would go unseen.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,10 @@ def _switch() -> list[Finding]:
     routes += [str(path) for path in hook_files.files(hook_files.site_packages())]
     chain = Finding("sitecustomize", "ok", " > ".join(_sitecustomize_chain()) or "none on the path")
     if not routes:
-        mend = "nothing switches capture on here; use anchor run, anchor install or PYTHONPATH=$(anchor hook)"
+        mend = (
+            "nothing switches capture on here; "
+            "use anchor run, anchor install or PYTHONPATH=$(anchor hook)"
+        )
         return [Finding("switch", "problem", mend), chain]
     return [Finding("switch", "ok", "; ".join(routes)), chain]
 

@@ -1,4 +1,7 @@
-"""The files that switch capture on: the PYTHONPATH folder, and the `.pth` / `.start` files in site-packages."""
+"""The files that switch capture on.
+
+The PYTHONPATH folder, and the `.pth` / `.start` files in site-packages.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ _START = "anchor_autopatch.start"
 # uninstall.
 _PTH_LINE = (
     "import sys; exec("
-    "'try:\\n from anchor_autopatch.host.startup import install\\n install()\\nexcept Exception:\\n pass')\n"
+    "'try:\\n from anchor_autopatch.host.startup import install\\n install()\\n"
+    "except Exception:\\n pass')\n"
 )
 # PEP 829 (read 2026-11): from Python 3.15 on a .start file of the same name takes the place of the
 # import line.
@@ -24,7 +28,9 @@ _START_LINE = "anchor_autopatch.host.startup:install\n"
 
 
 def template_folder() -> Path:
-    """The folder that holds our `sitecustomize.py`: in the wheel, or beside the package in a checkout.
+    """The folder that holds our `sitecustomize.py`.
+
+    In the wheel, or beside the package in a checkout.
 
     Raises:
         AnchorError: neither is there.
@@ -62,7 +68,8 @@ def write(folder: Path) -> list[Path]:
             (folder / name).write_text(line, encoding="utf-8")
     except OSError as error:
         raise AnchorError(
-            f"Cannot write {str(folder / name)!r}: {error.strerror}; use PYTHONPATH=$(anchor hook) instead"
+            f"Cannot write {str(folder / name)!r}: {error.strerror}; "
+            "use PYTHONPATH=$(anchor hook) instead"
         ) from error
     return [folder / name for name in wanted]
 

@@ -15,7 +15,8 @@ _SHEBANG_LIMIT = 512
 # Without the current folder: a checkout of ours lying there proves nothing about the environment.
 _PROBE = (
     "import sys; sys.path[:] = [p for p in sys.path if p not in ('', {cwd!r})]; "
-    "import wrapt; from anchor_autopatch.host import startup; print('off:', startup.off_reason() or '')"
+    "import wrapt; from anchor_autopatch.host import startup; "
+    "print('off:', startup.off_reason() or '')"
 )
 _PROBE_SECONDS = 30
 # The probe asks what the environment holds; switching capture off for one run is the user's own
@@ -24,7 +25,10 @@ _NOT_ASKED = ("PYTHONPATH", "ANCHOR_DISABLED")
 
 
 def interpreter_of(command: Sequence[str], environ: Mapping[str, str]) -> str | None:
-    """The Python that will run a command: itself, or the one its `#!` line names; None for other programs."""
+    """The Python that will run a command: itself, or the one its `#!` line names.
+
+    None for other programs.
+    """
     program = shutil.which(command[0], path=environ.get("PATH"))
     if program is None:
         return None
@@ -53,8 +57,11 @@ def _from_shebang(program: str, environ: Mapping[str, str]) -> str | None:
 
 
 def capture_problem(python: str) -> str | None:
-    """Why a program run by this Python would leave no receipts, in words with the mend; None when it would."""
-    probe = _PROBE.format(cwd=os.getcwd())
+    """Why a program run by this Python would leave no receipts, in words with the mend.
+
+    None when it would.
+    """
+    probe = _PROBE.format(cwd=str(Path.cwd()))
     environ = {key: value for key, value in os.environ.items() if key not in _NOT_ASKED}
     try:
         done = subprocess.run(
@@ -70,7 +77,8 @@ def capture_problem(python: str) -> str | None:
     if done.returncode != 0:
         reason = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
         return (
-            f"{python} has no working anchor_autopatch ({reason[0]}), so nothing would be captured; "
+            f"{python} has no working anchor_autopatch ({reason[0]}), "
+            "so nothing would be captured; "
             f"{python} -m pip install anchor-autopatch"
         )
     reason_off = done.stdout.strip().partition(" ")[2]

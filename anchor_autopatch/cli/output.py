@@ -1,4 +1,7 @@
-"""What commands print: a table for people, JSON for programs, a progress bar for long work on a terminal."""
+"""What commands print.
+
+A table for people, JSON for programs, a progress bar for long work on a terminal.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ def print_table(
     right: Iterable[str] = (),
     file: TextIO | None = None,
 ) -> None:
-    """Prints rows under their column names; the columns named in `right` are right-aligned numbers."""
+    """Prints rows under their column names.
+
+    The columns named in `right` are right-aligned numbers.
+    """
     texts = [[_cell(value) for value in row] for row in rows]
     aligned = set(right)
     try:

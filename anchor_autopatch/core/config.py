@@ -1,4 +1,7 @@
-"""Reads `anchor.toml`: provider hosts, key accounts and contract settings; the job validates, the host forgives."""
+"""Reads `anchor.toml`: provider hosts, key accounts and contract settings.
+
+The job validates, the host forgives.
+"""
 
 from __future__ import annotations
 

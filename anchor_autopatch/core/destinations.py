@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol, get_type_hints
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from anchor_autopatch.core.records import ExceptionEvent, Receipt
 
 ENTRY_POINTS = "anchor_autopatch.exporters"
@@ -98,8 +100,11 @@ class Exporter(Protocol):
     def watermark(self, outbox: OutboxIdentity) -> Watermark:
         """How far this outbox was shipped; `Watermark()` when it was never seen."""
 
-    def write(self, batch: Batch, now_us: int) -> Written:
-        """Commits rows, losses and the new watermark together, leaving out rows it has already."""
+    def write(self, batches: Iterable[Batch], now_us: int) -> list[Written]:
+        """Commits rows, losses and watermarks of all batches together, or nothing of them.
+
+        Rows that the destination has already are left out.
+        """
 
     def finish(self, outbox: OutboxIdentity, state: str, now_us: int) -> None:
         """Notes that the file is gone: `finished` (removed) or `quarantined`."""

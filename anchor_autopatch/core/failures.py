@@ -65,6 +65,7 @@ _CODE_CLASSES = {
     "content_policy_violation": "content_filter",
     "content_filter": "content_filter",
 }
+_SERVER_ERRORS = 500
 _STATUS_CLASSES = {
     401: "auth",
     402: "billing_exhausted",
@@ -135,7 +136,7 @@ def classify(failure: Failure) -> str:
 def _by_status(status: int) -> str:
     if status in _STATUS_CLASSES:
         return _STATUS_CLASSES[status]
-    return "provider_5xx" if status >= 500 else "bad_request"
+    return "provider_5xx" if status >= _SERVER_ERRORS else "bad_request"
 
 
 def _by_name(name: str) -> str:

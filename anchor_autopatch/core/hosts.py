@@ -125,7 +125,10 @@ def known_provider(host: str) -> str | None:
 
 
 def provider_of_model(model: str | None) -> str:
-    """Derives the provider from a gateway's model name: `anthropic/claude-x`, else the name's start."""
+    """Derives the provider from a gateway's model name.
+
+    `anthropic/claude-x`, else the name's start.
+    """
     if not model:
         return UNMAPPED
     prefix, slash, _ = model.partition("/")

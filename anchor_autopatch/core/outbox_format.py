@@ -1,4 +1,6 @@
-"""The outbox file format: one SQLite schema, one row checksum, shared by its writer and its readers.
+"""The outbox file format.
+
+One SQLite schema, one row checksum, shared by its writer and its readers.
 
 A row's `seq` is the writer's gapless counter over both tables, so a reader sees loss; `crc` covers
 every other column as SQLite returns it, so a reader sees rot (SQLite itself reported 1 of 4 bit
@@ -10,6 +12,7 @@ Schema history: 1 = first release.
 from __future__ import annotations
 
 import marshal
+from typing import Any
 from zlib import crc32
 
 from anchor_autopatch.core.records import ExceptionEvent, Receipt
@@ -26,18 +29,19 @@ def _columns(fields: tuple[str, ...]) -> str:
 
 
 def _table(name: str, fields: tuple[str, ...]) -> str:
-    return f"CREATE TABLE {name} (\n  seq INTEGER PRIMARY KEY,\n  {_columns(fields)},\n  crc INTEGER\n)"
+    columns = f"seq INTEGER PRIMARY KEY,\n  {_columns(fields)},\n  crc INTEGER"
+    return f"CREATE TABLE {name} (\n  {columns}\n)"
 
 
 def _insert(name: str, fields: tuple[str, ...]) -> str:
+    columns = ", ".join(("seq", *fields, "crc"))
     marks = ", ".join("?" * (len(fields) + 2))
-    return f"INSERT INTO {name} (seq, {', '.join(fields)}, crc) VALUES ({marks})"
+    return f"INSERT INTO {name} ({columns}) VALUES ({marks})"  # noqa: S608 - our own field names
 
 
 def _select(name: str, fields: tuple[str, ...]) -> str:
-    return (
-        f"SELECT seq, {', '.join(fields)}, crc FROM {name} WHERE seq > ? AND seq <= ? ORDER BY seq"
-    )
+    columns = ", ".join(("seq", *fields, "crc"))
+    return f"SELECT {columns} FROM {name} WHERE seq > ? AND seq <= ? ORDER BY seq"  # noqa: S608 - as above
 
 
 # Built from the records, so that a field exists in exactly one place. Nothing of a caller's ever
@@ -51,6 +55,12 @@ SELECT_RECEIPTS = _select("receipt", Receipt._fields)
 SELECT_EVENTS = _select("exception_event", ExceptionEvent._fields)
 
 
-def row_crc(seq: int, record: tuple[object, ...]) -> int:
+def row_crc(seq: int, record: tuple[Any, ...]) -> int:
     """CRC-32 of a row, over marshal format 2: the same bytes on every supported Python."""
     return crc32(marshal.dumps((seq, *record), 2))
+
+
+def is_intact(row: tuple[Any, ...]) -> bool:
+    """Whether a row as SQLite returns it (seq, the record, crc) still has its checksum."""
+    stored: int = row[-1]
+    return crc32(marshal.dumps(row[:-1], 2)) == stored

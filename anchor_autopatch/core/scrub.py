@@ -16,18 +16,20 @@ _SECRETS = re.compile(
     r"""
       -----BEGIN\ [A-Z ]{0,40}-----[^-]{0,8000}(?:-----END\ [A-Z ]{0,40}-----)?   # PEM
     | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?              # JWT
-    | \b(?:sk|rk|pk|ek|xai|gsk|hf|ghp|gho|ghs|github_pat|glpat|xox[a-z]|ya29|npm|pypi|r8|key|whsec|pplx|tvly|fw)
+    | \b(?:sk|rk|pk|ek|xai|gsk|hf|ghp|gho|ghs|github_pat|glpat|xox[a-z]|ya29|npm|pypi|r8
+        |key|whsec|pplx|tvly|fw)
         [-_.][A-Za-z0-9_.\-*]{6,}                                                 # vendor prefixes
     | \bAIza[A-Za-z0-9_\-*]{10,}
     | \b(?:AKIA|ASIA|AROA)[A-Z0-9]{8,}
-    | (?<=://)[^\s/@]{1,256}:[^\s/@]{1,256}(?=@)                                  # user:password@host
+    | (?<=://)[^\s/@]{1,256}:[^\s/@]{1,256}(?=@)                       # user:password@host
     """,
     re.VERBOSE,
 )
 _CARRIERS = re.compile(
     r"""(?ix)
     ( \b(?:bearer|basic)\s+
-    | ["']?\b(?:[\w-]{0,32}(?:api[-_]?key|secret|token|passwo?r?d|passwd|pwd|authorization|credential|signature)[\w-]{0,16}
+    | ["']?\b(?:[\w-]{0,32}(?:api[-_]?key|secret|token|passwo?r?d|passwd|pwd
+        |authorization|credential|signature)[\w-]{0,16}
         |key|sig|auth)
       ["']?\s{0,4}[=:]\s{0,4}["']?(?:(?:bearer|basic)\s+)?
     )
@@ -38,7 +40,10 @@ MASK = "[redacted]"
 
 
 def scrub(text: str, limit: int = MESSAGE_LIMIT) -> str:
-    """The text without secrets, cut to `limit` characters, without control characters or lone surrogates."""
+    """The text without secrets, cut to `limit` characters.
+
+    Without control characters or lone surrogates.
+    """
     text = text[:_INPUT_LIMIT]
     text = _SECRETS.sub(MASK, text)
     text = _CARRIERS.sub(lambda match: match.group(1) + MASK, text)

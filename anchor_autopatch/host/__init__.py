@@ -1,1 +1,4 @@
-"""What runs inside the application's process: standard library only at start-up, silent, never in the way."""
+"""What runs inside the application's process.
+
+Standard library only at start-up, silent, never in the way.
+"""

@@ -1,4 +1,7 @@
-"""The function of the application that made the call: the nearest frame that is neither library nor ours."""
+"""The function of the application that made the call.
+
+The nearest frame that is neither library nor ours.
+"""
 
 from __future__ import annotations
 

@@ -64,7 +64,9 @@ _default: Attribution | None = None
 
 
 class attribute:  # noqa: N801 - reads as a verb: `with attribute(team="search"):`
-    """Binds who causes the provider calls made inside; a context manager and a decorator, sync and async.
+    """Binds who causes the provider calls made inside.
+
+    A context manager and a decorator, sync and async.
 
     Fields that are not given keep the value of the surrounding `attribute`, header, rule or
     environment.
@@ -155,7 +157,10 @@ def current() -> Attribution:
 
 
 def forget_environment() -> None:
-    """Reads the environment variables anew at the next call; for tests and for programs that set them late."""
+    """Reads the environment variables anew at the next call.
+
+    For tests and for programs that set them late.
+    """
     global _from_environment, _default
     _from_environment = None
     _default = None
@@ -211,7 +216,10 @@ def _otel_fields() -> _Fields:
 
 
 def _pairs(text: str) -> dict[str, str]:
-    """`k=v,k=v` as a dict; entries without `=` are left out (they are reported by `anchor policy check`)."""
+    """`k=v,k=v` as a dict.
+
+    Entries without `=` are left out (they are reported by `anchor policy check`).
+    """
     entries = (part.partition("=") for part in text.split(","))
     return {key.strip(): value.strip() for key, found, value in entries if found and key.strip()}
 

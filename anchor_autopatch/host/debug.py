@@ -1,4 +1,7 @@
-"""ANCHOR_DEBUG=1 (or a file name): a trace of what the hook does, written to a file and never to a stream."""
+"""ANCHOR_DEBUG=1 (or a file name).
+
+A trace of what the hook does, written to a file and never to a stream.
+"""
 
 from __future__ import annotations
 

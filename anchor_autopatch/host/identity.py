@@ -19,6 +19,8 @@ _ID_LIMIT = 4_096
 class _Ref(weakref.ref):  # type: ignore[type-arg]  # a weak reference that knows the id of what it pointed to
     __slots__ = ("key",)
 
+    key: int
+
 
 class ObjectMemo(Generic[_Value]):
     """Values kept for live objects, by identity; an entry goes when its object dies."""
@@ -53,7 +55,10 @@ class ObjectMemo(Generic[_Value]):
         return values
 
     def died(self, value: _Value) -> None:
-        """Called with the value of an object that died with its entry in place; does nothing here."""
+        """Called with the value of an object that died with its entry in place.
+
+        Does nothing here.
+        """
 
     def _forget(self, reference: _Ref) -> None:
         found = self._entries.get(reference.key)
@@ -76,7 +81,10 @@ def remember(value: object, receipt_id: str) -> None:
 
 
 def remember_response_id(provider: str, response_id: str, receipt_id: str) -> None:
-    """Notes the fallback key, for records and retrievals only: a fresh call is never dropped on its id."""
+    """Notes the fallback key, for records and retrievals only.
+
+    A fresh call is never dropped on its id.
+    """
     _by_response_id[(provider, response_id)] = receipt_id
     if len(_by_response_id) > _ID_LIMIT:
         _by_response_id.popitem(last=False)

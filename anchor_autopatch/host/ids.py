@@ -1,4 +1,7 @@
-"""Receipt and event ids: UUID version 7 (RFC 9562), made by hand because `import uuid` costs 7 ms."""
+"""Receipt and event ids.
+
+UUID version 7 (RFC 9562), made by hand because `import uuid` costs 7 ms.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,10 @@ import time
 
 
 def uuid7() -> str:
-    """A new time-ordered id as lower-case text with dashes; random part from the operating system."""
+    """A new time-ordered id as lower-case text with dashes.
+
+    Random part from the operating system.
+    """
     milliseconds = time.time_ns() // 1_000_000
     random = int.from_bytes(os.urandom(10), "big")
     version_and_a = 0x7000 | (random >> 68)

@@ -1,4 +1,6 @@
-"""The durable outbox: one SQLite file per process, a row is committed before the user's call returns.
+"""The durable outbox.
+
+One SQLite file per process, a row is committed before the user's call returns.
 
 One connection under one lock (a connection per thread had a 231 ms tail), WAL with the checkpoint
 left to the job (it is the 4 ms tail), and a gapless sequence and a checksum per row. When the file
@@ -38,7 +40,10 @@ class Writer:
         self._last_try = -_REOPEN_AFTER_SECONDS
 
     def append(self, insert: str, row: tuple[object, ...]) -> None:
-        """Commits one row, and those that waited before it; never raises for a full, locked or missing disk."""
+        """Commits one row, and those that waited before it.
+
+        Never raises for a full, locked or missing disk.
+        """
         me = get_ident()
         if self.owner == me:
             # A finalizer or a signal handler ran inside our own write, on this thread: taking the
@@ -109,7 +114,10 @@ class Writer:
 
 
 def folders() -> list[str]:
-    """Outbox folders in the order in which they are tried: ANCHOR_HOME's, then the user's default home's."""
+    """Outbox folders in the order in which they are tried.
+
+    ANCHOR_HOME's, then the user's default home's.
+    """
     homes = dict.fromkeys((settings.home(), settings.default_home()))
     return [os.path.join(home, settings.OUTBOX_FOLDER) for home in homes]
 

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import sys
 import time
+from contextlib import suppress
 
 from anchor_autopatch.core import outbox_format
 
@@ -16,7 +17,7 @@ _CREATE = (
 )
 
 
-class UnsafeFolder(OSError):
+class UnsafeFolderError(OSError):
     """The folder belongs to somebody else or others may write to it; the text says which."""
 
 
@@ -35,7 +36,10 @@ class OutboxFile:
         self._create(dropped, reason)
 
     def insert(self, statement: str, row: tuple[object, ...]) -> None:
-        """Commits one row under the next sequence number; the number is used only when the commit succeeded."""
+        """Commits one row under the next sequence number.
+
+        The number is used only when the commit succeeded.
+        """
         sequence = self._sequence + 1
         try:
             crc = outbox_format.row_crc(sequence, row)
@@ -55,7 +59,10 @@ class OutboxFile:
         self._sequence = sequence
 
     def let_go(self) -> None:
-        """Gives up the inherited lock in a forked child; the parent's own hold on it is not touched."""
+        """Gives up the inherited lock in a forked child.
+
+        The parent's own hold on it is not touched.
+        """
         try:
             os.close(self._lock_fd)
         except OSError:
@@ -83,20 +90,18 @@ def make_private(folder: str) -> None:
     """Makes the folder with mode 0700 where it is missing.
 
     Raises:
-        UnsafeFolder: it is not ours, or others may write to it.
+        UnsafeFolderError: it is not ours, or others may write to it.
         OSError: it cannot be made.
     """
-    try:
+    with suppress(FileExistsError):
         os.makedirs(folder, mode=0o700)
-    except FileExistsError:
-        pass
     found = os.stat(folder)
     if not stat.S_ISDIR(found.st_mode):
-        raise UnsafeFolder(f"{folder!r} is not a folder")
+        raise UnsafeFolderError(f"{folder!r} is not a folder")
     if hasattr(os, "geteuid") and found.st_uid != os.geteuid():
-        raise UnsafeFolder(f"{folder!r} belongs to user {found.st_uid}, not to us")
+        raise UnsafeFolderError(f"{folder!r} belongs to user {found.st_uid}, not to us")
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise UnsafeFolder(f"{folder!r} is writable by others; chmod 700 it")
+        raise UnsafeFolderError(f"{folder!r} is writable by others; chmod 700 it")
 
 
 def _file_name() -> str:

@@ -1,4 +1,6 @@
-"""Puts our functions in the place of an SDK's, takes them away again, and keeps our faults out of its calls.
+"""Puts our functions in the place of an SDK's, takes them away again.
+
+And keeps our faults out of its calls.
 
 Everything of ours that runs inside a user's call goes through `guarded`: a fault of ours ends
 there, is counted, and after `FAULT_LIMIT` of them the target is switched off for the rest of the
@@ -38,19 +40,24 @@ _faults: dict[str, int] = {}
 _undo: list[tuple[object, str, object]] = []
 
 
-class NotPatchable(Exception):
-    """The SDK's shape is not the one that the patcher knows; the text says which part is missing."""
+class NotPatchableError(Exception):
+    """The SDK's shape is not the one that the patcher knows.
+
+    The text says which part is missing.
+    """
 
 
 def apply(target: Target) -> None:
-    """Patches one target and records the result in `states`; never raises, since the host is importing."""
+    """Patches one target and records the result in `states`.
+
+    Never raises, since the host is importing.
+    """
     version = None
     try:
         module = sys.modules[target.trigger]
         patcher = import_module(target.patcher)
         version = patcher.version()
-        if _is_older(version, target.minimum):
-            raise NotPatchable(f"{target.distribution} {version} is older than {target.minimum}")
+        _check_version(target, version)
         patcher.patch(module)
     except Exception as error:  # noqa: BLE001 - the host's import goes on; `states` tells the doctor
         states[target.name] = State(target.name, version, False, f"{type(error).__name__}: {error}")
@@ -58,8 +65,9 @@ def apply(target: Target) -> None:
     states[target.name] = State(target.name, version, True, None)
 
 
-def _is_older(version: str | None, minimum: str) -> bool:
-    return version is not None and _release(version) < _release(minimum)
+def _check_version(target: Target, version: str | None) -> None:
+    if version is not None and _release(version) < _release(target.minimum):
+        raise NotPatchableError(f"{target.distribution} {version} is older than {target.minimum}")
 
 
 def _release(version: str) -> tuple[int, ...]:
@@ -76,14 +84,14 @@ def replace(owner: object, name: str, make: Callable[[Any], object]) -> None:
     """Sets `owner.name` to `make(original)`, once: an attribute that is ours already stays.
 
     Raises:
-        NotPatchable: `owner` has no attribute of its own of that name, or it is not a plain
+        NotPatchableError: `owner` has no attribute of its own of that name, or it is not a plain
             function.
     """
     original = vars(owner).get(name)
     if getattr(original, "_anchor_original", None) is not None:
         return
     if not isinstance(original, FunctionType):
-        raise NotPatchable(f"{getattr(owner, '__name__', owner)!r} has no function {name!r}")
+        raise NotPatchableError(f"{getattr(owner, '__name__', owner)!r} has no function {name!r}")
     ours = make(original)
     ours._anchor_original = original  # type: ignore[attr-defined]  # the mark that makes this idempotent
     setattr(owner, name, ours)
@@ -105,7 +113,10 @@ def undo_all() -> None:
 
 
 def guarded(target: str) -> Callable[[Callable[..., _Result]], Callable[..., _Result | None]]:
-    """Decorates a function of ours that runs inside a user's call: its fault becomes None and is counted."""
+    """Decorates a function of ours that runs inside a user's call.
+
+    Its fault becomes None and is counted.
+    """
 
     def decorate(function: Callable[..., _Result]) -> Callable[..., _Result | None]:
         @wraps(function)
@@ -122,7 +133,10 @@ def guarded(target: str) -> Callable[[Callable[..., _Result]], Callable[..., _Re
 
 
 def note_fault(target: str, where: str, fault: Exception) -> None:
-    """Counts a fault of ours, leaves one exception event for the first, and switches a failing target off."""
+    """Counts a fault of ours, leaves one exception event for the first.
+
+    And switches a failing target off.
+    """
     count = _faults.get(target, 0) + 1
     _faults[target] = count
     if count == FAULT_LIMIT:

@@ -1,4 +1,7 @@
-"""Where a client sends its calls: who invoices there, under which key fingerprint, and whether usage may be asked for."""
+"""Where a client sends its calls.
+
+Who invoices there, under which key fingerprint, and whether usage may be asked for.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,10 @@ def site(
 
 
 def host_of(url: object) -> str | None:
-    """host[:port] of an httpx(2) URL object or of a URL text; the port only where it is not the scheme's own."""
+    """host[:port] of an httpx(2) URL object or of a URL text.
+
+    The port only where it is not the scheme's own.
+    """
     text = str(url)
     _, found, rest = text.partition("://")
     authority = (rest if found else text).partition("/")[0].rpartition("@")[2].lower()
@@ -77,7 +83,10 @@ _fingerprints: dict[str, str] = {}
 
 
 def host_map() -> HostMap:
-    """The operator's map: ANCHOR_PROVIDER_HOSTS over `[hosts]` of anchor.toml; read once a process."""
+    """The operator's map: ANCHOR_PROVIDER_HOSTS over `[hosts]` of anchor.toml.
+
+    Read once a process.
+    """
     global _map
     if _map is None:
         _map = HostMap({**_configured("hosts"), **_from_environment()})
@@ -92,7 +101,10 @@ def forget() -> None:
 
 
 def fingerprint(api_key: str) -> str:
-    """HMAC-SHA256 of the key under the fleet's salt, 16 hex digits; the key itself is never stored on disk."""
+    """HMAC-SHA256 of the key under the fleet's salt, 16 hex digits.
+
+    The key itself is never stored on disk.
+    """
     found = _fingerprints.get(api_key)
     if found is None:
         if len(_fingerprints) >= _FINGERPRINT_LIMIT:

@@ -1,4 +1,6 @@
-"""Switches capture on in this process: the off switches, the deny list, the finder. Idempotent and silent.
+"""Switches capture on in this process.
+
+The off switches, the deny list, the finder. Idempotent and silent.
 
 Runs at the start of every hooked interpreter, so it may use nothing but `sys` and `os`: everything
 else is imported when a target is (measured: wrapt 50 ms, sqlite3 4 ms, json 6 ms at a cold start).
@@ -14,13 +16,12 @@ _installed = False
 # Tools that never call a provider, and whose own start-up or isolation must not be touched.
 _TOOLS = frozenset(
     (
-        "pip", "pip3", "pipx", "uv", "poetry", "pdm", "hatch", "build", "flit", "twine", "virtualenv", "venv",
-        "ensurepip", "conda", "pipenv", "setup.py", "easy_install", "git", "hg", "mercurial", "meson", "ninja",
-        "cython", "f2py", "black", "ruff", "mypy", "pyright", "pre-commit", "pre_commit",
+        "pip", "pip3", "pipx", "uv", "poetry", "pdm", "hatch", "build", "flit", "twine",
+        "virtualenv", "venv", "ensurepip", "conda", "pipenv", "easy_install", "git", "hg",
+        "mercurial", "meson", "ninja", "cython", "f2py", "black", "ruff", "mypy", "pyright",
+        "pre-commit", "pre_commit",
     )
 )  # fmt: skip
-
-
 _OPTIONS_WITH_A_VALUE = ("-W", "-X", "--check-hash-based-pycs")
 
 
@@ -56,7 +57,7 @@ def off_reason() -> str | None:
     """Why capture stays off in this process, in words, or None when nothing stands against it."""
     if os.environ.get("ANCHOR_DISABLED", "") not in ("", "0"):
         return "ANCHOR_DISABLED is set"
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - on PYTHONPATH the hook meets any Python
         return "Python is older than 3.11"
     if _running_a_tool():
         return "this is a packaging or development tool"

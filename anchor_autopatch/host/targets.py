@@ -1,4 +1,6 @@
-"""The table of what is patched: module that triggers it, from which version, by which of our modules.
+"""The table of what is patched.
+
+Module that triggers it, from which version, by which of our modules.
 
 Read at start-up, so it holds plain tuples and imports nothing.
 """
@@ -7,7 +9,10 @@ from __future__ import annotations
 
 
 class Target:
-    """One SDK: its trigger module, the module of ours that patches it, the oldest version that works."""
+    """One SDK.
+
+    Its trigger module, the module of ours that patches it, the oldest version that works.
+    """
 
     __slots__ = ("distribution", "minimum", "name", "patcher", "tested", "trigger")
 
