@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from anchor_autopatch.core.destinations import Batch, Loss, Row, Watermark, integer_fields
-from anchor_autopatch.core.outbox_format import row_crc
+from anchor_autopatch.core.outbox_format import is_intact
 from anchor_autopatch.core.records import ExceptionEvent, Receipt
 
 if TYPE_CHECKING:
@@ -80,27 +80,34 @@ _RECEIPT_RULES = _rules(Receipt, "receipt_id", "occurred_at_us", "provider", "bi
 _EVENT_RULES = _rules(ExceptionEvent, "event_id", "occurred_at_us", "event_class")
 
 
-def _check(rows: Iterable[Row], rules: _Rules) -> _Checked:
-    good, crcs, corrupt, refused = _Checked([], {}, [], [])
-    for row in rows:
-        seq, crc = cast("int", row[0]), cast("int", row[-1])
-        if row_crc(seq, row[1:-1]) != crc:
-            corrupt.append(seq)
-        elif _is_record(row, rules):
-            good.append(row)
-            crcs[seq] = crc
-        else:
-            refused.append(seq)
+def _check(rows: Sequence[Row], rules: _Rules) -> _Checked:
+    good = [row for row in rows if is_intact(row)]
+    corrupt: list[int] = []
+    refused: list[int] = []
+    if len(good) < len(rows):
+        intact = set(_seqs(good))
+        corrupt = [seq for seq in _seqs(rows) if seq not in intact]
+    if not _are_records(good, rules):
+        refused = _seqs([row for row in good if not _are_records([row], rules)])
+        good = [row for row in good if _are_records([row], rules)]
+    crcs = dict(zip(_seqs(good), cast("list[int]", [row[-1] for row in good]), strict=True))
     return _Checked(good, crcs, corrupt, refused)
 
 
-def _is_record(row: Row, rules: _Rules) -> bool:
-    # SQLite keeps a text that is no number as text, in an INTEGER column too.
+def _are_records(rows: Sequence[Row], rules: _Rules) -> bool:
+    """Whether all rows are records, asked by column because it is asked of every row."""
     for place in rules.integers:
-        value = row[place]
-        if value is not None and type(value) is not int:
+        # SQLite keeps a text that is no number as text, in an INTEGER column too.
+        if not {type(row[place]) for row in rows} <= _INTEGER_OR_NULL:
             return False
-    return None not in [row[place] for place in rules.required]
+    return not any(None in [row[place] for row in rows] for place in rules.required)
+
+
+_INTEGER_OR_NULL = {int, type(None)}
+
+
+def _seqs(rows: Iterable[Row]) -> list[int]:
+    return cast("list[int]", [row[0] for row in rows])
 
 
 def _missing(before: int, known: Collection[int]) -> Iterator[Loss]:

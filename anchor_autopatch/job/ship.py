@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from anchor_autopatch.core.destinations import ENTRY_POINTS, QuarantinedFile
@@ -32,13 +33,17 @@ from anchor_autopatch.job.quarantine import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
     from duckdb import DuckDBPyConnection
 
-    from anchor_autopatch.core.destinations import Exporter, Loss, OutboxIdentity
+    from anchor_autopatch.core.destinations import Batch, Exporter, Loss, OutboxIdentity
+
+
+_COMMIT_BATCHES = 10
+"""Batches of one outbox that are committed together."""
 
 
 @dataclass(slots=True)
@@ -147,17 +152,24 @@ class _Run:
                 f"{reader.outbox.rows_dropped} rows were lost in the memory of "
                 f"{reader.outbox.program!r} before it could write: {reader.outbox.opened_after}"
             )
-        rows, damaged = 0, False
-        for batch in reader.batches(shipped):
-            written = self._exporter.write(batch, self._now_us)
-            rows += len(batch.receipts) + len(batch.events)
-            damaged = damaged or any(loss.reason != "missing" for loss in batch.losses)
-            self._report.receipts += written.receipts
-            self._report.events += written.events
-            self._report.duplicates += written.duplicates
-            for loss in batch.losses:
-                self._count_loss(reader.outbox.path, loss)
-        return rows, damaged
+        rows = 0
+        losses: list[Loss] = []
+
+        def noted() -> Iterator[Batch]:
+            for batch in islice(batches, _COMMIT_BATCHES):
+                losses.extend(batch.losses)
+                yield batch
+
+        batches = reader.batches(shipped)
+        while written := self._exporter.write(noted(), self._now_us):
+            for part in written:
+                rows += part.receipts + part.events + part.duplicates
+                self._report.receipts += part.receipts
+                self._report.events += part.events
+                self._report.duplicates += part.duplicates
+        for loss in losses:
+            self._count_loss(reader.outbox.path, loss)
+        return rows, any(loss.reason != "missing" for loss in losses)
 
     def _count_loss(self, path: str, loss: Loss) -> None:
         count = loss.last_seq - loss.first_seq + 1

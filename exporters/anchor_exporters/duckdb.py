@@ -12,13 +12,14 @@ from anchor_autopatch.core.errors import StoreError
 from anchor_autopatch.core.sql_files import read_statements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from anchor_autopatch.core.destinations import Batch, OutboxIdentity, QuarantinedFile, Row
 
 _SQL = read_statements("anchor_exporters", "duckdb")
+# Places in a row of either table.
+_ID = 1
 _INSTANT = 2
-"""Place of occurred_at_us in a row of either table."""
 
 
 class DuckDBExporter:
@@ -35,11 +36,15 @@ class DuckDBExporter:
         found = self._con.execute(_SQL["watermark"], key).fetchone()
         return Watermark(*found) if found else Watermark()
 
-    def write(self, batch: Batch, now_us: int) -> Written:
-        """Commits rows, losses and the new watermark together, leaving out rows it has already."""
+    def write(self, batches: Iterable[Batch], now_us: int) -> list[Written]:
+        """Commits rows, losses and watermarks of all batches together, or nothing of them.
+
+        Many rows in one transaction go straight into the file; a commit per 20,000 rows, each
+        through the WAL, took a third more CPU than one per 200,000.
+        """
         try:
             with self._transaction():
-                return self._write(batch, now_us)
+                return [self._write(batch, now_us) for batch in batches]
         except duckdb.Error as error:
             reason = str(error).strip().partition("\n")[0]
             raise StoreError(f"Cannot write to the warehouse, nothing shipped: {reason}") from error
@@ -88,7 +93,7 @@ class DuckDBExporter:
         stage = f"{kind}_stage"
         self._con.execute(_SQL[f"create_{stage}"])
         with self._con.appender(stage) as appender:
-            appender.append_rows(rows)
+            appender.append_rows(_distinct(rows))
         instants = [cast("int", row[_INSTANT]) for row in rows]
         window = {"first_us": min(instants), "last_us": max(instants)}
         counted = self._con.execute(
@@ -116,3 +121,10 @@ class DuckDBExporter:
                 "checksum": batch.checksum,
             },
         )
+
+
+def _distinct(rows: list[Row]) -> Iterable[Row]:
+    """The first row of each id; the anti-join only sees what was there before the batch."""
+    if len({row[_ID] for row in rows}) == len(rows):
+        return rows
+    return {row[_ID]: row for row in reversed(rows)}.values()

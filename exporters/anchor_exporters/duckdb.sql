@@ -124,9 +124,7 @@ WHERE NOT EXISTS (
     FROM receipt AS present
     WHERE present.occurred_at BETWEEN make_timestamp($first_us) AND make_timestamp($last_us)
         AND present.receipt_id = stage.receipt_id
-)
-QUALIFY row_number() OVER (PARTITION BY stage.receipt_id ORDER BY stage.seq) = 1
-ORDER BY stage.seq;
+);
 
 -- name: insert_events
 -- Adds the staged exception events that the warehouse has not; window as for receipts.
@@ -167,9 +165,7 @@ WHERE NOT EXISTS (
     FROM exception_event AS present
     WHERE present.occurred_at BETWEEN make_timestamp($first_us) AND make_timestamp($last_us)
         AND present.event_id = stage.event_id
-)
-QUALIFY row_number() OVER (PARTITION BY stage.event_id ORDER BY stage.seq) = 1
-ORDER BY stage.seq;
+);
 
 -- name: watermark
 -- How far this outbox was shipped.
