@@ -1,0 +1,73 @@
+"""What the job's commands share: where they work, that only one works there, what time it is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anchor_autopatch.core.errors import ConfigError, StoreError
+from anchor_autopatch.core.settings import CONFIG_FILE, home
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+
+def add_job_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds --home (repeatable), --store and --json."""
+    parser.add_argument(
+        "--home",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="default: ANCHOR_HOME; may be repeated: outboxes of all, warehouse in the first",
+    )
+    parser.add_argument("--store", metavar="URL", help="default: ANCHOR_STORE, else duckdb")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def homes_of(args: argparse.Namespace) -> list[Path]:
+    """The homes as absolute paths, each once; the first holds the warehouse.
+
+    Raises:
+        ConfigError: --store names something else than the DuckDB warehouse.
+    """
+    store = args.store or os.environ.get("ANCHOR_STORE") or "duckdb"
+    if store.partition(":")[0] != "duckdb":
+        raise ConfigError(f"Unknown store {store!r}; known: duckdb")
+    given = [path.expanduser().absolute() for path in args.home] or [Path(home())]
+    return list(dict.fromkeys(given))
+
+
+def config_of(home_path: Path) -> str:
+    """The policy file that goes with a home."""
+    return os.environ.get("ANCHOR_CONFIG") or str(home_path / CONFIG_FILE)
+
+
+@contextmanager
+def only_job(home_path: Path) -> Iterator[bool]:
+    """Yields whether this process may work on the home; says on stderr when another one does.
+
+    Raises:
+        StoreError: the home cannot be made or written to.
+    """
+    from anchor_autopatch.job.lease import JOB_LOCK, lease
+    from anchor_autopatch.job.warehouse import private_files
+
+    with ExitStack() as stack:
+        stack.enter_context(private_files())
+        try:
+            home_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            mine = stack.enter_context(lease(home_path / JOB_LOCK))
+        except OSError as error:
+            raise StoreError(
+                f"Cannot use {str(home_path)!r} as ANCHOR_HOME: {error.strerror}; "
+                "check its permissions"
+            ) from error
+        if not mine:
+            print(f"Another job is at work on {str(home_path)!r}: left to it.", file=sys.stderr)
+        yield mine
