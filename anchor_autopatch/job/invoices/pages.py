@@ -1,0 +1,194 @@
+"""Cost API payloads: JSON pages of daily buckets, and the proof that no page or day is missing."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeAlias
+
+from anchor_autopatch.job.invoices.currencies import minor_units
+from anchor_autopatch.job.invoices.landing import Authority, Invoice, InvoiceLine, make_invoice
+from anchor_autopatch.job.invoices.values import next_month, parse_provider
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from anchor_autopatch.job.invoices.findings import Findings
+    from anchor_autopatch.job.invoices.values import Context
+
+__all__ = ("Bucket", "Json", "Number", "invoices_of_days", "parse_json", "read_buckets", "text_of")
+
+Json: TypeAlias = dict[str, object]
+
+
+class Number(str):
+    """A JSON number as its text: the evidence keeps 12.345670000000001, no float ever exists."""
+
+    __slots__ = ()
+
+
+class Bucket(NamedTuple):
+    """What the API says about one day."""
+
+    start: datetime
+    """UTC, inclusive."""
+    end: datetime
+    """UTC, exclusive."""
+    results: list[Json]
+
+    @property
+    def day(self) -> str:
+        """The day in messages."""
+        return f"{self.start:%Y-%m-%d}"
+
+
+def parse_json(text: str) -> object:
+    """The value of a JSON text, numbers as `Number`.
+
+    Raises:
+        json.JSONDecodeError: not JSON; NaN and Infinity are not either.
+    """
+
+    def refuse_constant(name: str) -> NoReturn:
+        raise json.JSONDecodeError(f"{name} is not a JSON number", text, text.find(name))
+
+    return json.loads(text, parse_float=Number, parse_int=Number, parse_constant=refuse_constant)
+
+
+def read_buckets(
+    payload: object,
+    *,
+    names: tuple[str, str],
+    parse_instant: Callable[[object], datetime],
+    findings: Findings,
+) -> list[Bucket]:
+    """The buckets of a page or of a list of pages, in order of time and without a gap.
+
+    Args:
+        payload: Parsed JSON.
+        names: Keys of a bucket's start and end.
+        parse_instant: Reads their values as naive UTC; raises ValueError.
+        findings: Takes what is wrong.
+    """
+    pages = payload if isinstance(payload, list) else [payload]
+    buckets = []
+    for page in pages:
+        data = page.get("data") if isinstance(page, dict) else None
+        if not isinstance(data, list):
+            findings.add(
+                None, "A page has no list 'data'; save the response of the cost API as it is"
+            )
+            return []
+        for item in data:
+            bucket = _read_bucket(item, names, parse_instant, findings)
+            if bucket is not None:
+                buckets.append(bucket)
+    last = pages[-1] if pages else {}
+    if isinstance(last, dict) and last.get("has_more"):
+        findings.add(
+            None,
+            f"has_more is true: pages are missing after {text_of(last.get('next_page'))!r}; "
+            "fetch them and import all pages as one JSON list",
+        )
+    if not buckets and not findings:
+        findings.add(None, "The payload holds no day; ask the cost API for the days of the month")
+    buckets.sort(key=lambda bucket: bucket.start)
+    _check_contiguous(buckets, findings)
+    return buckets
+
+
+def _read_bucket(
+    item: object,
+    names: tuple[str, str],
+    parse_instant: Callable[[object], datetime],
+    findings: Findings,
+) -> Bucket | None:
+    results = item.get("results") if isinstance(item, dict) else None
+    if not isinstance(item, dict) or not isinstance(results, list):
+        findings.add(None, "A bucket has no list 'results'; save the response as it is")
+        return None
+    try:
+        start, end = (parse_instant(item.get(name)) for name in names)
+    except ValueError as error:
+        findings.add(None, str(error))
+        return None
+    if not start < end <= next_month(start.replace(day=1, hour=0, minute=0, second=0)):
+        findings.add(None, f"Bucket {start} to {end} is not within a month; fetch daily buckets")
+        return None
+    if not all(isinstance(result, dict) for result in results):
+        findings.add(None, f"Bucket {start} holds a result that is no object; save it as it is")
+        return None
+    return Bucket(start, end, results)
+
+
+def _check_contiguous(buckets: list[Bucket], findings: Findings) -> None:
+    for before, after in pairwise(buckets):
+        if after.start > before.end:
+            findings.add(
+                None,
+                f"No bucket from {before.end} to {after.start}; a page is missing, fetch all pages",
+            )
+        elif after.start < before.end:
+            findings.add(
+                None, f"Two buckets cover {after.start}; import each page of one request once"
+            )
+
+
+def invoices_of_days(
+    source: str,
+    provider: str,
+    days: Iterable[tuple[Bucket, list[InvoiceLine]]],
+    context: Context,
+    findings: Findings,
+) -> list[Invoice]:
+    """One invoice for each month that the days touch; later payloads restate it day by day."""
+    named = findings.read(None, lambda text: parse_provider(text, context), provider)
+    months: dict[str, list[tuple[Bucket, list[InvoiceLine]]]] = {}
+    for bucket, lines in days:
+        if bucket.start > context.now:
+            findings.add(
+                None, f"Bucket {bucket.day} has not begun; check the clock and the request"
+            )
+        months.setdefault(f"{bucket.start:%Y-%m}", []).append((bucket, lines))
+    if named is None:
+        return []
+    return [
+        _month(source, named, period, found, context, findings)
+        for period, found in sorted(months.items())
+    ]
+
+
+def _month(
+    source: str,
+    provider: str,
+    period: str,
+    days: list[tuple[Bucket, list[InvoiceLine]]],
+    context: Context,
+    findings: Findings,
+) -> Invoice:
+    lines = [line for _, found in days for line in found]
+    currencies = sorted({line.currency for line in lines}) or ["USD"]
+    if len(currencies) > 1:
+        findings.add(
+            None,
+            f"Currencies {', '.join(currencies)!r} are mixed in {period}; name an account for each",
+        )
+    head = Invoice(
+        invoice_id=":".join(filter(None, (source, provider, context.account, period))),
+        source=source,
+        authority=Authority.COST_API,
+        provider=provider,
+        account=context.account,
+        period=period,
+        currency=currencies[0],
+        minor_units=minor_units(currencies[0]) or 0,
+        lines=(),
+        days=tuple((bucket.start, bucket.end) for bucket, _ in days),
+    )
+    return make_invoice(head, lines)
+
+
+def text_of(value: object) -> str | None:
+    """A JSON text or number as text; None for anything else, and for an empty text."""
+    return str(value) or None if isinstance(value, str) else None
