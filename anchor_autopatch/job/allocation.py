@@ -1,0 +1,215 @@
+"""Divides every open invoice over the receipts that caused it, to the cent.
+
+Each line goes to the finest set of receipts that it can be matched with and that weighs anything;
+within the set every receipt carries its share of the estimated cost, unrounded. Cents are cut once
+per invoice and key. SQL sums integers, Python rounds them; every sum is asserted, and a run that
+does not tie leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple
+
+from anchor_autopatch.core.errors import InvoiceError
+from anchor_autopatch.job.invoices.landing import exact
+from anchor_autopatch.job.invoices.meters import COVERED_METERS, WHOLE_METERS
+from anchor_autopatch.job.invoices.values import naive_utc
+from anchor_autopatch.job.model_names import same_models
+from anchor_autopatch.job.shares import allocate, round_to_total
+from anchor_autopatch.job.sql import load
+from anchor_autopatch.job.warehouse import transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    import duckdb
+
+__all__ = ("AllocationReport", "KeyMap", "Reconciled", "Threshold", "allocate_open_periods")
+
+
+class KeyMap(NamedTuple):
+    """What `anchor.toml` says about API keys, so that lines can match by project or key."""
+
+    projects: Mapping[str, str]
+    """Fingerprint of a key -> project as invoices name it."""
+    keys: Mapping[str, str]
+    """Fingerprint of a key -> key id as invoices name it."""
+
+
+class Threshold(NamedTuple):
+    """A variance beyond the larger of the two needs a person."""
+
+    ratio: Decimal = Decimal("0.03")
+    """Of the invoice total."""
+    floor: Decimal = Decimal(500)
+    """In the currency of the invoice."""
+
+
+class Reconciled(NamedTuple):
+    """One invoice of an open period, or receipts of it that no invoice pays for yet (None)."""
+
+    period: str
+    provider: str
+    account: str
+    invoice_id: str | None
+    invoice_total: Decimal | None
+    currency: str
+    estimated_total_usd: Decimal
+    untracked: Decimal
+    unallocated: Decimal
+    rounding: Decimal
+    variance: Decimal | None
+    """Estimated minus invoiced; None = nothing to compare with."""
+    threshold: Decimal | None
+    flagged: bool
+
+
+class AllocationReport(NamedTuple):
+    """What a run found, by period, provider, account and invoice."""
+
+    rows: tuple[Reconciled, ...]
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether a variance is beyond its threshold or money found no receipt."""
+        return any(row.flagged or row.unallocated for row in self.rows)
+
+
+NO_KEYS = KeyMap({}, {})
+
+
+def allocate_open_periods(
+    con: duckdb.DuckDBPyConnection,
+    now: datetime,
+    *,
+    keys: KeyMap = NO_KEYS,
+    threshold: Threshold = Threshold(),  # noqa: B008
+) -> AllocationReport:
+    """Allocates every invoice of every period that is not frozen; running twice changes nothing.
+
+    Args:
+        con: Open warehouse with measured and priced receipts.
+        now: Aware; stored as the time of the reconciliation.
+        keys: Projects and provider key ids of API keys.
+        threshold: Beyond which a variance is flagged.
+
+    Raises:
+        InvoiceError: sums do not tie; nothing was changed.
+    """
+    with transaction(con):
+        _weigh(con)
+        _match(con, keys)
+        _carve_untracked(con)
+        _run(con, "receipt_shares")
+        _assert_none(con, "loose_pools", {"meter_count": len(COVERED_METERS)})
+        _run(con, "forget_open", "forget_anchors", "forget_splits", "forget_reconciliation")
+        _run(con, "keep_matches", "keep_anchors", "cost_parts")
+        _round(con)
+        _run(con, "keep_splits")
+        _assert_none(con, "loose_splits", {})
+        con.execute(
+            load("allocation")["keep_reconciliation"],
+            {"ratio": threshold.ratio, "floor": threshold.floor, "now": naive_utc(now)},
+        )
+        rows = con.execute(load("allocation")["reconciled"]).fetchall()
+        _run(con, "drop_work")
+    return AllocationReport(tuple(Reconciled(*row) for row in rows))
+
+
+def _run(con: duckdb.DuckDBPyConnection, *names: str) -> None:
+    statements = load("allocation")
+    for name in names:
+        con.execute(statements[name])
+
+
+def _weigh(con: duckdb.DuckDBPyConnection) -> None:
+    _run(con, "money_macro", "femto_macro", "open_scopes", "account_covers", "covered_receipts")
+    _run(con, "usage", "weighed_usage", "even_weights", "cells")
+
+
+def _match(con: duckdb.DuckDBPyConnection, keys: KeyMap) -> None:
+    statements = load("allocation")
+    _run(con, "lines")
+    names = con.execute(statements["model_names"]).fetchall()
+    con.execute(statements["model_matches"], _columns(_MODEL, _model_matches(names)))
+    meters = [
+        (line, meter)
+        for line, covered in COVERED_METERS.items()
+        for meter in (*covered, *WHOLE_METERS)
+    ]
+    con.execute(statements["meter_matches"], _columns(("line_meter", "receipt_meter"), meters))
+    matches = [("project", project, key) for key, project in sorted(keys.projects.items())]
+    matches += [("key", name, key) for key, name in sorted(keys.keys.items())]
+    con.execute(statements["key_matches"], _columns(("kind", "name", "fingerprint"), matches))
+    _run(con, "candidates", "pools", "pool_cells", "resolved_lines", "paid_pools")
+
+
+_MODEL = ("invoice_id", "line_model", "receipt_model")
+
+
+def _model_matches(names: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    models: dict[tuple[str, str], list[str]] = {}
+    for kind, invoice_id, model in names:
+        models.setdefault((kind, invoice_id), []).append(model)
+    return [
+        (invoice_id, line_model, found)
+        for (kind, invoice_id), line_models in models.items()
+        if kind == "line"
+        for line_model in line_models
+        for found in same_models(line_model, models.get(("receipt", invoice_id), []))
+    ]
+
+
+def _columns(
+    names: tuple[str, ...], rows: list[tuple[str, str]] | list[tuple[str, str, str]]
+) -> dict[str, list[str]]:
+    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
+
+
+def _carve_untracked(con: duckdb.DuckDBPyConnection) -> None:
+    statements = load("allocation")
+    pools, carved = [], []
+    for pool_no, amount, untracked, tracked in con.execute(
+        statements["untracked_pools"]
+    ).fetchall():
+        shares = allocate(amount, (untracked, tracked), (("untracked",), ("tracked",)))
+        pools.append(pool_no)
+        carved.append(shares[0])
+    con.execute(statements["carve_untracked"], {"pool_no": pools, "untracked_nano": carved})
+
+
+def _round(con: duckdb.DuckDBPyConnection) -> None:
+    statements = load("allocation")
+    numbers: list[int] = []
+    units: list[int] = []
+    rows = con.execute(statements["parts_to_round"]).fetchall()
+    for _, group in groupby(rows, key=itemgetter(0, 1)):
+        parts = list(group)
+        total, digits = parts[0][2], parts[0][3]
+        keys = [(part_no,) for *_, part_no, _ in parts]
+        whole = int(exact(total.scaleb(digits), Decimal(1)))
+        try:
+            found = round_to_total(whole, [part[-1] for part in parts], 10 ** (18 - digits), keys)
+        except ArithmeticError as error:
+            raise InvoiceError(
+                f"Split of invoice {parts[0][1]!r} by {parts[0][0]} does not tie: {error}; "
+                "nothing was changed, please report this"
+            ) from error
+        numbers += [part_no for (part_no,) in keys]
+        units += found
+    con.execute(statements["rounded_parts"], {"part_no": numbers, "units": units})
+
+
+def _assert_none(
+    con: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, object]
+) -> None:
+    loose = con.execute(load("allocation")[name], dict(parameters)).fetchall()
+    if loose:
+        raise InvoiceError(
+            f"Allocation does not tie ({name}: {', '.join(map(str, loose[0]))}); "
+            "nothing was changed, please report this"
+        )

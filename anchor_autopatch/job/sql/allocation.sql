@@ -1,0 +1,1004 @@
+-- name: money_macro
+-- Whole units of 1e-18 as an exact decimal; // and % cut towards zero, so the sign is kept.
+CREATE OR REPLACE TEMP MACRO atto_decimal(atto) AS
+    CAST(CAST(atto // 1000000000000000000 AS DECIMAL(20, 0)) AS DECIMAL(38, 18))
+    + CAST(atto % 1000000000000000000 AS DECIMAL(18, 0)) * 0.000000000000000001;
+
+-- name: femto_macro
+-- A cost in USD as a whole number of 1e-15 USD; exact but for rates with more than 15 decimals.
+CREATE OR REPLACE TEMP MACRO femto_usd(cost_usd) AS
+    CAST(CAST(cost_usd AS DECIMAL(38, 15)) * 1000000000000000 AS HUGEINT);
+
+-- name: open_scopes
+-- Control totals that may still be allocated.
+CREATE OR REPLACE TEMP TABLE scope AS
+SELECT
+    control.provider,
+    control.account,
+    control.period,
+    CAST(control.period || '-01' AS DATE) AS month,
+    control.invoice_id,
+    control.currency,
+    control.minor_units,
+    control.total,
+    COUNT(*) OVER (PARTITION BY control.provider, control.period) AS provider_invoice_count
+FROM control_total AS control
+WHERE control.period NOT IN (
+    SELECT period
+    FROM frozen_period
+);
+
+-- name: account_covers
+-- Which invoice pays for the receipts of an account: its own, else the provider's without account, else its only one.
+CREATE OR REPLACE TEMP TABLE account_cover AS
+WITH receipt_account AS (
+    SELECT DISTINCT
+        provider,
+        provider_account AS account,
+        CAST(DATE_TRUNC('month', occurred_at) AS DATE) AS month
+    FROM receipt
+    WHERE billable
+),
+candidate AS (
+    SELECT
+        receipt_account.provider,
+        receipt_account.account,
+        receipt_account.month,
+        scope.invoice_id,
+        scope.account AS invoice_account,
+        CASE
+            WHEN scope.account = receipt_account.account THEN 1
+            WHEN scope.account = '' THEN 2
+            WHEN receipt_account.account = '' AND scope.provider_invoice_count = 1 THEN 3
+        END AS preference
+    FROM receipt_account
+    INNER JOIN scope
+        ON scope.provider = receipt_account.provider
+        AND scope.month = receipt_account.month
+)
+SELECT
+    provider,
+    account,
+    month,
+    ARG_MIN(invoice_id, preference) AS invoice_id,
+    ARG_MIN(invoice_account, preference) AS invoice_account
+FROM candidate
+WHERE preference IS NOT NULL
+GROUP BY provider, account, month;
+
+-- name: covered_receipts
+-- Billable receipts that an open invoice pays for.
+CREATE OR REPLACE TEMP TABLE covered_receipt AS
+SELECT
+    receipt.receipt_id,
+    account_cover.invoice_id,
+    CAST(receipt.occurred_at AS DATE) AS day,
+    COALESCE(receipt.api_key_id, '') AS api_key,
+    COALESCE(receipt.response_model, receipt.request_model, '') AS model
+FROM receipt
+INNER JOIN account_cover
+    ON account_cover.provider = receipt.provider
+    AND account_cover.account = receipt.provider_account
+    AND account_cover.month = CAST(DATE_TRUNC('month', receipt.occurred_at) AS DATE)
+WHERE receipt.billable;
+
+-- name: usage
+-- Quantity and cost of each covered receipt by meter; a receipt without usage lines has its tokens under meter ''.
+CREATE OR REPLACE TEMP TABLE covered_usage AS
+SELECT
+    covered.receipt_id,
+    covered.invoice_id,
+    covered.day,
+    covered.api_key,
+    covered.model,
+    line.meter,
+    CAST(SUM(line.quantity) * 1000000 AS HUGEINT) AS micro_quantity,
+    -- A meter without a rate costs nothing on a priced receipt, and is unknown on an unpriced one.
+    CASE
+        WHEN ANY_VALUE(price.estimated_cost_usd) IS NOT NULL
+            THEN femto_usd(COALESCE(SUM(line.cost_usd), 0))
+    END AS cost_femto
+FROM covered_receipt AS covered
+INNER JOIN usage_line AS line USING (receipt_id)
+INNER JOIN receipt_price AS price USING (receipt_id)
+-- Pixels repeat what images count.
+WHERE line.meter <> 'pixels'
+    OR line.cost_usd IS NOT NULL
+GROUP BY
+    covered.receipt_id,
+    covered.invoice_id,
+    covered.day,
+    covered.api_key,
+    covered.model,
+    line.meter
+UNION ALL
+SELECT
+    covered.receipt_id,
+    covered.invoice_id,
+    covered.day,
+    covered.api_key,
+    covered.model,
+    '' AS meter,
+    CAST(COALESCE(NULLIF(meters.total_tokens, 0), meters.images, 0) AS HUGEINT)
+        * 1000000 AS micro_quantity,
+    femto_usd(price.estimated_cost_usd) AS cost_femto
+FROM covered_receipt AS covered
+ANTI JOIN usage_line USING (receipt_id)
+LEFT JOIN receipt_meters AS meters USING (receipt_id)
+LEFT JOIN receipt_price AS price USING (receipt_id);
+
+-- name: weighed_usage
+-- Weight of each usage: its cost; without a price its quantity at the mean price of the meter (basis 1), or bare.
+CREATE OR REPLACE TEMP TABLE weighed_usage AS
+WITH meter_mean AS (
+    SELECT
+        invoice_id,
+        meter,
+        SUM(cost_femto) AS cost_femto,
+        SUM(micro_quantity) AS micro_quantity
+    FROM covered_usage
+    WHERE cost_femto IS NOT NULL
+        AND micro_quantity > 0
+    GROUP BY invoice_id, meter
+),
+invoice_mean AS (
+    SELECT
+        invoice_id,
+        SUM(cost_femto) AS cost_femto,
+        SUM(micro_quantity) AS micro_quantity
+    FROM covered_usage
+    WHERE cost_femto IS NOT NULL
+        AND micro_quantity > 0
+    GROUP BY invoice_id
+)
+SELECT
+    usage.receipt_id,
+    usage.invoice_id,
+    usage.day,
+    usage.api_key,
+    usage.model,
+    usage.meter,
+    usage.micro_quantity,
+    CASE
+        WHEN COALESCE(invoice_mean.cost_femto, 0) = 0
+            THEN COALESCE(NULLIF(usage.cost_femto, 0), usage.micro_quantity)
+        WHEN usage.cost_femto IS NOT NULL THEN usage.cost_femto
+        WHEN meter_mean.cost_femto > 0
+            THEN usage.micro_quantity * meter_mean.cost_femto // meter_mean.micro_quantity
+        ELSE usage.micro_quantity * invoice_mean.cost_femto // invoice_mean.micro_quantity
+    END AS weight,
+    CASE
+        WHEN COALESCE(invoice_mean.cost_femto, 0) = 0 OR usage.cost_femto IS NULL THEN 1
+        ELSE 0
+    END AS basis
+FROM covered_usage AS usage
+LEFT JOIN invoice_mean USING (invoice_id)
+LEFT JOIN meter_mean USING (invoice_id, meter);
+
+-- name: even_weights
+-- Last resort: where no receipt of an invoice has cost or tokens, every call weighs the same (basis 2).
+INSERT INTO weighed_usage (
+    receipt_id, invoice_id, day, api_key, model, meter, micro_quantity, weight, basis
+)
+SELECT
+    receipt_id,
+    invoice_id,
+    day,
+    api_key,
+    model,
+    '' AS meter,
+    0 AS micro_quantity,
+    1 AS weight,
+    2 AS basis
+FROM covered_receipt
+WHERE invoice_id IN (
+    SELECT invoice_id
+    FROM weighed_usage
+    GROUP BY invoice_id
+    HAVING SUM(weight) = 0
+);
+
+-- name: cells
+-- Usage summed over what an invoice line can name: the finest unit of matching.
+CREATE OR REPLACE TEMP TABLE cell AS
+SELECT
+    ROW_NUMBER() OVER (ORDER BY invoice_id, day, api_key, model, meter) AS cell_no,
+    invoice_id,
+    day,
+    api_key,
+    model,
+    meter,
+    SUM(micro_quantity) AS micro_quantity,
+    SUM(weight) AS weight,
+    MAX(basis) AS basis
+FROM weighed_usage
+WHERE weight > 0
+GROUP BY invoice_id, day, api_key, model, meter;
+
+-- name: lines
+-- Lines of open control totals, as integers in 1e-9 of their currency; absent dimensions are ''.
+CREATE OR REPLACE TEMP TABLE open_line AS
+SELECT
+    line.invoice_id,
+    line.invoice_line_id,
+    CAST(line.period_start AS DATE) AS first_day,
+    -- The last instant that the line covers decides, so a line may end within a day.
+    CAST(line.period_end - INTERVAL 1 MICROSECOND AS DATE) AS last_day,
+    line.charge_category,
+    COALESCE(line.model_raw, '') AS model,
+    COALESCE(line.meter, '') AS meter,
+    COALESCE(line.project, '') AS project,
+    COALESCE(line.api_key, '') AS api_key,
+    CAST(line.amount * 1000000000 AS HUGEINT) AS amount_nano
+FROM control_line AS line
+INNER JOIN scope USING (invoice_id);
+
+-- name: model_names
+-- Model names on lines (kind line) and on receipts (kind receipt) of each invoice.
+SELECT DISTINCT
+    'line' AS kind,
+    invoice_id,
+    model
+FROM open_line
+WHERE model <> ''
+UNION ALL
+SELECT DISTINCT
+    'receipt' AS kind,
+    invoice_id,
+    model
+FROM cell
+ORDER BY ALL;
+
+-- name: model_matches
+-- Which receipt models a line model means, from three lists; a line without model ('') means all.
+CREATE OR REPLACE TEMP TABLE model_match AS
+SELECT
+    UNNEST($invoice_id::VARCHAR[]) AS invoice_id,
+    UNNEST($line_model::VARCHAR[]) AS line_model,
+    UNNEST($receipt_model::VARCHAR[]) AS receipt_model
+UNION ALL
+SELECT DISTINCT
+    invoice_id,
+    '' AS line_model,
+    model AS receipt_model
+FROM cell;
+
+-- name: meter_matches
+-- Which receipt meters a line meter pays for, from two lists; a line without meter ('') pays for all.
+CREATE OR REPLACE TEMP TABLE meter_match AS
+SELECT
+    UNNEST($line_meter::VARCHAR[]) AS line_meter,
+    UNNEST($receipt_meter::VARCHAR[]) AS receipt_meter
+UNION ALL
+SELECT DISTINCT
+    '' AS line_meter,
+    meter AS receipt_meter
+FROM cell;
+
+-- name: key_matches
+-- Which key fingerprints a project (kind project) or a provider's key id (kind key) means, from three lists.
+CREATE OR REPLACE TEMP TABLE key_match AS
+SELECT
+    UNNEST($kind::VARCHAR[]) AS kind,
+    UNNEST($name::VARCHAR[]) AS name,
+    UNNEST($fingerprint::VARCHAR[]) AS fingerprint
+UNION
+SELECT DISTINCT
+    'key' AS kind,
+    api_key AS name,
+    api_key AS fingerprint
+FROM cell
+WHERE api_key <> '';
+
+-- name: candidates
+-- For each line what it could match, finest first: fewer dimensions at each step, its own days before its whole period.
+CREATE OR REPLACE TEMP TABLE candidate AS
+WITH step AS (
+    SELECT
+        step_no,
+        by_key,
+        by_project,
+        by_model,
+        by_meter
+    FROM (
+        VALUES
+            (1, TRUE, FALSE, TRUE, TRUE),
+            (2, FALSE, TRUE, TRUE, TRUE),
+            (3, FALSE, FALSE, TRUE, TRUE),
+            (4, FALSE, FALSE, TRUE, FALSE),
+            (5, FALSE, FALSE, FALSE, FALSE)
+    ) AS steps (step_no, by_key, by_project, by_model, by_meter)
+),
+reach AS (
+    SELECT
+        reach_no,
+        own_days
+    FROM (VALUES (0, TRUE), (1, FALSE)) AS reaches (reach_no, own_days)
+)
+SELECT
+    line.invoice_id,
+    line.invoice_line_id,
+    step.step_no * 2 + reach.reach_no AS preference,
+    CASE WHEN step.by_key THEN line.api_key ELSE '' END AS api_key,
+    CASE WHEN step.by_project THEN line.project ELSE '' END AS project,
+    CASE WHEN step.by_model THEN line.model ELSE '' END AS model,
+    CASE WHEN step.by_meter THEN line.meter ELSE '' END AS meter,
+    CASE WHEN reach.own_days THEN line.first_day ELSE scope.month END AS first_day,
+    CASE
+        WHEN reach.own_days THEN line.last_day
+        ELSE LAST_DAY(scope.month)
+    END AS last_day
+FROM open_line AS line
+INNER JOIN scope USING (invoice_id)
+CROSS JOIN step
+CROSS JOIN reach
+WHERE line.charge_category <> 'rounding'
+    AND (NOT step.by_key OR line.api_key <> '')
+    AND (NOT step.by_project OR line.project <> '')
+    AND (step.by_meter OR NOT step.by_model OR line.model <> '');
+
+-- name: pools
+-- Distinct matches; lines that match the same receipts share one pool.
+CREATE OR REPLACE TEMP TABLE pool AS
+WITH dimension AS (
+    SELECT DISTINCT
+        invoice_id,
+        api_key,
+        project,
+        model,
+        meter,
+        first_day,
+        last_day
+    FROM candidate
+)
+SELECT
+    ROW_NUMBER() OVER (
+        ORDER BY invoice_id, api_key, project, model, meter, first_day, last_day
+    ) AS pool_no,
+    dimension.invoice_id,
+    dimension.api_key,
+    dimension.project,
+    dimension.model,
+    dimension.meter,
+    dimension.first_day,
+    dimension.last_day,
+    COALESCE(
+        NULLIF(
+            CONCAT_WS(
+                '+',
+                CASE WHEN api_key <> '' THEN 'key' END,
+                CASE WHEN project <> '' THEN 'project' END,
+                CASE WHEN model <> '' THEN 'model' END,
+                CASE WHEN meter <> '' THEN 'meter' END
+            ),
+            ''
+        ),
+        'provider'
+    ) AS match_level,
+    CASE
+        WHEN dimension.api_key <> '' OR dimension.project <> ''
+            THEN (
+                SELECT LIST(key_match.fingerprint)
+                FROM key_match
+                WHERE (key_match.kind = 'key' AND key_match.name = dimension.api_key)
+                    OR (key_match.kind = 'project' AND key_match.name = dimension.project)
+            )
+    END AS fingerprints
+FROM dimension;
+
+-- name: pool_cells
+-- Cells of each pool.
+CREATE OR REPLACE TEMP TABLE pool_cell AS
+SELECT
+    pool.pool_no,
+    cell.cell_no
+FROM pool
+INNER JOIN model_match
+    ON model_match.invoice_id = pool.invoice_id
+    AND model_match.line_model = pool.model
+INNER JOIN meter_match
+    ON meter_match.line_meter = pool.meter
+INNER JOIN cell
+    ON cell.invoice_id = pool.invoice_id
+    AND cell.model = model_match.receipt_model
+    AND cell.meter = meter_match.receipt_meter
+    AND cell.day BETWEEN pool.first_day AND pool.last_day
+WHERE (pool.api_key = '' AND pool.project = '')
+    OR LIST_CONTAINS(pool.fingerprints, cell.api_key);
+
+-- name: resolved_lines
+-- Each line with its finest pool that weighs anything; no pool means that no receipt explains the line.
+CREATE OR REPLACE TEMP TABLE resolved_line AS
+WITH pool_weight AS (
+    SELECT
+        pool_cell.pool_no,
+        SUM(cell.weight) AS weight,
+        MAX(cell.basis) AS basis
+    FROM pool_cell
+    INNER JOIN cell USING (cell_no)
+    GROUP BY pool_cell.pool_no
+),
+choice AS (
+    SELECT
+        candidate.invoice_line_id,
+        ARG_MIN(pool.pool_no, candidate.preference) AS pool_no
+    FROM candidate
+    INNER JOIN pool
+        USING (invoice_id, api_key, project, model, meter, first_day, last_day)
+    INNER JOIN pool_weight USING (pool_no)
+    GROUP BY candidate.invoice_line_id
+)
+SELECT
+    line.invoice_id,
+    line.invoice_line_id,
+    line.amount_nano,
+    choice.pool_no,
+    CASE
+        WHEN line.charge_category = 'rounding' THEN 'rounding'
+        ELSE COALESCE(pool.match_level, 'unallocated')
+    END AS match_level,
+    pool_weight.weight,
+    CASE pool_weight.basis
+        WHEN 0 THEN 'estimated_cost'
+        WHEN 1 THEN 'tokens'
+        WHEN 2 THEN 'calls'
+    END AS weight_basis
+FROM open_line AS line
+LEFT JOIN choice USING (invoice_line_id)
+LEFT JOIN pool USING (pool_no)
+LEFT JOIN pool_weight USING (pool_no);
+
+-- name: paid_pools
+-- Pools that lines pay for, and the line that pays most of each.
+CREATE OR REPLACE TEMP TABLE paid_pool AS
+SELECT
+    pool_no,
+    invoice_id,
+    match_level,
+    weight,
+    SUM(amount_nano) AS amount_nano,
+    CAST(0 AS HUGEINT) AS untracked_nano,
+    COUNT(*) AS line_count,
+    MIN_BY(invoice_line_id, (-ABS(amount_nano), invoice_line_id)) AS invoice_line_id
+FROM resolved_line
+WHERE pool_no IS NOT NULL
+GROUP BY pool_no, invoice_id, match_level, weight;
+
+-- name: untracked_pools
+-- Pools of a model and a meter of which the provider counted more than the receipts explain, in 1e-6 units.
+WITH tracked AS (
+    SELECT
+        pool.invoice_id,
+        pool.model,
+        pool.meter,
+        SUM(cell.micro_quantity) AS micro_quantity
+    FROM (
+        SELECT DISTINCT
+            invoice_id,
+            model,
+            meter
+        FROM pool
+        WHERE model <> ''
+            AND meter <> ''
+    ) AS pool
+    INNER JOIN model_match
+        ON model_match.invoice_id = pool.invoice_id
+        AND model_match.line_model = pool.model
+    INNER JOIN meter_match
+        ON meter_match.line_meter = pool.meter
+    INNER JOIN cell
+        ON cell.invoice_id = pool.invoice_id
+        AND cell.model = model_match.receipt_model
+        AND cell.meter = meter_match.receipt_meter
+    GROUP BY ALL
+),
+counted AS (
+    SELECT
+        scope.invoice_id,
+        evidence.model_raw AS model,
+        evidence.meter,
+        CAST(SUM(evidence.quantity) * 1000000 AS HUGEINT) AS micro_quantity
+    FROM usage_evidence AS evidence
+    INNER JOIN scope USING (provider, account, period)
+    GROUP BY ALL
+)
+SELECT
+    paid_pool.pool_no,
+    paid_pool.amount_nano,
+    counted.micro_quantity - tracked.micro_quantity AS untracked_quantity,
+    tracked.micro_quantity AS tracked_quantity
+FROM paid_pool
+INNER JOIN pool USING (pool_no)
+INNER JOIN tracked
+    ON tracked.invoice_id = pool.invoice_id
+    AND tracked.model = pool.model
+    AND tracked.meter = pool.meter
+INNER JOIN counted
+    ON counted.invoice_id = pool.invoice_id
+    AND counted.model = pool.model
+    AND counted.meter = pool.meter
+WHERE counted.micro_quantity > tracked.micro_quantity
+ORDER BY paid_pool.pool_no;
+
+-- name: carve_untracked
+-- Takes the untracked share out of pools, given as two lists, before receipts divide the rest.
+UPDATE paid_pool
+SET
+    amount_nano = paid_pool.amount_nano - carved.untracked_nano,
+    untracked_nano = carved.untracked_nano
+FROM (
+    SELECT
+        UNNEST($pool_no::BIGINT[]) AS pool_no,
+        UNNEST($untracked_nano::HUGEINT[]) AS untracked_nano
+) AS carved
+WHERE paid_pool.pool_no = carved.pool_no;
+
+-- name: receipt_shares
+-- What each receipt carries, in 1e-18 of the currency, cut off; the product is divided in two steps to stay in 128 bits.
+CREATE OR REPLACE TEMP TABLE receipt_share AS
+WITH pool_share AS (
+    SELECT
+        usage.receipt_id,
+        paid_pool.invoice_id,
+        paid_pool.pool_no,
+        paid_pool.line_count,
+        SIGN(paid_pool.amount_nano) * (
+            (ABS(paid_pool.amount_nano) * usage.weight // paid_pool.weight) * 1000000000
+            + (ABS(paid_pool.amount_nano) * usage.weight % paid_pool.weight)
+                * 1000000000 // paid_pool.weight
+        ) AS atto
+    FROM weighed_usage AS usage
+    INNER JOIN cell USING (invoice_id, day, api_key, model, meter)
+    INNER JOIN pool_cell USING (cell_no)
+    INNER JOIN paid_pool USING (pool_no)
+    WHERE usage.weight > 0
+),
+receipt_pool AS (
+    SELECT
+        receipt_id,
+        invoice_id,
+        pool_no,
+        line_count,
+        SUM(atto) AS atto
+    FROM pool_share
+    GROUP BY ALL
+)
+SELECT
+    receipt_id,
+    invoice_id,
+    MIN_BY(pool_no, (-ABS(atto), pool_no)) AS pool_no,
+    SUM(line_count) AS line_count,
+    SUM(atto) AS atto
+FROM receipt_pool
+GROUP BY receipt_id, invoice_id;
+
+-- name: forget_open
+-- Clears the lines' matches of all periods that are not frozen.
+DELETE FROM line_match
+WHERE period NOT IN (
+    SELECT period
+    FROM frozen_period
+);
+
+-- name: forget_anchors
+-- Clears the receipts' shares of all periods that are not frozen.
+DELETE FROM receipt_anchor
+WHERE period NOT IN (
+    SELECT period
+    FROM frozen_period
+);
+
+-- name: forget_splits
+-- Clears the cost rows of all periods that are not frozen.
+DELETE FROM cost_split
+WHERE period NOT IN (
+    SELECT period
+    FROM frozen_period
+);
+
+-- name: keep_matches
+-- Records how each line found its receipts.
+INSERT INTO line_match (
+    invoice_id, invoice_line_id, period, match_level, weight_basis, amount, currency
+)
+SELECT
+    line.invoice_id,
+    line.invoice_line_id,
+    scope.period,
+    line.match_level,
+    line.weight_basis,
+    CAST(atto_decimal(line.amount_nano * 1000000000) AS DECIMAL(38, 12)),
+    scope.currency
+FROM resolved_line AS line
+INNER JOIN scope USING (invoice_id)
+ORDER BY line.invoice_id, line.invoice_line_id;
+
+-- name: keep_anchors
+-- Records what each receipt carries, unrounded.
+INSERT INTO receipt_anchor (
+    receipt_id, period, invoice_id, invoice_line_id, line_count, match_level, anchored_cost,
+    anchored_currency
+)
+SELECT
+    share.receipt_id,
+    scope.period,
+    share.invoice_id,
+    paid_pool.invoice_line_id,
+    share.line_count,
+    paid_pool.match_level,
+    atto_decimal(share.atto),
+    scope.currency
+FROM receipt_share AS share
+INNER JOIN paid_pool USING (pool_no)
+INNER JOIN scope ON scope.invoice_id = share.invoice_id;
+
+-- name: loose_pools
+-- Pools whose receipts do not carry their amount, but for less than 1e-18 each; must be none.
+SELECT
+    scope.invoice_id,
+    SUM(paid.expected_atto) AS expected_atto,
+    SUM(paid.found_atto) AS found_atto
+FROM (
+    SELECT
+        invoice_id,
+        amount_nano * 1000000000 AS expected_atto,
+        0 AS found_atto,
+        0 AS usage_count
+    FROM paid_pool
+    UNION ALL
+    SELECT
+        invoice_id,
+        0 AS expected_atto,
+        SUM(atto) AS found_atto,
+        -- Every usage of a receipt may lose one unit in every pool that pays for it.
+        SUM(line_count) * $meter_count AS usage_count
+    FROM receipt_share
+    GROUP BY invoice_id
+) AS paid
+INNER JOIN scope USING (invoice_id)
+GROUP BY scope.invoice_id
+HAVING ABS(SUM(paid.expected_atto) - SUM(paid.found_atto)) > SUM(paid.usage_count);
+
+-- name: cost_parts
+-- Calls, estimate and unrounded share of every key of the four splits, in a total order.
+CREATE OR REPLACE TEMP TABLE cost_part AS
+WITH charged_receipt AS (
+    SELECT
+        STRFTIME(receipt.occurred_at, '%Y-%m') AS period,
+        receipt.provider,
+        COALESCE(cover.invoice_account, receipt.provider_account) AS account,
+        cover.invoice_id,
+        receipt.team,
+        receipt.service,
+        receipt.environment,
+        COALESCE(receipt.response_model, receipt.request_model) AS response_model,
+        receipt.feature,
+        receipt.user_id,
+        receipt.request_id,
+        price.estimated_cost_usd,
+        share.atto
+    FROM receipt
+    LEFT JOIN account_cover AS cover
+        ON cover.provider = receipt.provider
+        AND cover.account = receipt.provider_account
+        AND cover.month = CAST(DATE_TRUNC('month', receipt.occurred_at) AS DATE)
+    LEFT JOIN receipt_price AS price USING (receipt_id)
+    LEFT JOIN receipt_share AS share USING (receipt_id)
+    WHERE receipt.billable
+        AND STRFTIME(receipt.occurred_at, '%Y-%m') NOT IN (
+            SELECT period
+            FROM frozen_period
+        )
+),
+receipt_part AS (
+    SELECT
+        CASE
+            WHEN GROUPING(response_model) = 0 THEN 'app'
+            WHEN GROUPING(feature) = 0 THEN 'feature'
+            WHEN GROUPING(user_id) = 0 THEN 'user'
+            ELSE 'request'
+        END AS split,
+        period,
+        provider,
+        account,
+        invoice_id,
+        team,
+        service,
+        environment,
+        response_model,
+        feature,
+        user_id,
+        request_id,
+        COUNT(*) AS calls,
+        SUM(estimated_cost_usd) AS estimated_cost_usd,
+        COALESCE(SUM(atto), 0) AS atto
+    FROM charged_receipt
+    GROUP BY GROUPING SETS (
+        (period, provider, account, invoice_id, team, service, environment, response_model),
+        (period, provider, account, invoice_id, team, service, environment, feature),
+        (period, provider, account, invoice_id, team, service, user_id),
+        (period, provider, account, invoice_id, team, service, request_id)
+    )
+),
+invoice_part AS (
+    SELECT
+        invoice_id,
+        CASE match_level WHEN 'rounding' THEN '__rounding' ELSE '__unallocated' END AS service,
+        SUM(amount_nano) * 1000000000 AS atto
+    FROM resolved_line
+    WHERE pool_no IS NULL
+    GROUP BY ALL
+    UNION ALL
+    SELECT
+        invoice_id,
+        '__untracked' AS service,
+        SUM(untracked_nano) * 1000000000 AS atto
+    FROM paid_pool
+    GROUP BY invoice_id
+    HAVING SUM(untracked_nano) <> 0
+),
+every_part AS (
+    SELECT
+        split,
+        period,
+        provider,
+        account,
+        invoice_id,
+        team,
+        service,
+        environment,
+        response_model,
+        feature,
+        user_id,
+        request_id,
+        calls,
+        estimated_cost_usd,
+        atto
+    FROM receipt_part
+    UNION ALL
+    SELECT
+        splits.split,
+        scope.period,
+        scope.provider,
+        scope.account,
+        invoice_part.invoice_id,
+        NULL AS team,
+        invoice_part.service,
+        NULL AS environment,
+        NULL AS response_model,
+        NULL AS feature,
+        NULL AS user_id,
+        NULL AS request_id,
+        0 AS calls,
+        NULL AS estimated_cost_usd,
+        invoice_part.atto
+    FROM invoice_part
+    INNER JOIN scope USING (invoice_id)
+    CROSS JOIN (VALUES ('app'), ('feature'), ('user'), ('request')) AS splits (split)
+)
+SELECT
+    ROW_NUMBER() OVER (
+        ORDER BY
+            split, period, provider, account, invoice_id, team, service, environment,
+            response_model, feature, user_id, request_id, calls
+    ) AS part_no,
+    split,
+    period,
+    provider,
+    account,
+    invoice_id,
+    team,
+    service,
+    environment,
+    response_model,
+    feature,
+    user_id,
+    request_id,
+    calls,
+    estimated_cost_usd,
+    atto
+FROM every_part;
+
+-- name: parts_to_round
+-- Unrounded parts of every invoiced split, in their total order.
+SELECT
+    part.split,
+    part.invoice_id,
+    scope.total,
+    scope.minor_units,
+    part.part_no,
+    part.atto
+FROM cost_part AS part
+INNER JOIN scope USING (invoice_id)
+ORDER BY part.split, part.invoice_id, part.part_no;
+
+-- name: rounded_parts
+-- Whole minor units of each part, from two lists.
+CREATE OR REPLACE TEMP TABLE rounded_part AS
+SELECT
+    UNNEST($part_no::BIGINT[]) AS part_no,
+    UNNEST($units::HUGEINT[]) AS units;
+
+-- name: keep_splits
+-- Records the four splits; money without receipts that rounds to nothing needs no row.
+INSERT INTO cost_split (
+    split, period, provider, account, invoice_id, team, service, environment, response_model,
+    feature, user_id, request_id, calls, estimated_cost_usd, anchored_cost, currency, status
+)
+SELECT
+    part.split,
+    part.period,
+    part.provider,
+    part.account,
+    part.invoice_id,
+    part.team,
+    part.service,
+    part.environment,
+    part.response_model,
+    part.feature,
+    part.user_id,
+    part.request_id,
+    part.calls,
+    part.estimated_cost_usd,
+    atto_decimal(
+        rounded.units * CAST('1' || REPEAT('0', 18 - scope.minor_units) AS HUGEINT)
+    ),
+    COALESCE(scope.currency, 'USD'),
+    CASE WHEN part.invoice_id IS NULL THEN 'estimated' ELSE 'anchored' END
+FROM cost_part AS part
+LEFT JOIN scope ON scope.invoice_id = part.invoice_id
+LEFT JOIN rounded_part AS rounded USING (part_no)
+WHERE part.calls > 0
+    OR rounded.units <> 0
+ORDER BY part.part_no;
+
+-- name: loose_splits
+-- Splits whose rows do not sum to their invoice exactly; must be none.
+SELECT
+    splits.split,
+    scope.invoice_id,
+    scope.total AS expected,
+    COALESCE(SUM(cost.anchored_cost), 0) AS found
+FROM scope
+CROSS JOIN (VALUES ('app'), ('feature'), ('user'), ('request')) AS splits (split)
+LEFT JOIN cost_split AS cost
+    ON cost.invoice_id = scope.invoice_id
+    AND cost.split = splits.split
+GROUP BY splits.split, scope.invoice_id, scope.total
+HAVING COALESCE(SUM(cost.anchored_cost), 0) <> scope.total
+ORDER BY scope.invoice_id, splits.split;
+
+-- name: forget_reconciliation
+-- Clears the reconciliation of all periods that are not frozen.
+DELETE FROM reconciliation
+WHERE period NOT IN (
+    SELECT period
+    FROM frozen_period
+);
+
+-- name: keep_reconciliation
+-- Estimated against invoiced, for invoices and for what has none yet.
+INSERT INTO reconciliation (
+    period, provider, account, invoice_id, invoice_total, currency, estimated_total_usd, untracked,
+    unallocated, rounding, variance, variance_percent, threshold, flagged, status, mode,
+    reconciled_at
+)
+WITH app_total AS (
+    SELECT
+        period,
+        provider,
+        account,
+        invoice_id,
+        COALESCE(SUM(estimated_cost_usd), 0) AS estimated_total_usd,
+        COALESCE(SUM(anchored_cost) FILTER (service = '__untracked' AND calls = 0), 0) AS untracked,
+        COALESCE(
+            SUM(anchored_cost) FILTER (service = '__unallocated' AND calls = 0), 0
+        ) AS unallocated,
+        COALESCE(SUM(anchored_cost) FILTER (service = '__rounding' AND calls = 0), 0) AS rounding
+    FROM app_cost
+    WHERE period NOT IN (
+        SELECT period
+        FROM frozen_period
+    )
+    GROUP BY period, provider, account, invoice_id
+),
+compared AS (
+    SELECT
+        app_total.period,
+        app_total.provider,
+        app_total.account,
+        app_total.invoice_id,
+        CAST(scope.total AS DECIMAL(38, 18)) AS invoice_total,
+        COALESCE(scope.currency, 'USD') AS currency,
+        app_total.estimated_total_usd,
+        app_total.untracked,
+        app_total.unallocated,
+        app_total.rounding,
+        CASE
+            WHEN scope.currency = 'USD' THEN app_total.estimated_total_usd - scope.total
+        END AS variance,
+        GREATEST(
+            CAST(scope.total * CAST($ratio AS DECIMAL(9, 6)) AS DECIMAL(38, 18)),
+            CAST($floor AS DECIMAL(38, 18))
+        ) AS threshold
+    FROM (
+        SELECT
+            period,
+            provider,
+            account,
+            invoice_id,
+            estimated_total_usd,
+            untracked,
+            unallocated,
+            rounding
+        FROM app_total
+        UNION ALL
+        SELECT
+            period,
+            provider,
+            account,
+            invoice_id,
+            0 AS estimated_total_usd,
+            0 AS untracked,
+            0 AS unallocated,
+            0 AS rounding
+        FROM scope
+        WHERE invoice_id NOT IN (
+            SELECT invoice_id
+            FROM app_total
+            WHERE invoice_id IS NOT NULL
+        )
+    ) AS app_total
+    LEFT JOIN scope ON scope.invoice_id = app_total.invoice_id
+)
+SELECT
+    period,
+    provider,
+    account,
+    invoice_id,
+    invoice_total,
+    currency,
+    estimated_total_usd,
+    CASE WHEN invoice_id IS NOT NULL THEN untracked END,
+    CASE WHEN invoice_id IS NOT NULL THEN unallocated END,
+    CASE WHEN invoice_id IS NOT NULL THEN rounding END,
+    variance,
+    -- Integers: a quotient of decimals would be a binary fraction.
+    CAST(
+        CAST(variance * 1000000 AS HUGEINT) * 100000000
+        // NULLIF(CAST(invoice_total * 1000000 AS HUGEINT), 0) AS DECIMAL(38, 0)
+    ) * 0.000001,
+    CASE WHEN invoice_id IS NOT NULL THEN threshold END,
+    COALESCE(ABS(variance) > threshold, FALSE),
+    CASE WHEN invoice_id IS NULL THEN 'open' ELSE 'reconciled' END,
+    'showback',
+    $now
+FROM compared
+ORDER BY period, provider, account, invoice_id;
+
+-- name: reconciled
+-- The reconciliation of periods that are not frozen.
+SELECT
+    period,
+    provider,
+    account,
+    invoice_id,
+    invoice_total,
+    currency,
+    estimated_total_usd,
+    untracked,
+    unallocated,
+    rounding,
+    variance,
+    threshold,
+    flagged
+FROM reconciliation
+WHERE period NOT IN (
+    SELECT period
+    FROM frozen_period
+)
+ORDER BY period, provider, account, invoice_id;
+
+-- name: drop_work
+-- Frees the working tables, which hold a copy of the open periods' usage.
+DROP TABLE IF EXISTS weighed_usage;
