@@ -26,6 +26,7 @@ CONTRACT = {
         cache_read_tokens cache_write_tokens reasoning_tokens billable parent_receipt_id
         estimated_cost_usd price_status rate_card_id anchored_cost anchored_currency invoice_id
         invoice_line_id match_level""",
+    "usage_lines": "receipt_id meter quantity unit unit_price_usd cost_usd rate_card_id",
     "app_costs": """
         period provider invoice_id team service environment response_model calls
         estimated_cost_usd anchored_cost currency status""",

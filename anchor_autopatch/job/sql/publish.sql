@@ -79,6 +79,20 @@ LEFT JOIN receipt_price USING (receipt_id)
 LEFT JOIN receipt_anchor USING (receipt_id)
 ORDER BY receipt.occurred_at, receipt.receipt_id;
 
+-- name: usage_lines
+-- One meter of one receipt with its unit price; the lines of a receipt sum to its estimated cost.
+CREATE TABLE report.usage_lines AS
+SELECT
+    receipt_id,
+    meter,
+    quantity::DECIMAL(38, 9) AS quantity,
+    unit,
+    unit_price_usd::DECIMAL(38, 18) AS unit_price_usd,
+    cost_usd::DECIMAL(38, 18) AS cost_usd,
+    rate_card_id
+FROM usage_line
+ORDER BY receipt_id, meter;
+
 -- name: app_costs
 -- The split of every bill by application; the rows of an invoice sum to it, to the minor unit.
 CREATE TABLE report.app_costs AS

@@ -53,6 +53,15 @@ COMMENT ON COLUMN report.receipts.invoice_line_id IS 'Line that paid the largest
 COMMENT ON COLUMN report.receipts.match_level IS 'How that line was matched';
 COMMENT ON COLUMN report.receipts.shipped_at IS 'When it entered the warehouse, UTC';
 
+COMMENT ON TABLE report.usage_lines IS 'One meter of one receipt with its unit price; the lines of a receipt sum to its estimated cost';
+COMMENT ON COLUMN report.usage_lines.receipt_id IS 'Key of receipts';
+COMMENT ON COLUMN report.usage_lines.meter IS 'What was counted; the meters of a receipt are disjoint';
+COMMENT ON COLUMN report.usage_lines.quantity IS 'In unit';
+COMMENT ON COLUMN report.usage_lines.unit IS 'token, image, second, character, ...';
+COMMENT ON COLUMN report.usage_lines.unit_price_usd IS 'USD per unit; NULL = the rate card has none for this meter';
+COMMENT ON COLUMN report.usage_lines.cost_usd IS 'USD, quantity times unit price, not rounded; NULL = unpriced';
+COMMENT ON COLUMN report.usage_lines.rate_card_id IS 'Rate card that priced it';
+
 COMMENT ON TABLE report.app_costs IS 'The split of every bill by application; the rows of an invoice sum to it, to the minor unit';
 COMMENT ON COLUMN report.app_costs.period IS 'YYYY-MM of the request start, UTC';
 COMMENT ON COLUMN report.app_costs.provider IS 'Who invoices, in the names of LiteLLM';

@@ -1,0 +1,119 @@
+"""What a person has to look at after a run, one line each, with the mend."""
+
+from __future__ import annotations
+
+import shlex
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from anchor_autopatch.job.sql import load
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from duckdb import DuckDBPyConnection
+
+    from anchor_autopatch.job.allocation import AllocationReport
+    from anchor_autopatch.job.meters import MeasureReport
+
+
+class InvoiceCheck(NamedTuple):
+    """An invoice of an open period and the sum of its split; amounts in its currency."""
+
+    period: str
+    provider: str
+    account: str
+    invoice_id: str
+    total: Decimal
+    currency: str
+    split_sum: Decimal
+    estimated_total_usd: Decimal
+
+    @property
+    def holds(self) -> bool:
+        """Whether the split sums to the invoice exactly."""
+        return self.split_sum == self.total
+
+
+def receipt_count(con: DuckDBPyConnection) -> int:
+    """Receipts in the warehouse, all periods."""
+    return int(_rows(con, "receipt_count")[0][0])
+
+
+def invoice_checks(con: DuckDBPyConnection) -> tuple[InvoiceCheck, ...]:
+    """Every invoice of an open period beside the sum of its split."""
+    return tuple(map(InvoiceCheck._make, _rows(con, "invoice_checks")))
+
+
+def find(
+    con: DuckDBPyConnection,
+    measured: MeasureReport,
+    allocated: AllocationReport,
+    invoices: Iterable[InvoiceCheck],
+    mapped_hosts: Collection[str],
+) -> Iterator[str]:
+    """The findings of open periods; hosts in `mapped_hosts` are explained from now on."""
+    yield from _unmapped_hosts(con, mapped_hosts)
+    yield from _unpriced_models(con)
+    yield from _usage_mismatches(measured)
+    yield from _variances(allocated)
+    yield from _broken_sums(invoices)
+
+
+def _rows(con: DuckDBPyConnection, name: str) -> list[tuple[Any, ...]]:
+    return con.execute(load("reconcile")[name]).fetchall()
+
+
+def _unmapped_hosts(con: DuckDBPyConnection, mapped: Collection[str]) -> Iterator[str]:
+    for host, calls in _rows(con, "unmapped_hosts"):
+        if host not in mapped:
+            yield (
+                f"{_calls(calls)} went to {host!r} and nobody said who invoices it; "
+                f"set ANCHOR_PROVIDER_HOSTS={host}=PROVIDER for the application, "
+                f'or add to anchor.toml under [hosts]: "{host}" = "PROVIDER"'
+            )
+
+
+def _unpriced_models(con: DuckDBPyConnection) -> Iterator[str]:
+    for provider, model, reason, calls, first_day in _rows(con, "unpriced_models"):
+        yield (
+            f"{_calls(calls)} of {provider} {model!r} without a price ({reason}), cost unknown; "
+            f"anchor prices set {shlex.quote(model)} --provider {provider} "
+            f"--input PRICE/1M --output PRICE/1M --from {first_day} --reason TEXT"
+        )
+
+
+def _calls(count: int) -> str:
+    return "1 call" if count == 1 else f"{count} calls"
+
+
+def _usage_mismatches(measured: MeasureReport) -> Iterator[str]:
+    if measured.mismatch_count:
+        yield (
+            f"{measured.mismatch_count} of {measured.measured_count} new receipts carry usage that "
+            "does not add up; see receipts.usage_mismatch"
+        )
+
+
+def _variances(allocated: AllocationReport) -> Iterator[str]:
+    for row in allocated.rows:
+        name = f"{row.provider} {row.period} {row.invoice_id or ''}".strip()
+        if row.flagged:
+            yield (
+                f"{name}: estimated {row.estimated_total_usd:.2f} USD against "
+                f"{row.invoice_total:f} {row.currency} invoiced, beyond {row.threshold:f}"
+            )
+        if row.unallocated:
+            yield (
+                f"{name}: {row.unallocated:f} {row.currency} found no receipt and stays under "
+                "__unallocated; is every caller of this provider captured?"
+            )
+
+
+def _broken_sums(invoices: Iterable[InvoiceCheck]) -> Iterator[str]:
+    for invoice in invoices:
+        if not invoice.holds:
+            yield (
+                f"Split of invoice {invoice.invoice_id!r} sums to {invoice.split_sum:f}, "
+                f"not to {invoice.total:f} {invoice.currency}; please report this"
+            )

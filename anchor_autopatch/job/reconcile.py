@@ -1,0 +1,76 @@
+"""The whole job, from outboxes to the published report; every step is idempotent, so the run is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from anchor_autopatch.job import accounts, allocation, meters, pricing, rates
+from anchor_autopatch.job.findings import InvoiceCheck, find, invoice_checks, receipt_count
+from anchor_autopatch.job.publish import publish
+from anchor_autopatch.job.ship import ShipReport, ship
+from anchor_autopatch.job.warehouse import open_warehouse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileReport:
+    """What one run did and found."""
+
+    receipts: int
+    """In the warehouse, all periods."""
+    shipped: ShipReport
+    rates: rates.SyncReport
+    measured: meters.MeasureReport
+    priced: pricing.PriceReport
+    allocated: allocation.AllocationReport
+    invoices: tuple[InvoiceCheck, ...]
+    report_path: Path
+    findings: tuple[str, ...]
+    """One line per thing that needs a person, with the mend."""
+
+
+def reconcile(
+    homes: Sequence[Path], now: datetime, config: Mapping[str, object]
+) -> ReconcileReport:
+    """Ships, measures, prices, allocates, publishes; killed anywhere, the next run ends alike.
+
+    Args:
+        homes: the first holds the warehouse and the report; outboxes are taken from all.
+        now: the instant of the run, aware.
+        config: `anchor.toml`.
+
+    Raises:
+        AnchorError: it could not run; what was committed before is kept.
+    """
+    key_accounts = accounts.text_table(config, "accounts")
+    keys = allocation.KeyMap(
+        accounts.text_table(config, "projects"), accounts.text_table(config, "provider_keys")
+    )
+    with open_warehouse(homes[0]) as con:
+        accounts.sync_accounts(con, key_accounts)
+        shipped = ship(con, homes, now)
+        measured = meters.measure(con, now)
+        synced = rates.sync_installed(con, now)
+        priced = pricing.price(con, now)
+        allocated = allocation.allocate_open_periods(con, now, keys=keys)
+        path = publish(con, homes[0], now)
+        invoices = invoice_checks(con)
+        return ReconcileReport(
+            receipts=receipt_count(con),
+            shipped=shipped,
+            rates=synced,
+            measured=measured,
+            priced=priced,
+            allocated=allocated,
+            invoices=invoices,
+            report_path=path,
+            findings=(
+                *shipped.findings,
+                *find(con, measured, allocated, invoices, accounts.text_table(config, "hosts")),
+            ),
+        )

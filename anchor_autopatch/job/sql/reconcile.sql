@@ -1,0 +1,50 @@
+-- What a run of reconcile looks at after the work is done.
+
+-- name: receipt_count
+-- Receipts ever shipped.
+SELECT count(*) FROM receipt;
+
+-- name: unpriced_models
+-- Models of open periods whose billable calls have no price.
+SELECT
+    receipt.provider,
+    coalesce(receipt.response_model, receipt.request_model, '') AS model,
+    receipt_price.unpriced_reason AS reason,
+    count(*) AS calls,
+    strftime(min(receipt.occurred_at), '%Y-%m-%d') AS first_day
+FROM receipt
+JOIN receipt_price USING (receipt_id)
+WHERE receipt_price.price_status = 'unpriced'
+    AND strftime(receipt.occurred_at, '%Y-%m') NOT IN (SELECT period FROM frozen_period)
+GROUP BY ALL
+ORDER BY ALL;
+
+-- name: unmapped_hosts
+-- Hosts of open periods that answered billable calls and of which nobody said who invoices.
+SELECT
+    coalesce(provider_host, '') AS provider_host,
+    count(*) AS calls
+FROM receipt
+WHERE billable
+    AND provider = 'unmapped'
+    AND strftime(occurred_at, '%Y-%m') NOT IN (SELECT period FROM frozen_period)
+GROUP BY ALL
+ORDER BY ALL;
+
+-- name: invoice_checks
+-- Every invoice of an open period beside the sum of its split, which must be the same.
+SELECT
+    reconciliation.period,
+    reconciliation.provider,
+    reconciliation.account,
+    reconciliation.invoice_id,
+    reconciliation.invoice_total AS total,
+    reconciliation.currency,
+    coalesce(sum(app_cost.anchored_cost), 0) AS split_sum,
+    reconciliation.estimated_total_usd
+FROM reconciliation
+LEFT JOIN app_cost USING (period, provider, account, invoice_id)
+WHERE reconciliation.invoice_id IS NOT NULL
+    AND reconciliation.period NOT IN (SELECT period FROM frozen_period)
+GROUP BY ALL
+ORDER BY ALL;

@@ -1,0 +1,165 @@
+"""The cron line end to end: outboxes and an invoice in, a published split to the cent out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import duckdb
+import pytest
+
+from anchor_autopatch.core.errors import ConfigError
+from anchor_autopatch.job.invoices import TypedTotal, add_total
+from anchor_autopatch.job.reconcile import reconcile
+from anchor_autopatch.job.split import read_split
+from anchor_autopatch.job.warehouse import open_warehouse
+from tests.job.outboxes import event, left_behind, receipt
+
+NOW = datetime(2026, 9, 30, 12, tzinfo=UTC)
+
+
+def calls(service, count, first=1, **fields):
+    return [receipt(first + number, service=service, **fields) for number in range(count)]
+
+
+def add_invoice(home, provider, total):
+    with open_warehouse(home) as con:
+        add_total(con, TypedTotal(provider, "2026-09", total, "USD"), NOW)
+
+
+def query(home, sql):
+    with duckdb.connect(str(home / "report.duckdb"), read_only=True) as con:
+        return con.execute(sql).fetchall()
+
+
+def test_bill_is_split_to_the_cent(tmp_path):
+    left_behind(tmp_path, *calls("images", 84), *calls("chatbot", 16, first=201))
+    add_invoice(tmp_path, "openai", "100.00")
+
+    report = reconcile([tmp_path], NOW, {})
+
+    assert [(check.total, check.split_sum, check.holds) for check in report.invoices] == [
+        (Decimal(100), Decimal(100), True)
+    ]
+    assert query(tmp_path, "SELECT service, anchored_cost FROM app_costs ORDER BY ALL") == [
+        ("chatbot", Decimal(16)),
+        ("images", Decimal(84)),
+    ]
+
+
+def test_lines_of_a_receipt_sum_to_its_cost(tmp_path):
+    left_behind(tmp_path, receipt(1))
+
+    reconcile([tmp_path], NOW, {})
+
+    assert query(tmp_path, "SELECT meter, quantity::BIGINT FROM usage_lines ORDER BY ALL") == [
+        ("input_tokens", 100),
+        ("output_tokens", 20),
+    ]
+    assert query(
+        tmp_path,
+        "SELECT estimated_cost_usd > 0 AND estimated_cost_usd = (SELECT sum(cost_usd) FROM"
+        " usage_lines) FROM receipts",
+    ) == [(True,)]
+
+
+def test_running_twice_changes_nothing(tmp_path):
+    left_behind(tmp_path, *calls("images", 7), *calls("chatbot", 5, first=101), event(1))
+    add_invoice(tmp_path, "openai", "0.10")
+    reconcile([tmp_path], NOW, {})
+    sql = "SELECT * EXCLUDE (shipped_at) FROM receipts ORDER BY receipt_id"
+    before = query(tmp_path, sql), query(tmp_path, "FROM app_costs")
+
+    second = reconcile([tmp_path], NOW, {})
+
+    assert (query(tmp_path, sql), query(tmp_path, "FROM app_costs")) == before
+    assert (second.shipped.receipts, second.priced.changed_count) == (0, 0)
+
+
+def test_no_receipts_at_all_is_a_clean_run(tmp_path):
+    report = reconcile([tmp_path], NOW, {})
+
+    assert (report.receipts, report.findings) == (0, ())
+    assert read_split(tmp_path).period is None
+
+
+def test_model_without_a_price_is_a_finding_and_null(tmp_path):
+    left_behind(tmp_path, receipt(1, request_model="mystery-1", response_model="mystery-1"))
+
+    report = reconcile([tmp_path], NOW, {})
+
+    assert "anchor prices set mystery-1 --provider openai" in report.findings[0]
+    assert query(tmp_path, "SELECT estimated_cost_usd, price_status FROM receipts") == [
+        (None, "unpriced")
+    ]
+    assert query(tmp_path, "SELECT response_model, calls FROM unpriced_models") == [
+        ("mystery-1", 1)
+    ]
+
+
+def test_unmapped_host_is_a_finding_until_it_is_mapped(tmp_path):
+    left_behind(tmp_path, receipt(1, provider="unmapped", provider_host="10.0.0.5:80"))
+
+    first = reconcile([tmp_path], NOW, {})
+    second = reconcile([tmp_path], NOW, {"hosts": {"10.0.0.5:80": "openai"}})
+
+    assert "ANCHOR_PROVIDER_HOSTS=10.0.0.5:80=PROVIDER" in first.findings[0]
+    assert [finding for finding in second.findings if "10.0.0.5" in finding] == []
+
+
+def test_unmapped_call_is_never_part_of_an_invoice(tmp_path):
+    left_behind(tmp_path, receipt(1), receipt(2, provider="unmapped", service="other"))
+    add_invoice(tmp_path, "openai", "5.00")
+
+    reconcile([tmp_path], NOW, {})
+
+    assert query(tmp_path, "SELECT service FROM app_costs WHERE anchored_cost > 0") == [
+        ("chatbot",)
+    ]
+
+
+def test_key_map_names_the_account_of_old_and_new_receipts(tmp_path):
+    left_behind(tmp_path, receipt(1))
+    reconcile([tmp_path], NOW, {})
+    left_behind(tmp_path, receipt(2), receipt(3, api_key_id="key-2"), name="second")
+
+    reconcile([tmp_path], NOW, {"accounts": {"key-1": "acme"}})
+
+    assert query(tmp_path, "SELECT receipt_id, provider_account FROM receipts ORDER BY ALL") == [
+        ("receipt-000001", "acme"),
+        ("receipt-000002", "acme"),
+        ("receipt-000003", ""),
+    ]
+
+
+@pytest.mark.parametrize("accounts", ["acme", {"key-1": 7}])
+def test_key_map_of_a_wrong_form_is_named(tmp_path, accounts):
+    with pytest.raises(ConfigError, match=r"anchor\.toml"):
+        reconcile([tmp_path], NOW, {"accounts": accounts})
+
+
+def test_damaged_outbox_is_a_finding_of_the_run(tmp_path):
+    (tmp_path / "outbox").mkdir()
+    (tmp_path / "outbox" / "foreign.db").write_bytes(b"x" * 2000)
+
+    assert "foreign.db" in reconcile([tmp_path], NOW, {}).findings[0]
+
+
+def test_split_reads_estimate_and_anchored_side_by_side(tmp_path):
+    left_behind(tmp_path, receipt(1), receipt(2, provider="gemini"))
+    add_invoice(tmp_path, "openai", "5.00")
+    reconcile([tmp_path], NOW, {})
+
+    bills = {bill.provider: bill for bill in read_split(tmp_path, "2026-09").bills}
+
+    assert [share.status for share in bills["openai"].shares] == ["anchored"]
+    assert [share.status for share in bills["gemini"].shares] == ["estimated"]
+    assert bills["openai"].holds
+    assert bills["gemini"].invoice_total is None
+
+
+def test_period_without_anything_is_named(tmp_path):
+    reconcile([tmp_path], NOW, {})
+
+    with pytest.raises(ConfigError, match="'2020-01'"):
+        read_split(tmp_path, "2020-01")
