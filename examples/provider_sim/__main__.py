@@ -82,7 +82,11 @@ def _bind(port: int) -> socket.socket:
     # waits 40 ms for the acknowledgement of its headers.
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind(("127.0.0.1", port))
+    try:
+        bound.bind(("127.0.0.1", port))
+    except OSError as error:
+        bound.close()
+        raise OSError(f"127.0.0.1:{port} is not to be had ({error.strerror})") from error
     return bound
 
 
@@ -106,9 +110,13 @@ async def _serve(server: _Server, sockets: list[socket.socket], *, with_parent: 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until a signal; return 0."""
+    """Serve until a signal; return 0, or 2 when a port is taken."""
     options = _parse(arguments)
-    sockets = {name: _bind(port) for name, port in _wanted_ports(options).items()}
+    try:
+        sockets = {name: _bind(port) for name, port in _wanted_ports(options).items()}
+    except OSError as error:
+        print(f"No port to listen at: {error}", file=sys.stderr)
+        return 2
     ports = {name: int(bound.getsockname()[1]) for name, bound in sockets.items()}
     app = create_app({port: name for name, port in ports.items() if name != "all"})
     config = uvicorn.Config(

@@ -28,14 +28,30 @@ from examples.provider_sim.replies import (
 from examples.provider_sim.values import Json, dump, input_tokens
 
 KEPT = 1000
-_FINISHED = ("completed", "incomplete", "cancelled", "failed")
+# Settings of the request that the simulator does not use; it shows their usual values.
+_UNUSED: Json = {
+    "billing": {"payer": "developer"},
+    "frequency_penalty": 0.0,
+    "max_tool_calls": None,
+    "parallel_tool_calls": True,
+    "presence_penalty": 0.0,
+    "prompt_cache_key": None,
+    "prompt_cache_retention": None,
+    "reasoning": {"effort": None, "summary": None},
+    "safety_identifier": None,
+    "temperature": 1.0,
+    "top_logprobs": 0,
+    "top_p": 1.0,
+    "truncation": "disabled",
+}
 
 
 class _Reply(NamedTuple):
-    """A finished response object and the pieces of its only output item."""
+    """A finished response object, the pieces of its only output item, the true usage."""
 
     response: Json
     parts: list[str]
+    usage: Json
 
 
 def respond(call: Call) -> Answer:
@@ -90,22 +106,18 @@ def _reply(call: Call, usage: Json) -> _Reply:
         "metadata": body.get("metadata") or {},
         "model": served_model(call),
         "output": [item],
-        "parallel_tool_calls": True,
         "previous_response_id": body.get("previous_response_id"),
-        "reasoning": {"effort": None, "summary": None},
         "service_tier": served_tier(call),
         "store": body.get("store") is not False,
-        "temperature": 1.0,
-        "text": body.get("text") or {"format": {"type": "text"}},
+        "text": body.get("text") or {"format": {"type": "text"}, "verbosity": "medium"},
         "tool_choice": body.get("tool_choice") or "auto",
         "tools": body.get("tools") or [],
-        "top_p": 1.0,
-        "truncation": "disabled",
+        **_UNUSED,
         **seen_usage(call, usage),
         "user": body.get("user"),
         **(call.plan.extra or {}),
     }
-    return _Reply(response, parts)
+    return _Reply(response, parts, usage)
 
 
 def _output(call: Call, usage: Json) -> tuple[Json, list[str]]:
@@ -232,9 +244,9 @@ def cancel(call: Call) -> Answer:
         return not_found(f"Response with id '{number}' not found.")
     reply: _Reply = kept["reply"]
     if kept["polls"] > 0:
-        usage = partial_usage(reply.response["usage"], 0, 1)
+        usage = partial_usage(reply.usage, 0, 1)
         cancelled = {**_unfinished(reply.response, "cancelled"), "usage": usage}
-        call.state.stored[number] = {"reply": _Reply(cancelled, []), "polls": 0}
+        call.state.stored[number] = {"reply": _Reply(cancelled, [], usage), "polls": 0}
         _bill_cancelled(call, number, usage)
         return Answer(cancelled)
     return Answer(reply.response)

@@ -23,8 +23,15 @@ class Refusal(NamedTuple):
     headers: dict[str, str]
 
 
+# What Azure says beside the code of a filtered prompt (error texts quoted by its users, 2026-11).
+_AZURE_FILTERED: Json = {
+    "code": "ResponsibleAIPolicyViolation",
+    "content_filter_result": {"hate": {"filtered": True, "severity": "high"}},
+}
+
+
 def refuse(wire: str, failure: Failure, *, model: str, request_id: str) -> Refusal:
-    """Return the HTTP error of one wire ("openai", "anthropic", "gemini") for a failure."""
+    """Return the HTTP error of a wire ("openai", "azure", "anthropic", "gemini")."""
     status, body = _BODIES[wire](failure, model, request_id)
     headers = _waiting(failure)
     given = failure.headers or {}
@@ -51,6 +58,14 @@ def _openai(failure: Failure, model: str, _request_id: str) -> tuple[int, Json]:
         "code": failure.code or shape.code,
     }
     return shape.status, {"error": error}
+
+
+def _azure(failure: Failure, model: str, request_id: str) -> tuple[int, Json]:
+    status, body = _openai(failure, model, request_id)
+    if failure.kind == "content_filter":
+        body["error"] |= {"code": "content_filter", "param": "prompt", "status": status}
+        body["error"]["innererror"] = _AZURE_FILTERED
+    return status, body
 
 
 def _anthropic(failure: Failure, model: str, request_id: str) -> tuple[int, Json]:
@@ -97,6 +112,7 @@ def _gemini_details(shape: GeminiShape, failure: Failure, model: str) -> list[Js
 
 
 _BODIES: dict[str, Callable[[Failure, str, str], tuple[int, Json]]] = {
+    "azure": _azure,
     "openai": _openai,
     "anthropic": _anthropic,
     "gemini": _gemini,

@@ -86,7 +86,8 @@ def _visit(call: Call, outcome: str) -> Visit:
 
 
 def _refusal(call: Call, failure: Failure, headers: Headers) -> Plain:
-    refusal = refuse(call.operation.wire, failure, model=call.model, request_id=call.request_id)
+    wire = "azure" if call.provider == "azure" else call.operation.wire
+    refusal = refuse(wire, failure, model=call.model, request_id=call.request_id)
     own = [(name.encode(), value.encode()) for name, value in refusal.headers.items()]
     if isinstance(failure.body, str):
         kind = (b"content-type", b"text/plain")

@@ -51,6 +51,15 @@ def test_custom_failure_answers_what_it_is_given(simulator):
     assert (got.status, got.json) == (418, {"error": {"code": "teapot"}})
 
 
+def test_filtered_prompt_at_azure_has_an_inner_error(simulator):
+    path = "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21"
+
+    error = post(simulator.all, path, saying("hi"), x_sim_fail="content_filter").json["error"]
+
+    assert error["code"] == "content_filter"
+    assert error["innererror"]["code"] == "ResponsibleAIPolicyViolation"
+
+
 def test_failure_with_times_ends_for_the_same_request(simulator):
     statuses = [post(simulator.all, CHAT, saying("[[sim fail=500*2]]")).status for _ in range(4)]
 

@@ -121,6 +121,18 @@ def test_start_that_fails_tells_why():
         pass
 
 
+def test_taken_port_is_named_in_one_line():
+    with running() as simulator:
+        port = simulator.all.rpartition(":")[2]
+        second = running(arguments=["--port", port])
+
+        with (
+            pytest.raises(SimulatorError, match=rf"No port to listen at: 127.0.0.1:{port}"),
+            second,
+        ):
+            pass
+
+
 def test_hook_of_the_caller_does_not_reach_the_simulator(tmp_path, monkeypatch):
     (tmp_path / "sitecustomize.py").write_text("raise SystemExit('must not be imported')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))

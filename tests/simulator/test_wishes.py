@@ -71,8 +71,8 @@ class TestFailureText:
             parse_failure(written)
 
     def test_unknown_wish_lists_the_known_ones(self):
-        with pytest.raises(WishError, match="Unknown simulator wish 'fial'; known: arguments"):
-            make_plan({"fial": "500"})
+        with pytest.raises(WishError, match="Unknown simulator wish 'colour'; known: arguments"):
+            make_plan({"colour": "500"})
 
 
 class TestPrecedence:
@@ -91,10 +91,10 @@ class TestPrecedence:
         assert (got["id"], got["service_tier"]) == ("from-header", "flex")
 
     def test_wrong_wish_is_refused_before_anything_is_billed(self, simulator):
-        got = post(simulator.all, CHAT, saying("hi"), x_sim_fial="1")
+        got = post(simulator.all, CHAT, saying("hi"), x_sim_colour="1")
 
         assert got.status == 400
-        assert "Unknown simulator wish 'fial'" in got.json["error"]["message"]
+        assert "Unknown simulator wish 'colour'" in got.json["error"]["message"]
         assert simulator.ledger() == []
 
     def test_directive_in_metadata_counts(self, simulator):
