@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from anchor_autopatch.job.meters.fields import Json
 
-_BATCH_SIZE = 50_000
-
 
 class MeasureReport(NamedTuple):
     """What one run measured."""
@@ -30,14 +28,16 @@ class MeasureReport(NamedTuple):
     """Receipts whose usage does not add up, among those measured now."""
 
 
-def measure(con: duckdb.DuckDBPyConnection, now: datetime) -> MeasureReport:
+def measure(
+    con: duckdb.DuckDBPyConnection, now: datetime, *, batch_size: int = 50_000
+) -> MeasureReport:
     """Measures every receipt without meters of this version; one transaction per batch."""
     sql = load("meters")
     con.execute(sql["collect_unmeasured"], {"meter_version": METER_VERSION})
     total = _one(con, sql["count_unmeasured"])
     mismatches = 0
-    for start in range(0, total, _BATCH_SIZE):
-        bounds = {"first": start, "end": start + _BATCH_SIZE}
+    for start in range(0, total, batch_size):
+        bounds = {"first": start, "end": start + batch_size}
         batch = con.execute(sql["read_unmeasured"], bounds).fetchall()
         rows = [
             (receipt_id, METER_VERSION, now, *_read(shape, usage, facts))

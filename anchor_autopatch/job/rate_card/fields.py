@@ -34,7 +34,7 @@ def cost_fields(entry: Entry) -> dict[str, Any]:
 
 def canonical(fields: Entry) -> str:
     """JSON text that is equal for equal prices, however their digits were written."""
-    return json.dumps(fields, default=_plain_number, sort_keys=True, separators=(",", ":"))
+    return json.dumps(_plain(fields), sort_keys=True, separators=(",", ":"))
 
 
 def raw_text(fields: Entry) -> str:
@@ -64,15 +64,15 @@ def number(value: object) -> Decimal | None:
     return _DIGITS.plus(value)
 
 
-def rate(value: object) -> Decimal | None:
-    """A published rate in USD per unit."""
-    return number(value)
-
-
-def _plain_number(value: object) -> str:
+def _plain(value: object) -> object:
+    """The value with numbers as the text that equal numbers share: 0 and 0.0 are one price."""
     if isinstance(value, Decimal):
         return format(_DIGITS.plus(value).normalize(), "E")
-    raise TypeError(f"Cannot write {value!r} canonically")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return format(Decimal(value).normalize(), "E")
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list) else value
 
 
 EMPTY: Final[Entry] = MappingProxyType({})

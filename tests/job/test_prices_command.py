@@ -1,0 +1,84 @@
+"""`anchor prices` takes over the list, shows it, and enters contracts."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from anchor_autopatch.cli import main
+
+
+@pytest.fixture
+def prices(tmp_path, capsys):
+    """Runs `anchor prices ...` on a home of its own; returns (exit code, stdout, stderr)."""
+
+    def run(*arguments):
+        code = main(["prices", *arguments, "--home", str(tmp_path)])
+        return (code, *capsys.readouterr())
+
+    return run
+
+
+CONTRACT = ("set", "gpt-4o", "--provider", "openai", "--input", "2/1M", "--from", "2026-10-01")
+
+
+def test_sync_says_what_it_learnt(prices):
+    code, out, _ = prices("sync", "--json")
+
+    report = json.loads(out)
+    assert code == 0
+    assert report["is_new"]
+    assert report["model_count"] == report["new_models"] > 1000
+
+
+def test_show_names_the_card_and_the_rates(prices):
+    prices("sync")
+
+    code, out, _ = prices("show", "gpt-4o", "--json")
+
+    shown = json.loads(out)
+    assert code == 0
+    assert shown["segments"][0]["provenance"] == "oldest known rates"
+    assert {rate["meter"] for rate in shown["rates"]} >= {"input_tokens", "output_tokens"}
+
+
+def test_show_prints_rates_per_million_tokens(prices):
+    prices(*CONTRACT, "--reason", "order form 4711")
+
+    _, out, _ = prices("show", "gpt-4o", "--provider", "openai")
+
+    assert "order form 4711" in out
+    assert "2 /1M" in out
+
+
+def test_show_suggests_close_names(prices):
+    prices("sync")
+
+    code, _, err = prices("show", "gpt-4oo")
+
+    assert code == 2
+    assert "gpt-4o" in err
+
+
+def test_show_without_a_list_says_how_to_get_one(prices):
+    code, _, err = prices("show", "gpt-4o")
+
+    assert (code, "anchor prices sync" in err) == (2, True)
+
+
+def test_overlapping_contract_is_one_line_on_stderr(prices):
+    prices(*CONTRACT, "--reason", "first")
+
+    code, out, err = prices(*CONTRACT, "--output", "9/1M", "--reason", "second")
+
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+
+
+def test_day_that_does_not_exist_is_refused(prices, capsys):
+    with pytest.raises(SystemExit) as error:
+        prices(*CONTRACT[:-1], "2026-13-01", "--reason", "x")
+
+    assert error.value.code == 2
+    assert "2026-13-01" in capsys.readouterr().err
