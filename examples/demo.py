@@ -114,10 +114,10 @@ def _say_what_to_type_next(stage: Stage, seconds: float) -> None:
     for command, why in (
         (f"ANCHOR_HOME={home} .venv/bin/anchor report", "the split once more"),
         (f"ANCHOR_HOME={home} .venv/bin/anchor invoices list", "the bills that were imported"),
-        (".venv/bin/anchor run -- python app.py", "your own program, captured"),
+        ("less README.md", "how to switch it on for your own programs"),
         ("make test", "the tests"),
     ):
-        print(f"   {command:<58} {why}")
+        print(f"   {command:<51} {why}")
 
 
 if __name__ == "__main__":

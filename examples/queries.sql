@@ -51,18 +51,19 @@ ORDER BY events DESC, class;
 
 -- What makes up the price of the dearest call?
 SELECT
-    receipt_id,
-    meter,
-    quantity::BIGINT AS quantity,
-    unit,
-    unit_price_usd * 1_000_000 AS usd_per_million,
-    cost_usd,
-    left(rate_card_id, 12) AS rate_card
+    receipts.request_model,
+    usage_lines.meter,
+    usage_lines.quantity::BIGINT AS quantity,
+    usage_lines.unit,
+    round(usage_lines.unit_price_usd * 1_000_000, 2) AS usd_per_million,
+    round(usage_lines.cost_usd, 6) AS cost_usd,
+    left(usage_lines.rate_card_id, 12) AS rate_card
 FROM usage_lines
-WHERE receipt_id = (
+JOIN receipts USING (receipt_id)
+WHERE receipts.receipt_id = (
     SELECT receipt_id
     FROM receipts
     ORDER BY estimated_cost_usd DESC, receipt_id
     LIMIT 1
 )
-ORDER BY meter;
+ORDER BY usage_lines.meter;

@@ -39,15 +39,24 @@ class Stage:
         """The file that people query."""
         return self.state / "report.duckdb"
 
-    def anchor(self, *arguments: str, show: bool = True) -> str:
-        """Runs an `anchor` command in the job's environment and returns what it printed.
+    def anchor(self, *arguments: str) -> None:
+        """Shows an `anchor` command and what it prints.
 
         Raises:
             DemoError: it did not end with 0.
         """
-        if show:
-            screen.line(f"$ anchor {shlex.join(map(relative, arguments))}")
-        done = subprocess.run(
+        screen.line(f"$ anchor {shlex.join(map(relative, arguments))}")
+        done = self._run(*arguments)
+        screen.output(done.stdout)
+        if done.returncode != 0:
+            raise DemoError(f"anchor {arguments[0]} ended with {done.returncode}: {done.stderr}")
+
+    def hook(self) -> str:
+        """The folder that goes on PYTHONPATH."""
+        return self._run("hook").stdout.strip()
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [sys.executable, "-m", "anchor_autopatch", *arguments],
             cwd=CHECKOUT,
             env=self._own_variables(),
@@ -55,19 +64,13 @@ class Stage:
             text=True,
             check=False,
         )
-        if show:
-            screen.output(done.stdout)
-        if done.returncode != 0:
-            raise DemoError(f"anchor {arguments[0]} ended with {done.returncode}: {done.stderr}")
-        return done.stdout
 
     def application_variables(self, **own: str) -> dict[str, str]:
         """The environment of an application: providers, the hook, names of its own."""
-        hook = self.anchor("hook", show=False).strip()
         return {
             **self._own_variables(),
             **self.simulator.environment(),
-            "PYTHONPATH": hook,
+            "PYTHONPATH": self.hook(),
             # LiteLLM would fetch its price table from the network when it is imported.
             "LITELLM_LOCAL_MODEL_COST_MAP": "True",
             **own,
