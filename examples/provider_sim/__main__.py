@@ -30,6 +30,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         print(json.dumps(self._urls), flush=True)
 
+    # uvicorn's own would raise the signal again after the shutdown and spoil the exit code.
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.leave()
 
@@ -92,6 +93,7 @@ def _bind(port: int) -> socket.socket:
 
 async def _leave_with_parent(server: _Server) -> None:
     parent = os.getppid()
+    # Only a pipe tells that its other end has gone; /dev/null is at its end from the start.
     if stat.S_ISFIFO(os.fstat(0).st_mode):
         asyncio.get_running_loop().add_reader(
             0, lambda: None if os.read(0, 4096) else server.leave()

@@ -148,6 +148,7 @@ def _event(name: str, **values: object) -> bytes:
 def _events(
     call: Call, head: Json, blocks: list[tuple[Json, list[str]]], reason: str, usage: Json
 ) -> Iterator[Frame]:
+    # The API sends a token or two here, before it has generated anything: a trap for who adds up.
     first: Json = {**head, "content": [], "stop_reason": None, "stop_sequence": None}
     yield Frame(
         _event("message_start", message={**first, **_seen(call, {**usage, "output_tokens": 1})}), 0

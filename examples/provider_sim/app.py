@@ -24,7 +24,7 @@ from examples.provider_sim.answers import JSON_TYPE, Plain
 from examples.provider_sim.calls import Operation
 from examples.provider_sim.serving import Build, Endpoint
 from examples.provider_sim.state import State
-from examples.provider_sim.values import dump
+from examples.provider_sim.values import SimulationError, dump
 
 
 def _openai(name: str, build: Build) -> Endpoint:
@@ -133,6 +133,6 @@ def _routes() -> list[BaseRoute]:
 
 def create_app(ports: dict[int, str] | None = None) -> Starlette:
     """Return the application; `ports` says which provider invoices what arrives at which port."""
-    app = Starlette(routes=_routes())
+    app = Starlette(routes=_routes(), exception_handlers={SimulationError: control.refused})
     app.state.sim = State(ports=ports or {})
     return app

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from examples.provider_sim.plans import NO_WISHES, Plan, body_wishes, header_wishes, make_plan
 from examples.provider_sim.state import State
-from examples.provider_sim.values import Json
+from examples.provider_sim.values import Json, SimulationError
 
 _KEY_HEADERS = {b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"}
 
@@ -59,7 +59,7 @@ class Call:
         return self.plan.fail is not None and self.plan.fail.kind == kind
 
 
-class BodyError(ValueError):
+class BodyError(SimulationError):
     """A request body that should be JSON but is not."""
 
 
@@ -75,10 +75,13 @@ async def read_call(request: Request, operation: Operation, model: str | None = 
     headers: list[tuple[bytes, bytes]] = request.scope["headers"]
     body = _json_body(raw, headers)
     path: str = request.scope["path"]
+    # The port outranks the path: a host decides who sends the invoice, whatever wire it speaks.
     provider = (
         state.ports.get(request.scope["server"][1]) or _provider_of(path) or operation.provider
     )
-    asked = model or str(body.get("model") or _form_value(raw, b"model") or "")
+    asked = model or str(body.get("model") or "")
+    if not body and not asked:
+        asked = _form_value(raw, b"model") or ""
     known = _known_headers(headers)
     with state.lock:
         wishes = state.script.take(provider, path, asked)
@@ -124,6 +127,7 @@ def _json_body(raw: bytes, headers: list[tuple[bytes, bytes]]) -> Json:
 
 def _form_value(raw: bytes, name: bytes) -> str | None:
     """Return a small text field of a multipart body; the files in it stay unread."""
+    # Enough for what SDKs send, and one dependency (python-multipart) less.
     _, found, rest = raw.partition(b'name="' + name + b'"\r\n\r\n')
     return rest.split(b"\r\n", 1)[0].decode("utf-8", "replace") if found else None
 
@@ -150,4 +154,5 @@ def _key_id(headers: list[tuple[bytes, bytes]], query: bytes) -> str | None:
 
 
 def _hashed(key: bytes) -> str:
+    # The ledger is printed and compared: no key in it, not even a made-up one.
     return "key_" + hashlib.sha256(key).hexdigest()[:12]

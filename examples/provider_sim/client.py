@@ -110,6 +110,7 @@ class Simulator:
         return json.loads(_read(request))
 
 
+# A proxy of the caller's environment is not for 127.0.0.1.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -144,6 +145,7 @@ def running(python: str | None = None, arguments: Sequence[str] = ()) -> Iterato
 
 def start(python: str | None = None, arguments: Sequence[str] = ()) -> subprocess.Popen[str]:
     """Start the process; it ends when this one does."""
+    # The hook under test must not instrument the server that it is tested against.
     environment = {
         key: value
         for key, value in os.environ.items()
@@ -162,7 +164,7 @@ def start(python: str | None = None, arguments: Sequence[str] = ()) -> subproces
         cwd=CHECKOUT,
         env=environment,
         text=True,
-        stdin=subprocess.PIPE,
+        stdin=subprocess.PIPE,  # held open: the server leaves when it closes
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

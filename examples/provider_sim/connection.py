@@ -44,6 +44,7 @@ def lost(receive: Receive) -> bool:
 async def hang(receive: Receive, seconds: float) -> None:
     """Do nothing until the client has gone or `seconds` are over."""
     transport = _transport(receive)
+    # Polled: ASGI's receive() would block until the client leaves, beyond any bound.
     for _ in range(max(1, round(seconds / _WATCH_SECONDS))):
         if transport.is_closing():
             return
@@ -60,6 +61,7 @@ async def drop(receive: Receive, *, hard: bool) -> None:
             transport.abort()
         else:
             transport.close()
+    # Returning before the loss is noticed would make uvicorn complain of an unfinished answer.
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -69,5 +71,6 @@ def _reset_on_close(transport: _Transport) -> None:
     peer = cast("socket.socket | None", transport.get_extra_info("socket"))
     if peer is None:
         return
+    # A duplicate, because uvloop hands out a socket on which options cannot be set.
     with socket.socket(fileno=os.dup(peer.fileno())) as copy:
         copy.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -10,11 +10,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from examples.provider_sim import invoices
-from examples.provider_sim.invoice_lines import InvoiceError
-from examples.provider_sim.plans import WishError
-from examples.provider_sim.prices import PriceError
 from examples.provider_sim.state import State
-from examples.provider_sim.values import Json
+from examples.provider_sim.values import Json, SimulationError
 
 
 def _state(request: Request) -> State:
@@ -22,14 +19,22 @@ def _state(request: Request) -> State:
     return state
 
 
-def _refused(message: str, status: int = 400) -> JSONResponse:
-    return JSONResponse({"error": message}, status_code=status)
+async def refused(_request: Request, error: Exception) -> Response:
+    """Answer a control request that is not understood."""
+    return JSONResponse({"error": str(error)}, status_code=400)
 
 
-async def _json(request: Request) -> Json | list[Json]:
+async def _objects(request: Request) -> list[Json]:
+    """Return the JSON objects in the body: one, or a list of them; none for no body."""
     raw = await request.body()
-    value: Json | list[Json] = json.loads(raw) if raw else {}
-    return value
+    try:
+        given = json.loads(raw or b"[]")
+    except ValueError as error:
+        raise SimulationError(f"The body is not valid JSON: {error}") from error
+    objects = given if isinstance(given, list) else [given]
+    if not all(isinstance(each, dict) for each in objects):
+        raise SimulationError("The body must be a JSON object, or a list of them")
+    return objects
 
 
 async def script(request: Request) -> Response:
@@ -37,27 +42,19 @@ async def script(request: Request) -> Response:
     state = _state(request)
     if request.method == "GET":
         return JSONResponse(state.script.rows())
-    given = await _json(request)
-    try:
-        with state.lock:
-            numbers = [
-                state.script.add(rule) for rule in (given if isinstance(given, list) else [given])
-            ]
-    except WishError as error:
-        return _refused(str(error))
-    return JSONResponse({"rules": numbers})
+    rules = await _objects(request)
+    with state.lock:
+        return JSONResponse({"rules": [state.script.add(rule) for rule in rules]})
 
 
 async def clock(request: Request) -> Response:
-    """POST {"now": instant, "ticking": false} or {"advance": seconds}; GET or {} tells the time."""
+    """POST {"now": instant, "ticking": false} or {"advance": seconds}; GET tells the time."""
     state = _state(request)
-    if request.method == "POST":
-        given = await _json(request)
-        assert isinstance(given, dict)
+    for wanted in await _objects(request):
         try:
-            _set_clock(state, given)
+            _set_clock(state, wanted)
         except (TypeError, ValueError) as error:
-            return _refused(f"Clock not understood: {error}")
+            raise SimulationError(f"Clock not understood: {error}") from error
     return JSONResponse({"now": state.clock.now().isoformat().replace("+00:00", "Z")})
 
 
@@ -74,13 +71,9 @@ def _set_clock(state: State, given: Json) -> None:
 async def prices(request: Request) -> Response:
     """GET: the price list. POST: put prices over it, for the charges that follow."""
     state = _state(request)
-    if request.method == "POST":
-        given = await _json(request)
-        try:
-            with state.lock:
-                state.prices.overlay(given if isinstance(given, dict) else {})
-        except PriceError as error:
-            return _refused(str(error))
+    for wanted in await _objects(request):
+        with state.lock:
+            state.prices.overlay(wanted)
     return JSONResponse(state.prices.rows())
 
 
@@ -112,6 +105,7 @@ async def invoice(request: Request) -> Response:
 
 async def openai_costs(request: Request) -> Response:
     """GET /v1/organization/costs: the same by the provider's own path, pages of 7 days."""
+    # Unlike ours, the provider's dimensions are null unless they are asked for.
     return _invoice(request, "openai_costs", {"limit": "7", "group_by": "", **_query(request)})
 
 
@@ -133,10 +127,7 @@ def _invoice(request: Request, kind: str, query: dict[str, str]) -> Response:
     state = _state(request)
     with state.lock:
         charges = state.ledger.charges()
-    try:
-        body, media_type = invoices.render(kind, charges, query)
-    except InvoiceError as error:
-        return _refused(str(error), 409)
+    body, media_type = invoices.render(kind, charges, query)
     return Response(body, media_type=media_type)
 
 

@@ -38,6 +38,7 @@ class Exchange:
             return
         billing.charge(answer, delivered=True)
         plain = self._whole(answer)
+        # A plain answer is generated whole before it is sent: it costs in full, half received.
         if failure and failure.kind in INTERRUPTIONS:
             billing.undelivered()
             await _send_half(plain, failure, receive, send)
@@ -93,8 +94,10 @@ class Exchange:
                 settled = True
             await send({"type": "http.response.body", "body": frame.data, "more_body": True})
             done = frame.done
+            # With the final usage in hand, a client may well leave before the closing events.
             if settled:
                 continue
+            # Even with no delay: the loop must get to see that the client has closed.
             await asyncio.sleep(plan.chunk_delay)
             if connection.lost(receive):
                 billing.break_off(answer, done)
@@ -110,6 +113,7 @@ def _struck(answer: Answer, failure: Failure | None) -> tuple[list[Frame], Failu
     if failure.kind == "duplicate_last":
         at = max((i for i, frame in enumerate(frames) if frame.last), default=len(frames) - 1)
         return [*frames[: at + 1], *frames[at:]], None
+    # A stream is never one JSON text: what is malformed there is a chunk.
     kind = "malformed_chunk" if failure.kind == "malformed_json" else failure.kind
     if kind not in INTERRUPTIONS:
         return frames, None
@@ -118,6 +122,7 @@ def _struck(answer: Answer, failure: Failure | None) -> tuple[list[Frame], Failu
     if kind == "error_event":
         kept.append(Frame(answer.error_frame, after))
     if kind == "malformed_chunk":
+        # Half of the event that would have come next, so that every parser stumbles over it.
         following = frames[min(len(kept), len(frames) - 1)].data
         kept.append(Frame(following.rstrip()[: len(following) // 2] + b"\n\n", after))
     return kept, failure
@@ -127,6 +132,7 @@ def _until(frames: list[Frame], after: int, chunks: int) -> list[Frame]:
     """Return the frames up to content chunk `after`, never the closing ones."""
     if after < chunks:
         return [frame for frame in frames if frame.done <= after]
+    # All content and nothing after it: the closing events share the last chunk's count.
     whole = [i for i, frame in enumerate(frames) if frame.done == chunks]
     return [frame._replace(last=False) for frame in frames[: whole[0] + 1]] if whole else []
 
@@ -146,6 +152,7 @@ async def _end(ending: Failure | None, receive: Receive, send: Send) -> None:
     kind = ending.kind if ending else ""
     if ending and kind == "stall":
         await connection.hang(receive, ending.seconds)
+    # A stall, too, ends without the final zero chunk: the client must not take it for complete.
     if kind in ("stall", "break", "cut"):
         await connection.drop(receive, hard=kind == "break")
         return

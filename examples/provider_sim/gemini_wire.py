@@ -42,6 +42,7 @@ def stream_generate(call: Call) -> Answer:
     """Build the answer to :streamGenerateContent?alt=sse; usage in every chunk, cumulative."""
     usage, bill, head = _prepared(call)
     frames = list(_chunks(call, _steps(call, usage), usage, head))
+    # Without alt=sse the API streams one JSON array.
     if call.request.query_params.get("alt") != "sse":
         chunks = [json.loads(frame.data.removeprefix(b"data: ")) for frame in frames]
         return Answer(chunks, bill=bill)
@@ -96,6 +97,7 @@ def _partial(usage: Json, done: int, of: int) -> Json:
     changed: Json = {
         "candidatesTokenCount": share(usage.get("candidatesTokenCount") or 0, done, of)
     }
+    # Thinking comes before the first word.
     if "thoughtsTokenCount" in usage and not done:
         changed["thoughtsTokenCount"] = 0
     details = usage.get("candidatesTokensDetails")

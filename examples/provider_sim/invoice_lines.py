@@ -9,12 +9,13 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 
 from examples.provider_sim.ledger import Charge, plain
 from examples.provider_sim.prices import UNIT_METERS
+from examples.provider_sim.values import SimulationError
 
 CENT = Decimal("0.01")
 EVERY_DIMENSION = ("day", "provider", "model", "meter", "tier", "project", "api_key")
 
 
-class InvoiceError(ValueError):
+class InvoiceError(SimulationError):
     """An invoice that cannot be made from this ledger."""
 
 
@@ -109,6 +110,7 @@ def _scaled(lines: list[Line], total: str) -> list[Line]:
         raise InvoiceError(f"A total of {total} cannot be spread: billed are {plain(whole)} USD")
     exact = [line.amount / whole * wanted if whole else Decimal(0) for line in lines]
     cents = [int(value) for value in exact]
+    # Cents that are left go to the largest remainders; ties to the earlier line.
     order = sorted(range(len(lines)), key=lambda i: (cents[i] - exact[i], i))
     for i in order[: wanted - sum(cents)]:
         cents[i] += 1

@@ -92,6 +92,7 @@ def _cost_results(lines: list[Line], grouped: frozenset[str]) -> list[Json]:
     return [
         {
             "object": "organization.costs.result",
+            # A float on purpose: that is how the API sends money.
             "amount": {"value": float(_sum(group)), "currency": "usd"},
             "line_item": item,
             "project_id": project,

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from examples.provider_sim.values import Json
 
+# Bounded: benchmarks make a million calls. Charges are not, they are the truth.
 JOURNAL_LENGTH = 200_000
 
 

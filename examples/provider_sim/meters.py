@@ -23,6 +23,7 @@ def openai_tokens(usage: Json) -> Meters:
     parts = _details(usage, "prompt_tokens_details") or _details(usage, "input_tokens_details")
     audio_out = _details(usage, "completion_tokens_details").get("audio_tokens") or 0
     cached, written = parts.get("cached_tokens") or 0, parts.get("cache_write_tokens") or 0
+    # Cached and audio tokens may overlap: the cached ones are counted first, as they are priced.
     audio = min(parts.get("audio_tokens") or 0, max(0, read - cached - written))
     return _counts(
         input=max(0, read - cached - written - audio),
@@ -70,6 +71,7 @@ def anthropic(usage: Json) -> Meters:
     written = _details(usage, "cache_creation")
     hour = written.get("ephemeral_1h_input_tokens") or 0
     five = written.get("ephemeral_5m_input_tokens")
+    # Older answers have the sum alone; what is not an hour's is the five minutes'.
     if five is None or not (five or hour):
         five = (usage.get("cache_creation_input_tokens") or 0) - hour
     meters = {
@@ -109,6 +111,7 @@ def _modalities(details: object, prefix: str, total: int | None) -> Meters:
     for part in details if isinstance(details, list) else []:
         name = f"{prefix}_{str(part.get('modality', 'TEXT')).lower()}"
         counts[name] = counts.get(name, 0) + (part.get("tokenCount") or 0)
+    # Details may be missing or cover a part only; the rest is text.
     rest = (total or 0) - sum(counts.values())
     if rest:
         counts[f"{prefix}_text"] = counts.get(f"{prefix}_text", 0) + rest

@@ -108,6 +108,7 @@ def _chunks(
     usage: Json,
     wide: int,
 ) -> Iterator[Frame]:
+    # Encoded once: benchmarks stream thousands of chunks.
     asked = _reports_usage(call)
     start, end = (
         dump(head)[:-1] + b',"choices":[',

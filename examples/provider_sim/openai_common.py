@@ -40,6 +40,7 @@ def usage_of(call: Call, default: Json) -> Json:
     """Return the true usage: the wished one over the default, its total summed unless given."""
     wished = call.plan.usage
     usage = overlay(default, wished)
+    # A wished total stays even when it is wrong: that is what the wish is for.
     if wished and "total_tokens" in default and "total_tokens" not in wished:
         read = usage.get("prompt_tokens", usage.get("input_tokens")) or 0
         usage["total_tokens"] = read + (

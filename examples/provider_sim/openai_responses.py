@@ -218,6 +218,7 @@ def _keep(call: Call, reply: _Reply, *, polls: int) -> None:
     if reply.response["store"] or reply.response["background"]:
         stored = call.state.stored
         stored[reply.response["id"]] = {"reply": reply, "polls": polls}
+        # Insertion order: the oldest goes.
         if len(stored) > KEPT:
             del stored[next(iter(stored))]
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from examples.provider_sim.failures import Failure, parse_failure
-from examples.provider_sim.values import Json, strings
+from examples.provider_sim.values import Json, SimulationError, strings
 
 _decoder = json.JSONDecoder()
 _TURNS = ("messages", "input", "contents")
 
 
-class WishError(ValueError):
+class WishError(SimulationError):
     """A wish that the simulator does not understand."""
 
 
@@ -96,6 +96,7 @@ def header_wishes(headers: list[tuple[bytes, bytes]]) -> Json:
 
 def body_wishes(body: Json, raw: bytes) -> Json:
     """Return the wishes in `[[sim ...]]` directives of the current turn."""
+    # Nearly all calls leave here; walking the body is for those that wish something.
     if b"[[sim " not in raw:
         return {}
     found: Json = {}
@@ -106,6 +107,7 @@ def body_wishes(body: Json, raw: bytes) -> Json:
 
 def current_turn(body: Json) -> Json:
     """Return the request without the turns before the last one in which the user says something."""
+    # A chat sends its whole history: what was wished once must not strike in every later turn.
     for key in _TURNS:
         turns = body.get(key)
         if isinstance(turns, list) and len(turns) > 1:
@@ -150,6 +152,7 @@ def _read_directive(text: str, position: int, found: Json) -> int:
 
 
 def _read_value(text: str, position: int) -> tuple[object, int]:
+    # JSON may hold spaces and "]]", so it is the decoder that says where a value ends.
     if position < len(text) and text[position] in '{["':
         return _decoder.raw_decode(text, position)
     end = position
@@ -159,6 +162,7 @@ def _read_value(text: str, position: int) -> tuple[object, int]:
 
 
 def _value(text: str) -> object:
+    # Bare words are text: fail=rate_limit*2 needs no quotes.
     try:
         return json.loads(text)
     except ValueError:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from fnmatch import fnmatchcase
 
-from examples.provider_sim.values import Json
+from examples.provider_sim.values import Json, SimulationError
 
 UNIT_METERS: dict[str, str] = {
     "images": "images",
@@ -103,7 +103,7 @@ def _listed() -> _PriceTable:
 _LIKE = {"azure": "openai", "vertex_ai": "gemini"}
 
 
-class PriceError(ValueError):
+class PriceError(SimulationError):
     """A price list that cannot be used."""
 
 

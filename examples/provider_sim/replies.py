@@ -30,6 +30,7 @@ _WORDS = tuple(
     )
 )
 
+# As the providers do: a receipt must be able to tell requested and served model apart.
 # Response model by requested alias; what is not here is served under its own name.
 ALIASES = {
     "gpt-4o": "gpt-4o-2024-08-06",
@@ -112,6 +113,7 @@ def tool_to_call(
     The first tool is called once, with example arguments, unless the turn already holds a tool's
     result; the wishes `tool=name`, `tool=none` and `arguments={...}` decide otherwise.
     """
+    # Once: an agent's loop has to come to an end.
     if not tools or answered or call.plan.tool == "none":
         return None
     schemas = dict(tools)

@@ -58,6 +58,7 @@ class Script:
             WishError: when a wish or the scope is not understood.
         """
         wishes = {key: value for key, value in raw.items() if key not in _SCOPE}
+        # Only to complain now, not at some later request.
         make_plan(wishes)
         times = raw.get("times", 1)
         if times is not None and (not isinstance(times, int) or times < 1):
@@ -79,6 +80,7 @@ class Script:
 
     def take(self, provider: str, path: str, model: str) -> Json:
         """Return the wishes for one request and count it; {} when no rule applies."""
+        # One rule a request: overlapping rules would otherwise use each other up.
         for rule in self._rules:
             if rule.matches(provider, path, model):
                 wishes = rule.take()

@@ -10,13 +10,12 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from examples.provider_sim.answers import JSON_TYPE, Answer, Headers, Plain
-from examples.provider_sim.calls import BodyError, Call, Operation, read_call
+from examples.provider_sim.calls import Call, Operation, read_call
 from examples.provider_sim.exchange import Exchange
 from examples.provider_sim.failures import REFUSALS, Failure
 from examples.provider_sim.ledger import Visit
-from examples.provider_sim.plans import WishError
 from examples.provider_sim.refusals import refuse
-from examples.provider_sim.values import dump
+from examples.provider_sim.values import SimulationError, dump
 
 Build = Callable[[Call], Answer]
 
@@ -39,13 +38,15 @@ class Endpoint:
         try:
             model = self.model_in(request.scope["path"])
             call = await read_call(request, self.operation, model)
-        except (WishError, BodyError) as error:
+        except SimulationError as error:
             return self._misunderstood(str(error))
         if call.plan.delay:
             await asyncio.sleep(call.plan.delay)
         failure = _due(call)
+        # A failure that is over must not distort the answer that follows it.
         if failure is None and call.plan.fail is not None:
             call = replace(call, plan=replace(call.plan, fail=None))
+        # Before the answer: a client that hangs or resets was there all the same.
         call.state.ledger.visits.append(_visit(call, failure.kind if failure else "ok"))
         headers = self.usual_headers(call)
         if failure and failure.kind in REFUSALS:
@@ -66,11 +67,13 @@ def _due(call: Call) -> Failure | None:
         return None
     if failure.times is None:
         return failure
+    # SDKs send the same bytes again when they retry; nothing else marks one logical call.
     key, attempts = hash((call.path, call.raw)), call.state.attempts
     with call.state.lock:
         attempts[key] = attempts.get(key, 0) + 1
         if attempts[key] <= failure.times:
             return failure
+        # Forgotten, so that the same call made anew fails anew.
         del attempts[key]
     return None
 

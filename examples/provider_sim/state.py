@@ -29,6 +29,7 @@ class Clock:
 
     def set(self, instant: datetime, *, ticking: bool) -> None:
         """Move to `instant`; afterwards time stands still, or runs on when `ticking`."""
+        # The offset is kept while frozen too, so that `advance` can let time run on.
         self._frozen = None if ticking else instant
         self._offset = instant - datetime.now(UTC)
 
@@ -41,6 +42,7 @@ class Ids:
     """Ids that never repeat, neither in this process nor in another simulator."""
 
     def __init__(self) -> None:
+        # The job tells calls apart by response id, over months and over several simulators.
         self._run = "".join(secrets.choice(_ALPHABET) for _ in range(10))
         self._count = itertools.count(1)
 
@@ -68,5 +70,6 @@ class State:
         with self.lock:
             self.clock, self.ledger = Clock(), Ledger()
             self.prices, self.script = PriceList(), Script()
+            # In place: calls that are under way hold these.
             self.stored.clear()
             self.attempts.clear()

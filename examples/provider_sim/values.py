@@ -10,6 +10,11 @@ from typing import Any, TypeAlias
 
 Json: TypeAlias = dict[str, Any]
 
+
+class SimulationError(ValueError):
+    """Something asked of the simulator that it does not understand or cannot do."""
+
+
 DIRECTIVE = re.compile(r"\[\[sim\s.*?\]\](?!\])", re.DOTALL)
 
 # Values under these keys are names, ids or binary data, not text that a model reads.
@@ -97,6 +102,7 @@ def strings(value: object) -> Iterator[str]:
 
 def tokens_of(text: str) -> int:
     """Return the tokens of a text: one per four characters, rounded up, directives left out."""
+    # A directive is for the simulator, not for the model.
     if "[[sim" in text:
         text = DIRECTIVE.sub("", text)
     return math.ceil(len(text) / 4)

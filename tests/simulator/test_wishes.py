@@ -129,6 +129,12 @@ class TestScript:
         with pytest.raises(SimulatorError, match="Unknown failure 'nothing'"):
             simulator.script(fail="nothing")
 
+    @pytest.mark.parametrize("body", [b"{", b"[1]"])
+    def test_control_body_that_is_no_object_is_refused(self, simulator, body):
+        got = post(simulator.all, "/_sim/script", body)
+
+        assert (got.status, list(got.json)) == (400, ["error"])
+
     def test_reset_forgets_the_script(self, simulator):
         simulator.script(fail="500", times=None)
 
