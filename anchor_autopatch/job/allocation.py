@@ -2,23 +2,20 @@
 
 Each line goes to the finest set of receipts that it can be matched with and that weighs anything;
 within the set every receipt carries its share of the estimated cost, unrounded. Cents are cut once
-per invoice and key. SQL sums integers, Python rounds them; every sum is asserted, and a run that
-does not tie leaves nothing behind.
+per invoice and key, by largest remainder. All of it is integers; every sum is asserted, and a run
+that does not tie leaves nothing behind.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
-from itertools import groupby
-from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from anchor_autopatch.core.errors import InvoiceError
-from anchor_autopatch.job.invoices.landing import exact
 from anchor_autopatch.job.invoices.meters import COVERED_METERS, WHOLE_METERS
 from anchor_autopatch.job.invoices.values import naive_utc
 from anchor_autopatch.job.model_names import same_models
-from anchor_autopatch.job.shares import allocate, round_to_total
+from anchor_autopatch.job.shares import allocate
 from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.warehouse import transaction
 
@@ -104,13 +101,11 @@ def allocate_open_periods(
         _weigh(con)
         _match(con, keys)
         _carve_untracked(con)
-        _run(con, "receipt_shares")
-        _assert_none(con, "loose_pools", {"meter_count": len(COVERED_METERS)})
+        _run(con, "paid_cells", "receipt_shares")
+        _assert_none(con, "loose_shares")
         _run(con, "forget_open", "forget_anchors", "forget_splits", "forget_reconciliation")
-        _run(con, "keep_matches", "keep_anchors", "cost_parts")
-        _round(con)
-        _run(con, "keep_splits")
-        _assert_none(con, "loose_splits", {})
+        _run(con, "keep_matches", "keep_anchors", "cost_parts", "rounded_parts", "keep_splits")
+        _assert_none(con, "loose_splits")
         con.execute(
             load("allocation")["keep_reconciliation"],
             {"ratio": threshold.ratio, "floor": threshold.floor, "now": naive_utc(now)},
@@ -127,8 +122,16 @@ def _run(con: duckdb.DuckDBPyConnection, *names: str) -> None:
 
 
 def _weigh(con: duckdb.DuckDBPyConnection) -> None:
-    _run(con, "money_macro", "femto_macro", "open_scopes", "account_covers", "covered_receipts")
-    _run(con, "usage", "weighed_usage", "even_weights", "cells")
+    _run(con, "money_macro", "femto_macro", "open_scopes", "account_covers", "receipt_groups")
+    _run(
+        con,
+        "covered_receipts",
+        "usage",
+        "usage_without_lines",
+        "weighed_usage",
+        "even_weights",
+        "cells",
+    )
 
 
 def _match(con: duckdb.DuckDBPyConnection, keys: KeyMap) -> None:
@@ -182,32 +185,8 @@ def _carve_untracked(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(statements["carve_untracked"], {"pool_no": pools, "untracked_nano": carved})
 
 
-def _round(con: duckdb.DuckDBPyConnection) -> None:
-    statements = load("allocation")
-    numbers: list[int] = []
-    units: list[int] = []
-    rows = con.execute(statements["parts_to_round"]).fetchall()
-    for _, group in groupby(rows, key=itemgetter(0, 1)):
-        parts = list(group)
-        total, digits = parts[0][2], parts[0][3]
-        keys = [(part_no,) for *_, part_no, _ in parts]
-        whole = int(exact(total.scaleb(digits), Decimal(1)))
-        try:
-            found = round_to_total(whole, [part[-1] for part in parts], 10 ** (18 - digits), keys)
-        except ArithmeticError as error:
-            raise InvoiceError(
-                f"Split of invoice {parts[0][1]!r} by {parts[0][0]} does not tie: {error}; "
-                "nothing was changed, please report this"
-            ) from error
-        numbers += [part_no for (part_no,) in keys]
-        units += found
-    con.execute(statements["rounded_parts"], {"part_no": numbers, "units": units})
-
-
-def _assert_none(
-    con: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, object]
-) -> None:
-    loose = con.execute(load("allocation")[name], dict(parameters)).fetchall()
+def _assert_none(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    loose = con.execute(load("allocation")[name]).fetchall()
     if loose:
         raise InvoiceError(
             f"Allocation does not tie ({name}: {', '.join(map(str, loose[0]))}); "

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anchor_autopatch.job.shares import allocate, round_to_total
+from anchor_autopatch.job.shares import allocate
 
 WEIGHTS = st.lists(st.integers(0, 10**24), min_size=1, max_size=40)
 AMOUNTS = st.integers(-(10**18), 10**18)
-PARTS = st.lists(st.integers(-(10**22), 10**22), min_size=1, max_size=40)
 
 
 def numbered(values):
@@ -74,22 +73,3 @@ def test_missing_units_go_to_the_largest_remainders(amount, weights, shares):
 def test_weights_that_divide_nothing_are_refused(weights):
     with pytest.raises(ValueError, match="Cannot divide 5"):
         allocate(5, weights, numbered(weights))
-
-
-@given(PARTS, st.integers(1, 10**18))
-def test_rounded_parts_sum_to_the_nearest_total(parts, unit):
-    total = sum(parts) // unit
-
-    assert sum(round_to_total(total, parts, unit, numbered(parts))) == total
-
-
-@given(PARTS, st.integers(1, 10**18))
-def test_each_rounded_part_is_less_than_a_unit_away(parts, unit):
-    rounded = round_to_total(sum(parts) // unit, parts, unit, numbered(parts))
-
-    assert all(abs(units * unit - part) < unit for units, part in zip(rounded, parts, strict=True))
-
-
-def test_parts_that_miss_the_total_are_refused():
-    with pytest.raises(ArithmeticError, match="miss their total 9 by 4 units in 2 parts"):
-        round_to_total(9, [25, 30], 10, [(1,), (2,)])

@@ -66,64 +66,80 @@ FROM candidate
 WHERE preference IS NOT NULL
 GROUP BY provider, account, month;
 
+-- name: receipt_groups
+-- What receipts of one invoice share that a line can name: day, key and model, under one number.
+CREATE OR REPLACE TEMP TABLE receipt_group AS
+WITH dimension AS (
+    SELECT DISTINCT
+        cover.invoice_id,
+        CAST(receipt.occurred_at AS DATE) AS day,
+        COALESCE(receipt.api_key_id, '') AS api_key,
+        COALESCE(receipt.response_model, receipt.request_model, '') AS model
+    FROM receipt
+    INNER JOIN account_cover AS cover
+        ON cover.provider = receipt.provider
+        AND cover.account = receipt.provider_account
+        AND cover.month = CAST(DATE_TRUNC('month', receipt.occurred_at) AS DATE)
+    WHERE receipt.billable
+)
+SELECT
+    ROW_NUMBER() OVER (ORDER BY invoice_id, day, api_key, model) AS group_no,
+    invoice_id,
+    day,
+    api_key,
+    model
+FROM dimension;
+
 -- name: covered_receipts
--- Billable receipts that an open invoice pays for.
+-- Billable receipts that an open invoice pays for; receipt_no is their row in the table receipt.
 CREATE OR REPLACE TEMP TABLE covered_receipt AS
 SELECT
+    receipt.rowid AS receipt_no,
     receipt.receipt_id,
-    account_cover.invoice_id,
-    CAST(receipt.occurred_at AS DATE) AS day,
-    COALESCE(receipt.api_key_id, '') AS api_key,
-    COALESCE(receipt.response_model, receipt.request_model, '') AS model
+    receipt_group.group_no
 FROM receipt
-INNER JOIN account_cover
-    ON account_cover.provider = receipt.provider
-    AND account_cover.account = receipt.provider_account
-    AND account_cover.month = CAST(DATE_TRUNC('month', receipt.occurred_at) AS DATE)
+INNER JOIN account_cover AS cover
+    ON cover.provider = receipt.provider
+    AND cover.account = receipt.provider_account
+    AND cover.month = CAST(DATE_TRUNC('month', receipt.occurred_at) AS DATE)
+INNER JOIN receipt_group
+    ON receipt_group.invoice_id = cover.invoice_id
+    AND receipt_group.day = CAST(receipt.occurred_at AS DATE)
+    AND receipt_group.api_key = COALESCE(receipt.api_key_id, '')
+    AND receipt_group.model = COALESCE(receipt.response_model, receipt.request_model, '')
 WHERE receipt.billable;
 
 -- name: usage
--- Quantity and cost of each covered receipt by meter; a receipt without usage lines has its tokens under meter ''.
+-- Quantity and cost of each covered receipt by meter.
 CREATE OR REPLACE TEMP TABLE covered_usage AS
 SELECT
-    covered.receipt_id,
-    covered.invoice_id,
-    covered.day,
-    covered.api_key,
-    covered.model,
+    covered.receipt_no,
+    covered.group_no,
     line.meter,
-    CAST(SUM(line.quantity) * 1000000 AS HUGEINT) AS micro_quantity,
+    CAST(line.quantity * 1000000 AS HUGEINT) AS micro_quantity,
     -- A meter without a rate costs nothing on a priced receipt, and is unknown on an unpriced one.
     CASE
-        WHEN ANY_VALUE(price.estimated_cost_usd) IS NOT NULL
-            THEN femto_usd(COALESCE(SUM(line.cost_usd), 0))
+        WHEN price.estimated_cost_usd IS NOT NULL THEN femto_usd(COALESCE(line.cost_usd, 0))
     END AS cost_femto
 FROM covered_receipt AS covered
 INNER JOIN usage_line AS line USING (receipt_id)
 INNER JOIN receipt_price AS price USING (receipt_id)
 -- Pixels repeat what images count.
 WHERE line.meter <> 'pixels'
-    OR line.cost_usd IS NOT NULL
-GROUP BY
-    covered.receipt_id,
-    covered.invoice_id,
-    covered.day,
-    covered.api_key,
-    covered.model,
-    line.meter
-UNION ALL
+    OR line.cost_usd IS NOT NULL;
+
+-- name: usage_without_lines
+-- A receipt without usage lines has its tokens, and its cost where it is known, under the meter ''.
+INSERT INTO covered_usage (receipt_no, group_no, meter, micro_quantity, cost_femto)
 SELECT
-    covered.receipt_id,
-    covered.invoice_id,
-    covered.day,
-    covered.api_key,
-    covered.model,
+    covered.receipt_no,
+    covered.group_no,
     '' AS meter,
     CAST(COALESCE(NULLIF(meters.total_tokens, 0), meters.images, 0) AS HUGEINT)
         * 1000000 AS micro_quantity,
     femto_usd(price.estimated_cost_usd) AS cost_femto
 FROM covered_receipt AS covered
-ANTI JOIN usage_line USING (receipt_id)
+ANTI JOIN covered_usage USING (receipt_no)
 LEFT JOIN receipt_meters AS meters USING (receipt_id)
 LEFT JOIN receipt_price AS price USING (receipt_id);
 
@@ -132,31 +148,27 @@ LEFT JOIN receipt_price AS price USING (receipt_id);
 CREATE OR REPLACE TEMP TABLE weighed_usage AS
 WITH meter_mean AS (
     SELECT
-        invoice_id,
-        meter,
-        SUM(cost_femto) AS cost_femto,
-        SUM(micro_quantity) AS micro_quantity
-    FROM covered_usage
-    WHERE cost_femto IS NOT NULL
-        AND micro_quantity > 0
-    GROUP BY invoice_id, meter
+        receipt_group.invoice_id,
+        usage.meter,
+        SUM(usage.cost_femto) AS cost_femto,
+        SUM(usage.micro_quantity) AS micro_quantity
+    FROM covered_usage AS usage
+    INNER JOIN receipt_group USING (group_no)
+    WHERE usage.cost_femto IS NOT NULL
+        AND usage.micro_quantity > 0
+    GROUP BY receipt_group.invoice_id, usage.meter
 ),
 invoice_mean AS (
     SELECT
         invoice_id,
         SUM(cost_femto) AS cost_femto,
         SUM(micro_quantity) AS micro_quantity
-    FROM covered_usage
-    WHERE cost_femto IS NOT NULL
-        AND micro_quantity > 0
+    FROM meter_mean
     GROUP BY invoice_id
 )
 SELECT
-    usage.receipt_id,
-    usage.invoice_id,
-    usage.day,
-    usage.api_key,
-    usage.model,
+    usage.receipt_no,
+    usage.group_no,
     usage.meter,
     usage.micro_quantity,
     CASE
@@ -172,48 +184,59 @@ SELECT
         ELSE 0
     END AS basis
 FROM covered_usage AS usage
+INNER JOIN receipt_group USING (group_no)
 LEFT JOIN invoice_mean USING (invoice_id)
-LEFT JOIN meter_mean USING (invoice_id, meter);
+LEFT JOIN meter_mean
+    ON meter_mean.invoice_id = receipt_group.invoice_id
+    AND meter_mean.meter = usage.meter;
 
 -- name: even_weights
 -- Last resort: where no receipt of an invoice has cost or tokens, every call weighs the same (basis 2).
-INSERT INTO weighed_usage (
-    receipt_id, invoice_id, day, api_key, model, meter, micro_quantity, weight, basis
-)
+INSERT INTO weighed_usage (receipt_no, group_no, meter, micro_quantity, weight, basis)
 SELECT
-    receipt_id,
-    invoice_id,
-    day,
-    api_key,
-    model,
+    covered.receipt_no,
+    covered.group_no,
     '' AS meter,
     0 AS micro_quantity,
     1 AS weight,
     2 AS basis
-FROM covered_receipt
-WHERE invoice_id IN (
-    SELECT invoice_id
+FROM covered_receipt AS covered
+INNER JOIN receipt_group USING (group_no)
+WHERE receipt_group.invoice_id IN (
+    SELECT weighed_group.invoice_id
     FROM weighed_usage
-    GROUP BY invoice_id
-    HAVING SUM(weight) = 0
+    INNER JOIN receipt_group AS weighed_group USING (group_no)
+    GROUP BY weighed_group.invoice_id
+    HAVING SUM(weighed_usage.weight) = 0
 );
 
 -- name: cells
 -- Usage summed over what an invoice line can name: the finest unit of matching.
 CREATE OR REPLACE TEMP TABLE cell AS
+WITH weighed_cell AS (
+    SELECT
+        group_no,
+        meter,
+        SUM(micro_quantity) AS micro_quantity,
+        SUM(weight) AS weight,
+        MAX(basis) AS basis
+    FROM weighed_usage
+    WHERE weight > 0
+    GROUP BY group_no, meter
+)
 SELECT
-    ROW_NUMBER() OVER (ORDER BY invoice_id, day, api_key, model, meter) AS cell_no,
-    invoice_id,
-    day,
-    api_key,
-    model,
-    meter,
-    SUM(micro_quantity) AS micro_quantity,
-    SUM(weight) AS weight,
-    MAX(basis) AS basis
-FROM weighed_usage
-WHERE weight > 0
-GROUP BY invoice_id, day, api_key, model, meter;
+    ROW_NUMBER() OVER (ORDER BY weighed_cell.group_no, weighed_cell.meter) AS cell_no,
+    weighed_cell.group_no,
+    receipt_group.invoice_id,
+    receipt_group.day,
+    receipt_group.api_key,
+    receipt_group.model,
+    weighed_cell.meter,
+    weighed_cell.micro_quantity,
+    weighed_cell.weight,
+    weighed_cell.basis
+FROM weighed_cell
+INNER JOIN receipt_group USING (group_no);
 
 -- name: lines
 -- Lines of open control totals, as integers in 1e-9 of their currency; absent dimensions are ''.
@@ -458,7 +481,6 @@ SELECT
     weight,
     SUM(amount_nano) AS amount_nano,
     CAST(0 AS HUGEINT) AS untracked_nano,
-    COUNT(*) AS line_count,
     MIN_BY(invoice_line_id, (-ABS(amount_nano), invoice_line_id)) AS invoice_line_id
 FROM resolved_line
 WHERE pool_no IS NOT NULL
@@ -533,44 +555,73 @@ FROM (
 ) AS carved
 WHERE paid_pool.pool_no = carved.pool_no;
 
--- name: receipt_shares
--- What each receipt carries, in 1e-18 of the currency, cut off; the product is divided in two steps to stay in 128 bits.
-CREATE OR REPLACE TEMP TABLE receipt_share AS
-WITH pool_share AS (
+-- name: paid_cells
+-- What each cell is paid by all its pools, in 1e-18 of the currency, cut off, and by which pool most of it.
+-- Here and below the product is divided in two steps, to stay in 128 bits.
+CREATE OR REPLACE TEMP TABLE paid_cell AS
+WITH pool_part AS (
     SELECT
-        usage.receipt_id,
+        cell.cell_no,
         paid_pool.invoice_id,
         paid_pool.pool_no,
-        paid_pool.line_count,
         SIGN(paid_pool.amount_nano) * (
-            (ABS(paid_pool.amount_nano) * usage.weight // paid_pool.weight) * 1000000000
-            + (ABS(paid_pool.amount_nano) * usage.weight % paid_pool.weight)
+            (ABS(paid_pool.amount_nano) * cell.weight // paid_pool.weight) * 1000000000
+            + (ABS(paid_pool.amount_nano) * cell.weight % paid_pool.weight)
                 * 1000000000 // paid_pool.weight
         ) AS atto
-    FROM weighed_usage AS usage
-    INNER JOIN cell USING (invoice_id, day, api_key, model, meter)
-    INNER JOIN pool_cell USING (cell_no)
-    INNER JOIN paid_pool USING (pool_no)
-    WHERE usage.weight > 0
+    FROM paid_pool
+    INNER JOIN pool_cell USING (pool_no)
+    INNER JOIN cell USING (cell_no)
 ),
-receipt_pool AS (
+cell_part AS (
     SELECT
-        receipt_id,
-        invoice_id,
-        pool_no,
-        line_count,
+        cell_no,
+        ANY_VALUE(invoice_id) AS invoice_id,
+        -- Of equal parts the pool that comes first decides.
+        ARG_MAX(pool_no, ABS(atto) * 1000000000 - pool_no) AS pool_no,
+        COUNT(*) AS part_count,
         SUM(atto) AS atto
-    FROM pool_share
-    GROUP BY ALL
+    FROM pool_part
+    GROUP BY cell_no
 )
 SELECT
-    receipt_id,
-    invoice_id,
-    MIN_BY(pool_no, (-ABS(atto), pool_no)) AS pool_no,
-    SUM(line_count) AS line_count,
+    cell.group_no,
+    cell.meter,
+    cell_part.invoice_id,
+    cell_part.pool_no,
+    cell_part.part_count,
+    cell.weight,
+    SIGN(cell_part.atto) AS sign,
+    ABS(cell_part.atto) // 1000000000 AS nano,
+    ABS(cell_part.atto) % 1000000000 AS atto_below_nano
+FROM cell_part
+INNER JOIN cell USING (cell_no);
+
+-- name: receipt_shares
+-- What each receipt carries, in 1e-18 of the currency, cut off.
+CREATE OR REPLACE TEMP TABLE receipt_share AS
+WITH usage_share AS (
+    SELECT
+        usage.receipt_no,
+        cell.invoice_id,
+        cell.pool_no,
+        cell.sign * (
+            (cell.nano * usage.weight // cell.weight) * 1000000000
+            + ((cell.nano * usage.weight % cell.weight) * 1000000000
+                + cell.atto_below_nano * usage.weight) // cell.weight
+        ) AS atto
+    FROM weighed_usage AS usage
+    INNER JOIN paid_cell AS cell USING (group_no, meter)
+    WHERE usage.weight > 0
+)
+SELECT
+    receipt_no,
+    ANY_VALUE(invoice_id) AS invoice_id,
+    ARG_MAX(pool_no, ABS(atto) * 1000000000 - pool_no) AS pool_no,
+    COUNT(*) AS share_count,
     SUM(atto) AS atto
-FROM receipt_pool
-GROUP BY receipt_id, invoice_id;
+FROM usage_share
+GROUP BY receipt_no;
 
 -- name: forget_open
 -- Clears the lines' matches of all periods that are not frozen.
@@ -616,48 +667,55 @@ ORDER BY line.invoice_id, line.invoice_line_id;
 -- name: keep_anchors
 -- Records what each receipt carries, unrounded.
 INSERT INTO receipt_anchor (
-    receipt_id, period, invoice_id, invoice_line_id, line_count, match_level, anchored_cost,
-    anchored_currency
+    receipt_id, period, invoice_id, invoice_line_id, match_level, anchored_cost, anchored_currency
 )
 SELECT
-    share.receipt_id,
+    receipt.receipt_id,
     scope.period,
     share.invoice_id,
     paid_pool.invoice_line_id,
-    share.line_count,
     paid_pool.match_level,
     atto_decimal(share.atto),
     scope.currency
 FROM receipt_share AS share
+INNER JOIN receipt ON receipt.rowid = share.receipt_no
 INNER JOIN paid_pool USING (pool_no)
 INNER JOIN scope ON scope.invoice_id = share.invoice_id;
 
--- name: loose_pools
--- Pools whose receipts do not carry their amount, but for less than 1e-18 each; must be none.
-SELECT
-    scope.invoice_id,
-    SUM(paid.expected_atto) AS expected_atto,
-    SUM(paid.found_atto) AS found_atto
-FROM (
+-- name: loose_shares
+-- Invoices whose receipts do not carry what their pools are paid, but for less than 1e-18 a division; must be none.
+WITH paid AS (
     SELECT
         invoice_id,
-        amount_nano * 1000000000 AS expected_atto,
-        0 AS found_atto,
-        0 AS usage_count
+        SUM(amount_nano) * 1000000000 AS atto
     FROM paid_pool
-    UNION ALL
+    GROUP BY invoice_id
+),
+divided AS (
     SELECT
         invoice_id,
-        0 AS expected_atto,
-        SUM(atto) AS found_atto,
-        -- Every usage of a receipt may lose one unit in every pool that pays for it.
-        SUM(line_count) * $meter_count AS usage_count
+        SUM(part_count) AS part_count
+    FROM paid_cell
+    GROUP BY invoice_id
+),
+carried AS (
+    SELECT
+        invoice_id,
+        SUM(atto) AS atto,
+        SUM(share_count) AS share_count
     FROM receipt_share
     GROUP BY invoice_id
-) AS paid
-INNER JOIN scope USING (invoice_id)
-GROUP BY scope.invoice_id
-HAVING ABS(SUM(paid.expected_atto) - SUM(paid.found_atto)) > SUM(paid.usage_count);
+)
+SELECT
+    paid.invoice_id,
+    paid.atto AS expected_atto,
+    COALESCE(carried.atto, 0) AS found_atto
+FROM paid
+LEFT JOIN divided USING (invoice_id)
+LEFT JOIN carried USING (invoice_id)
+WHERE ABS(paid.atto - COALESCE(carried.atto, 0))
+    > COALESCE(divided.part_count, 0) + COALESCE(carried.share_count, 0)
+ORDER BY paid.invoice_id;
 
 -- name: cost_parts
 -- Calls, estimate and unrounded share of every key of the four splits, in a total order.
@@ -683,7 +741,7 @@ WITH charged_receipt AS (
         AND cover.account = receipt.provider_account
         AND cover.month = CAST(DATE_TRUNC('month', receipt.occurred_at) AS DATE)
     LEFT JOIN receipt_price AS price USING (receipt_id)
-    LEFT JOIN receipt_share AS share USING (receipt_id)
+    LEFT JOIN receipt_share AS share ON share.receipt_no = receipt.rowid
     WHERE receipt.billable
         AND STRFTIME(receipt.occurred_at, '%Y-%m') NOT IN (
             SELECT period
@@ -799,25 +857,58 @@ SELECT
     atto
 FROM every_part;
 
--- name: parts_to_round
--- Unrounded parts of every invoiced split, in their total order.
-SELECT
-    part.split,
-    part.invoice_id,
-    scope.total,
-    scope.minor_units,
-    part.part_no,
-    part.atto
-FROM cost_part AS part
-INNER JOIN scope USING (invoice_id)
-ORDER BY part.split, part.invoice_id, part.part_no;
-
 -- name: rounded_parts
--- Whole minor units of each part, from two lists.
+-- Largest remainder, once per invoice and split: whole minor units of each part, as job.shares defines them.
 CREATE OR REPLACE TEMP TABLE rounded_part AS
+WITH minor_unit AS (
+    SELECT
+        invoice_id,
+        CAST('1' || REPEAT('0', 18 - minor_units) AS HUGEINT) AS atto,
+        CAST(total * CAST('1' || REPEAT('0', minor_units) AS INTEGER) AS HUGEINT) AS total_units
+    FROM scope
+),
+floored_part AS (
+    SELECT
+        part.part_no,
+        part.split,
+        part.invoice_id,
+        ABS(part.atto) AS size,
+        -- % cuts towards zero; the remainder must be counted from below.
+        CAST((part.atto % unit.atto + unit.atto) % unit.atto AS BIGINT) AS remainder,
+        unit.atto AS unit_atto,
+        unit.total_units,
+        part.atto
+    FROM cost_part AS part
+    INNER JOIN minor_unit AS unit USING (invoice_id)
+),
+ranked_part AS (
+    SELECT
+        part_no,
+        split,
+        invoice_id,
+        total_units,
+        unit_atto,
+        (atto - remainder) // unit_atto AS units,
+        ROW_NUMBER() OVER (
+            PARTITION BY split, invoice_id
+            ORDER BY remainder DESC, size DESC, part_no
+        ) AS rank
+    FROM floored_part
+),
+missing AS (
+    SELECT
+        split,
+        invoice_id,
+        ANY_VALUE(total_units) - SUM(units) AS units
+    FROM ranked_part
+    GROUP BY split, invoice_id
+)
 SELECT
-    UNNEST($part_no::BIGINT[]) AS part_no,
-    UNNEST($units::HUGEINT[]) AS units;
+    ranked_part.part_no,
+    (ranked_part.units + CASE WHEN ranked_part.rank <= missing.units THEN 1 ELSE 0 END)
+        * ranked_part.unit_atto AS atto
+FROM ranked_part
+INNER JOIN missing USING (split, invoice_id);
 
 -- name: keep_splits
 -- Records the four splits; money without receipts that rounds to nothing needs no row.
@@ -840,16 +931,14 @@ SELECT
     part.request_id,
     part.calls,
     part.estimated_cost_usd,
-    atto_decimal(
-        rounded.units * CAST('1' || REPEAT('0', 18 - scope.minor_units) AS HUGEINT)
-    ),
+    atto_decimal(rounded.atto),
     COALESCE(scope.currency, 'USD'),
     CASE WHEN part.invoice_id IS NULL THEN 'estimated' ELSE 'anchored' END
 FROM cost_part AS part
 LEFT JOIN scope ON scope.invoice_id = part.invoice_id
 LEFT JOIN rounded_part AS rounded USING (part_no)
 WHERE part.calls > 0
-    OR rounded.units <> 0
+    OR rounded.atto <> 0
 ORDER BY part.part_no;
 
 -- name: loose_splits
@@ -1000,5 +1089,7 @@ WHERE period NOT IN (
 ORDER BY period, provider, account, invoice_id;
 
 -- name: drop_work
--- Frees the working tables, which hold a copy of the open periods' usage.
+-- Frees the largest working tables, which hold a copy of the open periods' usage.
+DROP TABLE IF EXISTS covered_usage;
 DROP TABLE IF EXISTS weighed_usage;
+DROP TABLE IF EXISTS covered_receipt;

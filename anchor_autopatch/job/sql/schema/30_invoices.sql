@@ -124,14 +124,12 @@ CREATE TABLE IF NOT EXISTS receipt_anchor (
     period VARCHAR NOT NULL,
     invoice_id VARCHAR NOT NULL,
     invoice_line_id VARCHAR NOT NULL,
-    line_count INTEGER NOT NULL,
     match_level VARCHAR NOT NULL,
     anchored_cost DECIMAL(38, 18) NOT NULL,
     anchored_currency VARCHAR NOT NULL
 );
 COMMENT ON TABLE receipt_anchor IS 'Unrounded share of an invoice that each receipt carries; at most one row a receipt';
 COMMENT ON COLUMN receipt_anchor.invoice_line_id IS 'Line that paid the largest part of it';
-COMMENT ON COLUMN receipt_anchor.line_count IS 'Lines that paid for it';
 COMMENT ON COLUMN receipt_anchor.match_level IS 'Of the line that paid the largest part; see line_match';
 COMMENT ON COLUMN receipt_anchor.anchored_cost IS 'Cut off after 18 decimals, never rounded to cents';
 
