@@ -14,7 +14,7 @@ from anchor_autopatch.core.errors import StoreError
 from anchor_autopatch.core.settings import REPORT_FILE
 from anchor_autopatch.job.clock import to_micros
 from anchor_autopatch.job.sql import load, read_script
-from anchor_autopatch.job.warehouse import private_files
+from anchor_autopatch.job.warehouse import private_files, transaction
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,9 +46,11 @@ def _build(con: duckdb.DuckDBPyConnection, made: Path, now_us: int) -> None:
     sql = load("warehouse")
     con.execute(sql["attach_report"], {"path": str(made)})
     try:
-        for name, statement in load("publish").items():
-            con.execute(statement, {"now_us": now_us} if name == "published" else None)
-        con.execute(read_script("publish_comments"))
+        # One transaction: each of 250 comments would wait for the disk by itself.
+        with transaction(con):
+            for name, statement in load("publish").items():
+                con.execute(statement, {"now_us": now_us} if name == "published" else None)
+            con.execute(read_script("publish_comments"))
     finally:
         # Detaching writes what is in the WAL into the file itself.
         con.execute(sql["detach_report"])

@@ -18,6 +18,11 @@ from tests.job.outboxes import event, left_behind, receipt
 NOW = datetime(2026, 9, 30, 12, tzinfo=UTC)
 
 
+@pytest.fixture
+def home(synced_home):
+    return synced_home
+
+
 def calls(service, count, first=1, **fields):
     return [receipt(first + number, service=service, **fields) for number in range(count)]
 
@@ -32,100 +37,96 @@ def query(home, sql):
         return con.execute(sql).fetchall()
 
 
-def test_bill_is_split_to_the_cent(tmp_path):
-    left_behind(tmp_path, *calls("images", 84), *calls("chatbot", 16, first=201))
-    add_invoice(tmp_path, "openai", "100.00")
+def test_bill_is_split_to_the_cent(home):
+    left_behind(home, *calls("images", 84), *calls("chatbot", 16, first=201))
+    add_invoice(home, "openai", "100.00")
 
-    report = reconcile([tmp_path], NOW, {})
+    report = reconcile([home], NOW, {})
 
     assert [(check.total, check.split_sum, check.holds) for check in report.invoices] == [
         (Decimal(100), Decimal(100), True)
     ]
-    assert query(tmp_path, "SELECT service, anchored_cost FROM app_costs ORDER BY ALL") == [
+    assert query(home, "SELECT service, anchored_cost FROM app_costs ORDER BY ALL") == [
         ("chatbot", Decimal(16)),
         ("images", Decimal(84)),
     ]
 
 
-def test_lines_of_a_receipt_sum_to_its_cost(tmp_path):
-    left_behind(tmp_path, receipt(1))
+def test_lines_of_a_receipt_sum_to_its_cost(home):
+    left_behind(home, receipt(1))
 
-    reconcile([tmp_path], NOW, {})
+    reconcile([home], NOW, {})
 
-    assert query(tmp_path, "SELECT meter, quantity::BIGINT FROM usage_lines ORDER BY ALL") == [
+    assert query(home, "SELECT meter, quantity::BIGINT FROM usage_lines ORDER BY ALL") == [
         ("input_tokens", 100),
         ("output_tokens", 20),
     ]
     assert query(
-        tmp_path,
+        home,
         "SELECT estimated_cost_usd > 0 AND estimated_cost_usd = (SELECT sum(cost_usd) FROM"
         " usage_lines) FROM receipts",
     ) == [(True,)]
 
 
-def test_running_twice_changes_nothing(tmp_path):
-    left_behind(tmp_path, *calls("images", 7), *calls("chatbot", 5, first=101), event(1))
-    add_invoice(tmp_path, "openai", "0.10")
-    reconcile([tmp_path], NOW, {})
+def test_running_twice_changes_nothing(home):
+    left_behind(home, *calls("images", 7), *calls("chatbot", 5, first=101), event(1))
+    add_invoice(home, "openai", "0.10")
+    reconcile([home], NOW, {})
     sql = "SELECT * EXCLUDE (shipped_at) FROM receipts ORDER BY receipt_id"
-    before = query(tmp_path, sql), query(tmp_path, "FROM app_costs")
+    before = query(home, sql), query(home, "FROM app_costs")
 
-    second = reconcile([tmp_path], NOW, {})
+    second = reconcile([home], NOW, {})
 
-    assert (query(tmp_path, sql), query(tmp_path, "FROM app_costs")) == before
+    assert (query(home, sql), query(home, "FROM app_costs")) == before
     assert (second.shipped.receipts, second.priced.changed_count) == (0, 0)
 
 
-def test_no_receipts_at_all_is_a_clean_run(tmp_path):
-    report = reconcile([tmp_path], NOW, {})
+def test_no_receipts_at_all_is_a_clean_run(home):
+    report = reconcile([home], NOW, {})
 
     assert (report.receipts, report.findings) == (0, ())
-    assert read_split(tmp_path).period is None
+    assert read_split(home).period is None
 
 
-def test_model_without_a_price_is_a_finding_and_null(tmp_path):
-    left_behind(tmp_path, receipt(1, request_model="mystery-1", response_model="mystery-1"))
+def test_model_without_a_price_is_a_finding_and_null(home):
+    left_behind(home, receipt(1, request_model="mystery-1", response_model="mystery-1"))
 
-    report = reconcile([tmp_path], NOW, {})
+    report = reconcile([home], NOW, {})
 
     assert "anchor prices set mystery-1 --provider openai" in report.findings[0]
-    assert query(tmp_path, "SELECT estimated_cost_usd, price_status FROM receipts") == [
+    assert query(home, "SELECT estimated_cost_usd, price_status FROM receipts") == [
         (None, "unpriced")
     ]
-    assert query(tmp_path, "SELECT response_model, calls FROM unpriced_models") == [
-        ("mystery-1", 1)
-    ]
+    assert query(home, "SELECT response_model, calls FROM unpriced_models") == [("mystery-1", 1)]
 
 
-def test_unmapped_host_is_a_finding_until_it_is_mapped(tmp_path):
-    left_behind(tmp_path, receipt(1, provider="unmapped", provider_host="10.0.0.5:80"))
+def test_unmapped_host_is_a_finding_until_it_is_mapped(home):
+    left_behind(home, receipt(1, provider="unmapped", provider_host="10.0.0.5:80"))
 
-    first = reconcile([tmp_path], NOW, {})
-    second = reconcile([tmp_path], NOW, {"hosts": {"10.0.0.5:80": "openai"}})
+    first = reconcile([home], NOW, {})
+    second = reconcile([home], NOW, {"hosts": {"10.0.0.5:80": "openai"}})
 
     assert "ANCHOR_PROVIDER_HOSTS=10.0.0.5:80=PROVIDER" in first.findings[0]
     assert [finding for finding in second.findings if "10.0.0.5" in finding] == []
 
 
-def test_unmapped_call_is_never_part_of_an_invoice(tmp_path):
-    left_behind(tmp_path, receipt(1), receipt(2, provider="unmapped", service="other"))
-    add_invoice(tmp_path, "openai", "5.00")
+def test_unmapped_call_is_never_part_of_an_invoice(home):
+    left_behind(home, receipt(1), receipt(2, provider="unmapped", service="other"))
+    add_invoice(home, "openai", "5.00")
 
-    reconcile([tmp_path], NOW, {})
+    reconcile([home], NOW, {})
 
-    assert query(tmp_path, "SELECT service FROM app_costs WHERE anchored_cost > 0") == [
-        ("chatbot",)
-    ]
+    assert query(home, "SELECT service FROM app_costs WHERE anchored_cost > 0") == [("chatbot",)]
 
 
-def test_key_map_names_the_account_of_old_and_new_receipts(tmp_path):
-    left_behind(tmp_path, receipt(1))
-    reconcile([tmp_path], NOW, {})
-    left_behind(tmp_path, receipt(2), receipt(3, api_key_id="key-2"), name="second")
+def test_key_map_names_the_account_of_old_and_new_receipts(home):
+    left_behind(home, receipt(1))
+    reconcile([home], NOW, {})
+    left_behind(home, receipt(2), receipt(3, api_key_id="key-2"), name="second")
 
-    reconcile([tmp_path], NOW, {"accounts": {"key-1": "acme"}})
+    reconcile([home], NOW, {"accounts": {"key-1": "acme"}})
 
-    assert query(tmp_path, "SELECT receipt_id, provider_account FROM receipts ORDER BY ALL") == [
+    assert query(home, "SELECT receipt_id, provider_account FROM receipts ORDER BY ALL") == [
         ("receipt-000001", "acme"),
         ("receipt-000002", "acme"),
         ("receipt-000003", ""),
@@ -133,24 +134,24 @@ def test_key_map_names_the_account_of_old_and_new_receipts(tmp_path):
 
 
 @pytest.mark.parametrize("accounts", ["acme", {"key-1": 7}])
-def test_key_map_of_a_wrong_form_is_named(tmp_path, accounts):
+def test_key_map_of_a_wrong_form_is_named(home, accounts):
     with pytest.raises(ConfigError, match=r"anchor\.toml"):
-        reconcile([tmp_path], NOW, {"accounts": accounts})
+        reconcile([home], NOW, {"accounts": accounts})
 
 
-def test_damaged_outbox_is_a_finding_of_the_run(tmp_path):
-    (tmp_path / "outbox").mkdir()
-    (tmp_path / "outbox" / "foreign.db").write_bytes(b"x" * 2000)
+def test_damaged_outbox_is_a_finding_of_the_run(home):
+    (home / "outbox").mkdir()
+    (home / "outbox" / "foreign.db").write_bytes(b"x" * 2000)
 
-    assert "foreign.db" in reconcile([tmp_path], NOW, {}).findings[0]
+    assert "foreign.db" in reconcile([home], NOW, {}).findings[0]
 
 
-def test_split_reads_estimate_and_anchored_side_by_side(tmp_path):
-    left_behind(tmp_path, receipt(1), receipt(2, provider="gemini"))
-    add_invoice(tmp_path, "openai", "5.00")
-    reconcile([tmp_path], NOW, {})
+def test_split_reads_estimate_and_anchored_side_by_side(home):
+    left_behind(home, receipt(1), receipt(2, provider="gemini"))
+    add_invoice(home, "openai", "5.00")
+    reconcile([home], NOW, {})
 
-    bills = {bill.provider: bill for bill in read_split(tmp_path, "2026-09").bills}
+    bills = {bill.provider: bill for bill in read_split(home, "2026-09").bills}
 
     assert [share.status for share in bills["openai"].shares] == ["anchored"]
     assert [share.status for share in bills["gemini"].shares] == ["estimated"]
@@ -158,8 +159,35 @@ def test_split_reads_estimate_and_anchored_side_by_side(tmp_path):
     assert bills["gemini"].invoice_total is None
 
 
-def test_period_without_anything_is_named(tmp_path):
-    reconcile([tmp_path], NOW, {})
+def test_period_without_anything_is_named(home):
+    reconcile([home], NOW, {})
 
     with pytest.raises(ConfigError, match="'2020-01'"):
-        read_split(tmp_path, "2020-01")
+        read_split(home, "2020-01")
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL at a step."""
+
+
+STEPS = ("ship", "meters.measure", "rates.sync_installed", "pricing.price", "publish")
+
+
+@pytest.mark.parametrize("step", [*STEPS, "allocation.allocate_open_periods"])
+def test_killed_before_a_step_the_next_run_ends_the_same(home, monkeypatch, step):
+    left_behind(home, *calls("images", 7), *calls("chatbot", 5, first=101))
+    add_invoice(home, "openai", "1.00")
+
+    def kill(*_, **__):
+        raise Killed
+
+    with monkeypatch.context() as killing:
+        killing.setattr(f"anchor_autopatch.job.reconcile.{step}", kill)
+        with pytest.raises(Killed):
+            reconcile([home], NOW, {})
+    reconcile([home], NOW, {})
+
+    assert query(home, "SELECT service, calls, anchored_cost FROM app_costs ORDER BY ALL") == [
+        ("chatbot", 5, Decimal("0.42")),
+        ("images", 7, Decimal("0.58")),
+    ]

@@ -11,8 +11,8 @@ from tests.job.outboxes import left_behind, receipt
 
 
 @pytest.fixture(autouse=True)
-def own_home(tmp_path, monkeypatch):
-    monkeypatch.setenv("ANCHOR_HOME", str(tmp_path))
+def own_home(synced_home, monkeypatch):
+    monkeypatch.setenv("ANCHOR_HOME", str(synced_home))
     monkeypatch.delenv("ANCHOR_CONFIG", raising=False)
     monkeypatch.delenv("ANCHOR_STORE", raising=False)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import stat
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -223,3 +227,39 @@ def test_half_removed_outbox_adds_nothing(con, tmp_path):
     ship(con, [tmp_path], NOW)
 
     assert count(con, "receipt") == 1
+
+
+SHIP = """
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from anchor_autopatch.job import outbox_reader, ship
+from anchor_autopatch.job.warehouse import open_warehouse
+outbox_reader.BATCH_ROWS, ship._COMMIT_BATCHES = 50, 1
+home = Path(sys.argv[1])
+with open_warehouse(home) as con:
+    print("ready", flush=True)
+    ship.ship(con, [home], datetime.now(timezone.utc))
+"""
+
+
+@pytest.mark.slow
+def test_shippers_killed_at_random_instants_lose_and_double_nothing(tmp_path):
+    for number in range(4):
+        Outbox(tmp_path, f"writer-{number}").write(
+            *(receipt(number * 10_000 + place) for place in range(1_000))
+        ).die()
+    luck = random.Random(1)
+    for _ in range(6):
+        with subprocess.Popen(
+            (sys.executable, "-c", SHIP, str(tmp_path)), stdout=subprocess.PIPE
+        ) as shipper:
+            shipper.stdout.readline()
+            time.sleep(luck.uniform(0, 0.1))
+            shipper.kill()
+
+    with open_warehouse(tmp_path) as con:
+        report = ship(con, [tmp_path], NOW)
+        found = con.execute("SELECT count(*), count(DISTINCT receipt_id) FROM receipt").fetchone()
+
+    assert (found, report.findings) == ((4_000, 4_000), [])

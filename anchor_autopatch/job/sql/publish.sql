@@ -90,8 +90,7 @@ SELECT
     unit_price_usd::DECIMAL(38, 18) AS unit_price_usd,
     cost_usd::DECIMAL(38, 18) AS cost_usd,
     rate_card_id
-FROM usage_line
-ORDER BY receipt_id, meter;
+FROM usage_line;
 
 -- name: app_costs
 -- The split of every bill by application; the rows of an invoice sum to it, to the minor unit.

@@ -15,3 +15,19 @@ ATTACH $path AS report (STORAGE_VERSION 'v1.5.0');
 -- name: detach_report
 -- Ends the report file, checkpointed.
 DETACH report;
+
+-- name: create_schema_state
+-- One row once the schema was applied: which one it was.
+CREATE TABLE IF NOT EXISTS schema_state (schema_sha256 VARCHAR NOT NULL);
+
+-- name: schema_state
+-- Digest of the schema that the file has.
+SELECT schema_sha256 FROM schema_state;
+
+-- name: forget_schema_state
+-- Makes room for the digest of the new schema.
+DELETE FROM schema_state;
+
+-- name: note_schema_state
+-- Notes which schema the file has.
+INSERT INTO schema_state (schema_sha256) VALUES ($digest);

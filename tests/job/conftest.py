@@ -1,0 +1,28 @@
+"""A home whose warehouse has the schema and LiteLLM's rates already: making one takes a second."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+
+import pytest
+
+from anchor_autopatch.core.settings import WAREHOUSE_FILE
+from anchor_autopatch.job.rates import sync_installed
+from anchor_autopatch.job.warehouse import open_warehouse
+
+
+@pytest.fixture(scope="session")
+def synced_warehouse(tmp_path_factory):
+    """The file of a warehouse that knows the installed price table and nothing else."""
+    home = tmp_path_factory.mktemp("synced")
+    with open_warehouse(home) as con:
+        sync_installed(con, datetime(2026, 9, 1, tzinfo=UTC))
+    return home / WAREHOUSE_FILE
+
+
+@pytest.fixture
+def synced_home(synced_warehouse, tmp_path):
+    """tmp_path as ANCHOR_HOME, with a copy of that warehouse."""
+    shutil.copy(synced_warehouse, tmp_path / WAREHOUSE_FILE)
+    return tmp_path
