@@ -9,7 +9,7 @@ pytestmark = pytest.mark.timeout(600)
 COUNT = """
 import duckdb, sys
 report = duckdb.connect(sys.argv[1], read_only=True)
-print(report.sql("SELECT count(*) FROM receipts WHERE estimated_cost_usd > 0").fetchone()[0])
+print(*report.execute("SELECT count(*) FROM receipts WHERE estimated_cost_usd > 0").fetchone())
 """
 
 
