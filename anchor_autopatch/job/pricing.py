@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PRICING_VERSION: Final = 1
 """Raised whenever the same meters and rates would give another price."""
+_CHECKED_COUNT: Final = 100_000
+"""Sums of usage lines are checked for all receipts of a run up to so many, else for as many."""
 _EVER: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the warehouse holds UTC without a zone
 
 
@@ -105,14 +107,21 @@ def _price_work(con: duckdb.DuckDBPyConnection, work: int, now: datetime) -> Pri
     con.execute(sql["collect_changed"])
     con.execute(sql["forget_changed"])
     con.execute(sql["insert_changed"], {"now": now})
+    changed = _count(con, "count_changed")
+    _check_sums(con, changed)
+    statuses = dict(con.execute(sql["count_statuses"]).fetchall())
+    return PriceReport(work, changed, statuses)
+
+
+def _check_sums(con: duckdb.DuckDBPyConnection, changed: int) -> None:
+    every = max(1, changed // _CHECKED_COUNT)
+    con.execute(load("pricing")["collect_checked"], {"every": every})
     broken = _count(con, "count_broken_sums")
     if broken:
         raise StoreError(
             f"The price of {broken} receipts is not the sum of their usage lines; "
             "nothing was priced, report this"
         )
-    statuses = dict(con.execute(sql["count_statuses"]).fetchall())
-    return PriceReport(work, _count(con, "count_changed"), statuses)
 
 
 def _record(

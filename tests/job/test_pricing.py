@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from anchor_autopatch.core.errors import StoreError
 from anchor_autopatch.job.warehouse import open_warehouse
 from tests.job.priced import CHAT, NOON, NOW, add, cost, load_table, priced, run
 
@@ -230,6 +231,20 @@ def test_usage_lines_sum_to_the_receipt(con):
         ("input_tokens", 600, "token", Decimal("0.0015")),
         ("output_tokens", 200, "token", Decimal("0.002")),
     ]
+
+
+def test_price_that_is_not_the_sum_of_its_lines_is_refused(con):
+    load_table(con, {"gpt-4o": GPT_4O})
+    add(con)
+    con.execute(
+        "CREATE OR REPLACE MACRO usage_entry(meter, quantity, unit, unit_usd) AS {'meter': meter, "
+        "'quantity': quantity, 'unit': unit, 'unit_price_usd': unit_usd, 'cost_usd': 7}"
+    )
+
+    with pytest.raises(StoreError, match="not the sum"):
+        run(con)
+
+    assert con.execute("SELECT COUNT(*) FROM receipt_price").fetchone() == (0,)
 
 
 def test_second_run_changes_nothing(con):

@@ -37,7 +37,8 @@ def with_facts(meters: Meters, usage: Json, facts: Json) -> Meters:
     return meters._replace(
         images=images,
         pixels=_pixels(size, images),
-        image_variant=_variant(size, quality) if images else "",
+        # Images that report tokens bill by them, whatever their size.
+        image_variant=_variant(size, quality) if images and not meters.total_tokens else "",
         input_images=count(facts, "input_images"),
         audio_in_ms=milliseconds(facts, "seconds", "audio_seconds")
         if "seconds" not in usage

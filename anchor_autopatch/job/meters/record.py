@@ -72,7 +72,7 @@ class Meters(NamedTuple):
     search_context: str | None = None
     """Search context size: low, medium or high."""
     image_variant: str = ""
-    """quality/size of generated images, as keys of the rate card spell it: `hd/1024-x-1792`."""
+    """quality/size of images that report no tokens, as rate cards spell it: `hd/1024-x-1792`."""
     provider_cost_usd: Decimal | None = None
     """What the provider itself said the call costs."""
 

@@ -304,19 +304,25 @@ SELECT
     $now
 FROM changed_price;
 
--- name: count_broken_sums
--- How many of the prices written now differ from the sum of their usage lines; must be 0.
-SELECT COUNT(*)
+-- name: collect_checked
+-- One in $every of the prices written now, chosen by hash: their sums are checked.
+CREATE OR REPLACE TEMP TABLE checked_price AS
+SELECT *
 FROM changed_price
+WHERE HASH(receipt_id) % $every = 0;
+
+-- name: count_broken_sums
+-- How many of the checked prices differ from the sum of their usage lines; must be 0.
+SELECT COUNT(*)
+FROM checked_price
 LEFT JOIN (
     SELECT
-        usage_line.receipt_id,
-        SUM(usage_line.cost_usd) AS cost_usd
-    FROM usage_line
-    SEMI JOIN changed_price USING (receipt_id)
-    GROUP BY usage_line.receipt_id
+        receipt_id,
+        SUM(cost_usd) AS cost_usd
+    FROM usage_lines_of('checked_price')
+    GROUP BY receipt_id
 ) AS line_sum USING (receipt_id)
-WHERE changed_price.estimated_cost_usd <> COALESCE(line_sum.cost_usd, 0);
+WHERE checked_price.estimated_cost_usd <> COALESCE(line_sum.cost_usd, 0);
 
 -- name: count_statuses
 -- Receipts of the work by price status.
@@ -341,3 +347,4 @@ VALUES ($now, $knowledge, $receipt_count, $changed_count);
 DROP TABLE IF EXISTS price_work;
 DROP TABLE IF EXISTS fresh_price;
 DROP TABLE IF EXISTS changed_price;
+DROP TABLE IF EXISTS checked_price;

@@ -69,7 +69,7 @@ COMMENT ON COLUMN receipt_meters.total_tokens IS 'Tokens: all token meters toget
 COMMENT ON COLUMN receipt_meters.provider_total_tokens IS 'Tokens: total as the provider stated it';
 COMMENT ON COLUMN receipt_meters.usage_mismatch IS 'true = the provider''s own figures do not add up or cannot be read';
 COMMENT ON COLUMN receipt_meters.tier IS 'Served service tier: standard | batch | flex | priority | ...';
-COMMENT ON COLUMN receipt_meters.image_variant IS 'quality/size of generated images as rate cards spell it; empty = none';
+COMMENT ON COLUMN receipt_meters.image_variant IS 'quality/size of images that report no tokens, as rate cards spell it; empty = none';
 COMMENT ON COLUMN receipt_meters.provider_cost_usd IS 'USD, as the provider itself stated it';
 
 CREATE TABLE IF NOT EXISTS rate_card (
@@ -312,7 +312,8 @@ CREATE OR REPLACE MACRO usage_entry_seconds(meter, milliseconds, usd_per_ms) AS
         'cost_usd': CASE WHEN usd_per_ms IS NOT NULL THEN CAST(line_cost(milliseconds, usd_per_ms) AS DECIMAL(38, 18)) END
     };
 
-CREATE OR REPLACE VIEW usage_line AS
+-- A macro over the name of a price table, so that a few prices can be checked without unfolding the history.
+CREATE OR REPLACE MACRO usage_lines_of(prices) AS TABLE
 SELECT
     receipt_id,
     entry.meter,
@@ -357,7 +358,7 @@ FROM (
             usage_entry('sessions', receipt_meters.sessions, 'session', rate.sessions_usd),
             usage_entry('searches', billed_searches(receipt_meters.searches, rate.search_per_prompt), 'search', search_usd(receipt_meters.search_context, rate.searches_low_usd, rate.searches_medium_usd, rate.searches_high_usd))
         ], lambda entry: entry.quantity > 0)) AS entry
-    FROM receipt_price
+    FROM query_table(prices) AS receipt_price
     JOIN receipt_meters USING (receipt_id)
     LEFT JOIN rate USING (rate_id)
     WHERE receipt_price.price_status <> 'provider_reported'
@@ -371,8 +372,19 @@ SELECT
     estimated_cost_usd AS unit_price_usd,
     estimated_cost_usd AS cost_usd,
     rate_card_id
-FROM receipt_price
+FROM query_table(prices)
 WHERE price_status = 'provider_reported';
+
+CREATE OR REPLACE VIEW usage_line AS
+SELECT
+    receipt_id,
+    meter,
+    quantity,
+    unit,
+    unit_price_usd,
+    cost_usd,
+    rate_card_id
+FROM usage_lines_of('receipt_price');
 COMMENT ON VIEW usage_line IS 'One meter of one receipt with its unit price; cost_usd sums to the receipt''s estimated cost. NULL price = the card has none for this meter';
 
 CREATE OR REPLACE VIEW unpriced_model AS
