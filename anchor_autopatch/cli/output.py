@@ -63,7 +63,8 @@ def _rich_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    # Text, not markup: an invoice may be called "typed:gemini:2026-10", and :gemini: is an emoji.
+    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
     for name in columns:
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")
     for row in rows:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from anchor_autopatch.cli import CLEAN, FINDINGS
 from anchor_autopatch.cli.jobs import add_job_arguments, config_of, homes_of, only_job
-from anchor_autopatch.cli.output import print_json, print_table
+from anchor_autopatch.cli.output import print_json, print_table, progress
 from anchor_autopatch.cli.ship import as_dict, shipped_line
 from anchor_autopatch.core.config import load_config
 
@@ -36,14 +36,15 @@ def add_parser(
 
 def _run(args: argparse.Namespace) -> int:
     from anchor_autopatch.job.clock import utc_now
-    from anchor_autopatch.job.reconcile import reconcile
+    from anchor_autopatch.job.reconcile import STEPS, reconcile
 
     homes = homes_of(args)
     config = load_config(config_of(homes[0]))
     with only_job(homes[0]) as mine:
         if not mine:
             return CLEAN
-        report = reconcile(homes, utc_now(), config)
+        with progress("Reconciling", total=STEPS) as advance:
+            report = reconcile(homes, utc_now(), config, advance=advance)
     if args.json:
         print_json(_as_dict(report))
     else:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anchor_autopatch.cli import CLEAN
 from anchor_autopatch.cli.jobs import add_job_arguments, homes_of
 from anchor_autopatch.cli.output import print_json, print_table
+from anchor_autopatch.core.errors import StoreError
 
 if TYPE_CHECKING:
     import argparse
@@ -30,6 +32,9 @@ def add_parser(
     )
     add_job_arguments(parser)
     parser.add_argument("--period", metavar="YYYY-MM", help="default: the newest period")
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="write one static page instead of printing"
+    )
     parser.set_defaults(run=_run)
 
 
@@ -37,11 +42,24 @@ def _run(args: argparse.Namespace) -> int:
     from anchor_autopatch.job.split import read_split
 
     split = read_split(homes_of(args)[0], args.period)
-    if args.json:
+    if args.html:
+        _write_page(split, args.html)
+    elif args.json:
         print_json(_as_dict(split))
     else:
         _print(split)
     return CLEAN
+
+
+def _write_page(split: Split, path: Path) -> None:
+    from anchor_autopatch.cli.report_page import render
+
+    page = render(split, [(bill, _title(bill), _proof(bill)) for bill in split.bills], _BADGES)
+    try:
+        path.write_text(page, "utf-8")
+    except OSError as error:
+        raise StoreError(f"Cannot write {str(path)!r}: {error.strerror}") from error
+    print(f"Wrote {path}")
 
 
 def _print(split: Split) -> None:

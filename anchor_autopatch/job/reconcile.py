@@ -12,7 +12,7 @@ from anchor_autopatch.job.ship import ShipReport, ship
 from anchor_autopatch.job.warehouse import open_warehouse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -34,8 +34,16 @@ class ReconcileReport:
     """One line per thing that needs a person, with the mend."""
 
 
+STEPS = 6
+"""How often `advance` is called."""
+
+
 def reconcile(
-    homes: Sequence[Path], now: datetime, config: Mapping[str, object]
+    homes: Sequence[Path],
+    now: datetime,
+    config: Mapping[str, object],
+    *,
+    advance: Callable[[], object] = lambda: None,
 ) -> ReconcileReport:
     """Ships, measures, prices, allocates, publishes; killed anywhere, the next run ends alike.
 
@@ -43,6 +51,7 @@ def reconcile(
         homes: the first holds the warehouse and the report; outboxes are taken from all.
         now: the instant of the run, aware.
         config: `anchor.toml`.
+        advance: called after each of STEPS steps, for a progress bar.
 
     Raises:
         AnchorError: it could not run; what was committed before is kept.
@@ -54,11 +63,17 @@ def reconcile(
     with open_warehouse(homes[0]) as con:
         accounts.sync_accounts(con, key_accounts)
         shipped = ship(con, homes, now)
+        advance()
         measured = meters.measure(con, now)
+        advance()
         synced = rates.sync_installed(con, now)
+        advance()
         priced = pricing.price(con, now)
+        advance()
         allocated = allocation.allocate_open_periods(con, now, keys=keys)
+        advance()
         path = publish(con, homes[0], now)
+        advance()
         invoices = invoice_checks(con)
         return ReconcileReport(
             receipts=receipt_count(con),

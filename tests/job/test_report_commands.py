@@ -68,3 +68,40 @@ def test_report_before_the_first_run_names_the_mend(capsys):
 
     assert code == 2
     assert "run: anchor reconcile" in err
+
+
+def test_report_prints_names_as_they_are(tmp_path, capsys):
+    left_behind(tmp_path, receipt(1, provider="gemini", service="[red]:rocket:"))
+    invoice = ("--provider", "gemini", "--period", "2026-09", "--total", "1.00")
+    run(capsys, "invoices", "add", *invoice, "--currency", "USD")
+    run(capsys, "reconcile")
+
+    _, out, _ = run(capsys, "report")
+
+    assert "typed:gemini:2026-09" in out
+    assert "[red]:rocket:" in out
+
+
+def test_report_page_shows_hostile_names_as_text(tmp_path, capsys):
+    left_behind(tmp_path, receipt(1, service="<script>alert(1)</script>", team='"&'))
+    run(capsys, "reconcile")
+    page = tmp_path / "split.html"
+
+    code, out, _ = run(capsys, "report", "--html", str(page))
+
+    text = page.read_text("utf-8")
+    assert (code, out) == (0, f"Wrote {page}\n")
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert "&quot;&amp;" in text
+
+
+def test_report_page_that_cannot_be_written_is_named(capsys):
+    run(capsys, "reconcile")
+
+    code, _, err = run(capsys, "report", "--html", "/nowhere/split.html")
+
+    assert (code, err) == (
+        2,
+        "anchor: Cannot write '/nowhere/split.html': No such file or directory\n",
+    )
