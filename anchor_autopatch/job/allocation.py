@@ -122,21 +122,13 @@ def _run(con: duckdb.DuckDBPyConnection, *names: str) -> None:
 
 
 def _weigh(con: duckdb.DuckDBPyConnection) -> None:
-    _run(con, "money_macro", "femto_macro", "open_scopes", "account_covers", "receipt_groups")
-    _run(
-        con,
-        "covered_receipts",
-        "usage",
-        "usage_without_lines",
-        "weighed_usage",
-        "even_weights",
-        "cells",
-    )
+    _run(con, "money_macro", "femto_macro", "open_scopes", "lines", "account_covers")
+    _run(con, "receipt_groups", "covered_receipts", "usage", "usage_without_lines")
+    _run(con, "weighed_usage", "even_weights", "scaled_weights", "cells")
 
 
 def _match(con: duckdb.DuckDBPyConnection, keys: KeyMap) -> None:
     statements = load("allocation")
-    _run(con, "lines")
     names = con.execute(statements["model_names"]).fetchall()
     con.execute(statements["model_matches"], _columns(_MODEL, _model_matches(names)))
     meters = [

@@ -11,6 +11,8 @@ from anchor_autopatch.job.invoices import import_file
 
 NOW = datetime(2026, 11, 22, 5, tzinfo=UTC)
 OCTOBER = datetime.fromisoformat("2026-10-12T09:00")
+UNITS = 10**9
+"""Of each meter in a call; many, since a rate holds at most 99 USD a unit."""
 HEADER = "invoice_id,provider,period,amount,currency"
 
 
@@ -20,7 +22,7 @@ def insert(con, table, **row):
 
 
 def add_call(con, receipt_id, service, usd, **fields):
-    """One billable call that costs `usd`: one sum, or meter -> USD, 1000 units of each."""
+    """One billable call that costs `usd`: one sum, or meter -> USD, UNITS of each."""
     costs = usd if isinstance(usd, dict) else {"input_tokens": usd}
     model = fields.pop("model", "gemini-3.8-flash")
     defaults = {"provider": "gemini", "occurred_at": OCTOBER, "provider_account": ""}
@@ -32,7 +34,7 @@ def add_call(con, receipt_id, service, usd, **fields):
         | {"billable": True, "outbox_id": "o", "writer_seq": 1, "shipped_at": NOW}
         | fields,
     )
-    add_meters(con, receipt_id, dict.fromkeys(costs, 1000))
+    add_meters(con, receipt_id, dict.fromkeys(costs, UNITS))
     rate_id = add_rate(con, costs) if None not in costs.values() else None
     insert(
         con,
@@ -62,7 +64,7 @@ def add_meters(con, receipt_id, quantities):
 
 
 def add_rate(con, costs):
-    """A rate that makes 1000 units of each meter cost the given USD."""
+    """A rate that makes UNITS of each meter cost the given USD."""
     rate_id = crc32(repr(sorted(costs.items())).encode())
     known = con.execute("SELECT 1 FROM rate WHERE rate_id = ?", [rate_id]).fetchone()
     if known is None:
@@ -78,7 +80,7 @@ def add_rate(con, costs):
             upto_tokens=10**9,
             units_with_tokens=True,
             search_per_prompt=False,
-            **{f"{meter}_usd": Decimal(usd) / 1000 for meter, usd in costs.items()},
+            **{f"{meter}_usd": Decimal(usd) / UNITS for meter, usd in costs.items()},
         )
     return rate_id
 

@@ -9,7 +9,7 @@ import pytest
 from anchor_autopatch.job.allocation import KeyMap, allocate_open_periods
 from anchor_autopatch.job.invoices import TypedTotal, add_total
 from anchor_autopatch.job.warehouse import open_warehouse
-from tests.job.billed import NOW, add_call, allocate, bill, insert, split, usd
+from tests.job.billed import NOW, UNITS, add_call, allocate, bill, insert, split, usd
 
 LINES = (
     "invoice_id,provider,period,amount,currency,model,meter,project,api_key,charge_category,line_id"
@@ -194,7 +194,7 @@ def test_a_credit_line_reduces_what_it_names(con, tmp_path):
 def test_usage_that_no_receipt_explains_is_carved_out_first(con, tmp_path):
     add_call(con, "r1", "chatbot", {"output_tokens": "1"}, model="gemini-pro")
     scope = {"provider": "gemini", "account": "", "period": "2026-10"}
-    counted = {"model_raw": "gemini-pro", "meter": "output", "quantity": 4000}
+    counted = {"model_raw": "gemini-pro", "meter": "output", "quantity": 4 * UNITS}
     insert(con, "usage_evidence", **scope, **counted, document_sha256="test")
 
     bill(con, tmp_path, "G-1,gemini,2026-10,10.00,USD,gemini-pro,output,,,,", header=LINES)
@@ -291,6 +291,18 @@ def test_yen_split_in_whole_yen(con, tmp_path):
 
     assert split(con) == {"r1": usd("334"), "r2": usd("333"), "r3": usd("333")}
     assert rows(con, "SELECT variance, flagged FROM reconciliation") == [(None, False)]
+
+
+def test_the_largest_sums_in_the_smallest_units_still_tie(con, tmp_path):
+    for receipt_id, cost in (("r1", "30000000"), ("r2", "20000000"), ("r3", "0.01")):
+        add_call(con, receipt_id, receipt_id, cost)
+
+    bill(con, tmp_path, "G-1,gemini,2026-10,900000000000,IDR")
+    allocate(con)
+
+    shares = split(con)
+    assert sum(shares.values()) == usd("900000000000")
+    assert shares["r3"] == pytest.approx(usd("180"), abs=usd("0.01"))
 
 
 @pytest.mark.parametrize(

@@ -210,6 +210,36 @@ WHERE receipt_group.invoice_id IN (
     HAVING SUM(weighed_usage.weight) = 0
 );
 
+-- name: scaled_weights
+-- Makes weights coarser where weights x amounts would leave 128 bits: large sums in small currency units.
+UPDATE weighed_usage
+SET weight = weighed_usage.weight // scale.divisor
+FROM (
+    SELECT
+        receipt_group.group_no,
+        invoice_weight.weight
+            // (100000000000000000000000000000000000000 // invoice_amount.amount_nano) + 1 AS divisor
+    FROM (
+        SELECT
+            receipt_group.invoice_id,
+            SUM(weighed_usage.weight) AS weight
+        FROM weighed_usage
+        INNER JOIN receipt_group USING (group_no)
+        GROUP BY receipt_group.invoice_id
+    ) AS invoice_weight
+    INNER JOIN (
+        SELECT
+            invoice_id,
+            SUM(ABS(amount_nano)) AS amount_nano
+        FROM open_line
+        GROUP BY invoice_id
+        HAVING SUM(ABS(amount_nano)) > 0
+    ) AS invoice_amount USING (invoice_id)
+    INNER JOIN receipt_group USING (invoice_id)
+) AS scale
+WHERE weighed_usage.group_no = scale.group_no
+    AND scale.divisor > 1;
+
 -- name: cells
 -- Usage summed over what an invoice line can name: the finest unit of matching.
 CREATE OR REPLACE TEMP TABLE cell AS
@@ -577,8 +607,8 @@ cell_part AS (
     SELECT
         cell_no,
         ANY_VALUE(invoice_id) AS invoice_id,
-        -- Of equal parts the pool that comes first decides.
-        ARG_MAX(pool_no, ABS(atto) * 1000000000 - pool_no) AS pool_no,
+        -- Parts are compared in 1e-9; of equal ones the pool that comes first decides.
+        ARG_MAX(pool_no, ABS(atto) // 1000000000 * 1000000000 - pool_no) AS pool_no,
         COUNT(*) AS part_count,
         SUM(atto) AS atto
     FROM pool_part
@@ -617,7 +647,7 @@ WITH usage_share AS (
 SELECT
     receipt_no,
     ANY_VALUE(invoice_id) AS invoice_id,
-    ARG_MAX(pool_no, ABS(atto) * 1000000000 - pool_no) AS pool_no,
+    ARG_MAX(pool_no, ABS(atto) // 1000000000 * 1000000000 - pool_no) AS pool_no,
     COUNT(*) AS share_count,
     SUM(atto) AS atto
 FROM usage_share
