@@ -208,6 +208,16 @@ CASES = {
         {"promptTokenCount": 9, "totalTokenCount": 9},
         {"input_tokens": 9},
     ),
+    "gemini embeddings on vertex: a count per text": (
+        "gemini.embeddings",
+        {"statistics": [{"token_count": 3}, {"token_count": 4}]},
+        {"input_tokens": 7},
+    ),
+    "embeddings that state a total alone": (
+        "openai.chat",
+        {"total_tokens": 12},
+        {"input_tokens": 12},
+    ),
     "gemini interactions": (
         "gemini.interactions",
         {

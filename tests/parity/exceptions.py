@@ -34,10 +34,11 @@ def _empty_prompt(case, entry, ours, theirs):
     return bool(entry.get("tiered_pricing")) and case.usage.get("prompt_tokens") == 0
 
 
-def _perplexity_cache(case, entry, ours, theirs):
+def _perplexity_flat(case, entry, ours, theirs):
     details = _details(case)
     cached = details.get("cached_tokens") or details.get("cache_creation_tokens")
-    return case.provider == "perplexity" and bool(cached)
+    bracketed = any("_above_" in name for name in entry)
+    return case.provider == "perplexity" and bool(cached or bracketed)
 
 
 def _fireworks_tier(case, entry, ours, theirs):
@@ -72,9 +73,9 @@ EXEMPTIONS = (
         _empty_prompt,
     ),
     Exemption(
-        "perplexity, cached tokens",
-        "LiteLLM's own function for perplexity ignores the published cache rates",
-        _perplexity_cache,
+        "perplexity, cached tokens and long prompts",
+        "LiteLLM's own function for perplexity ignores published cache rates and brackets",
+        _perplexity_flat,
     ),
     Exemption(
         "fireworks, priority tier",

@@ -36,6 +36,9 @@ def read_content(usage: Json, *, grounded: bool) -> TokenCount:
 def read_embeddings(usage: Json) -> TokenCount:
     """Embeddings: input only, by modality where told; older answers carry a token count alone."""
     prompt = count(usage, "promptTokenCount", "prompt_token_count", "tokenCount", "token_count")
+    if prompt is None:
+        counts = [count(each, "tokenCount", "token_count") for each in parts(usage, "statistics")]
+        prompt = sum(each or 0 for each in counts) if counts else None
     by_modality = _by_modality(usage, "promptTokensDetails", "prompt_tokens_details")
     inputs, fitted = _inputs(prompt or 0, 0, by_modality, {})
     total = count(usage, "totalTokenCount", "total_token_count")

@@ -20,9 +20,12 @@ _LIFETIMES = (
 
 def read_totals(usage: Json) -> TokenCount:
     """Chat, completions, responses, embeddings, realtime and LiteLLM's normalised usage."""
-    prompt = count(usage, "prompt_tokens", "input_tokens") or 0
     completion = count(usage, "completion_tokens", "output_tokens") or 0
     total = count(usage, "total_tokens")
+    prompt = count(usage, "prompt_tokens", "input_tokens")
+    if prompt is None:
+        # Embeddings of some imitators state a total alone.
+        prompt = max((total or 0) - completion, 0)
     details = part(usage, "prompt_tokens_details", "input_tokens_details", "input_token_details")
     inputs, inputs_fit = _inputs(prompt, usage, details)
     outputs, outputs_fit = _outputs(prompt, completion, total, usage)
