@@ -187,6 +187,25 @@ def test_an_amount_of_the_wrong_kind_does_not_pass(con, tmp_path, amount):
     ]
 
 
+@pytest.mark.parametrize("start", [99_999_999_999_999_999, 253_402_214_400, 1.5, "today"])
+def test_a_time_that_cannot_be_does_not_pass(con, tmp_path, start):
+    bucket = {"start_time": start, "end_time": 253_402_300_799, "results": []}
+
+    (message,) = told(con, tmp_path, {"data": [bucket], "has_more": False})[:1]
+
+    assert message.startswith("Bucket ")
+
+
+def test_a_usage_report_is_no_cost_report(con, tmp_path):
+    payload = json.loads(sample("openai_usage_completions.json").read_text("utf-8"))
+    for bucket in payload["data"]:
+        bucket["end_time"] = bucket["start_time"] + 86_400
+
+    assert told(con, tmp_path, payload) == [
+        "A result has no amount; export costs, not usage (day 2026-10-12, None)"
+    ]
+
+
 def test_cents_as_a_number_do_not_pass(con, tmp_path):
     results = [{"amount": 12.5, "currency": "USD", "description": "Output"}]
     day = {

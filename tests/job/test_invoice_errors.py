@@ -55,7 +55,7 @@ def told(con, path):
         ("A,gemini,2026-10,1,USX", "Unknown currency 'USX'; write an ISO 4217 code, such as USD"),
         (
             "A,gemini,2026-10,-5,USD",
-            "Invoice 'A' has the negative total -5.00; an invoice charges, so put a credit on the "
+            "Invoice 'A' has the negative total -5; an invoice charges, so put a credit on the "
             "invoice that it reduces",
         ),
         (
@@ -105,6 +105,14 @@ def test_a_bad_value_is_told_with_its_line_and_mend(con, tmp_path, row, message)
         (
             HEADER.encode() + b",amount\n",
             "FILE line 1: Column 'amount' occurs twice; remove one of them",
+        ),
+        (
+            HEADER.encode() + b"\nG-\x00,gemini,2026-10,1,USD\n",
+            "FILE line 2: Byte 0x00 is no text; save the file as UTF-8",
+        ),
+        (
+            b"[" * 100_000,
+            "FILE: The JSON is nested too deeply; save the response as it is",
         ),
         (
             b"{",

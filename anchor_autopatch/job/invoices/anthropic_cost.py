@@ -6,7 +6,7 @@ GET /v1/organizations/cost_report (documentation, read 2026-11): daily buckets i
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from anchor_autopatch.job.invoices.pages import (
     read_buckets,
     text_of,
 )
-from anchor_autopatch.job.invoices.values import parse_amount, parse_currency
+from anchor_autopatch.job.invoices.values import naive_utc, parse_amount, parse_currency
 
 if TYPE_CHECKING:
     from anchor_autopatch.job.invoices.findings import Findings
@@ -45,14 +45,16 @@ def read_invoices(payload: object, context: Context, findings: Findings) -> list
 def _rfc3339(value: object) -> datetime:
     text = value if isinstance(value, str) else ""
     try:
+        # Beyond the first and the last year no other zone fits.
         instant = datetime.fromisoformat(text)
-    except ValueError as error:
+        utc = naive_utc(instant)
+    except (ValueError, OverflowError) as error:
         raise ValueError(
             f"Bucket time {value!r} is not in RFC 3339; save the response as it is"
         ) from error
     if instant.tzinfo is None:
         raise ValueError(f"Bucket time {text!r} has no time zone; save the response as it is")
-    return instant.astimezone(UTC).replace(tzinfo=None)
+    return utc
 
 
 def _lines(bucket: Bucket, findings: Findings) -> list[InvoiceLine]:
@@ -66,6 +68,8 @@ def _lines(bucket: Bucket, findings: Findings) -> list[InvoiceLine]:
 
 
 def _line(bucket: Bucket, result: Json) -> InvoiceLine:
+    if "amount" not in result:
+        raise ValueError("A result has no amount; export the cost report, not usage")
     value = result.get("amount")
     # A JSON number would be dollars of some other report: cents come as text.
     if not isinstance(value, str) or isinstance(value, Number):

@@ -9,6 +9,7 @@ in double quotes (RFC 4180).
 from __future__ import annotations
 
 import csv
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,7 +34,6 @@ from anchor_autopatch.job.invoices.values import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
-    from decimal import Decimal
 
     from anchor_autopatch.job.invoices.findings import Findings
     from anchor_autopatch.job.invoices.values import Context
@@ -198,10 +198,11 @@ def _invoice(rows: list[_Row], findings: Findings) -> Invoice:
         lines=(),
     )
     invoice = make_invoice(head, (row.line for row in rows))
-    if invoice.total < 0:
+    total = sum((line.amount for line in invoice.lines), Decimal(0))
+    if total < 0:
         findings.add(
             first.line.row,
-            f"Invoice {invoice.invoice_id!r} has the negative total {invoice.total}; "
+            f"Invoice {invoice.invoice_id!r} has the negative total {total.normalize():f}; "
             "an invoice charges, so put a credit on the invoice that it reduces",
         )
     return invoice

@@ -126,6 +126,10 @@ def _decode(document: Document, findings: Findings) -> str | None:
         value = document.payload[error.start]
         findings.add(row, f"Byte 0x{value:02x} is not UTF-8; save the file as UTF-8")
         return None
+    if "\0" in text:
+        row = text.count("\n", 0, text.index("\0")) + 1
+        findings.add(row, "Byte 0x00 is no text; save the file as UTF-8")
+        return None
     if not text.strip():
         findings.add(None, "The file is empty; download the invoice again")
         return None
@@ -139,6 +143,9 @@ def _read_json(
         payload = parse_json(text)
     except json.JSONDecodeError as error:
         findings.add(error.lineno, f"Not JSON: {error.msg}; save the response as it is")
+        return _Read(document, source, [], findings)
+    except RecursionError:
+        findings.add(None, "The JSON is nested too deeply; save the response as it is")
         return _Read(document, source, [], findings)
     if source == AUTO:
         source = _json_source(payload)

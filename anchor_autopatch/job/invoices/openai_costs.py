@@ -47,7 +47,10 @@ def _unix_seconds(value: object) -> datetime:
         raise ValueError(
             f"Bucket time {value!r} is not in Unix seconds; save the response as it is"
         )
-    return datetime.fromtimestamp(int(value), UTC).replace(tzinfo=None)
+    try:
+        return datetime.fromtimestamp(int(value), UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError, OSError) as error:
+        raise ValueError(f"Bucket time {value!r} is beyond all years; check it") from error
 
 
 def _lines(bucket: Bucket, findings: Findings) -> list[InvoiceLine]:
@@ -61,6 +64,8 @@ def _lines(bucket: Bucket, findings: Findings) -> list[InvoiceLine]:
 
 
 def _line(bucket: Bucket, result: Json) -> InvoiceLine:
+    if "amount" not in result:
+        raise ValueError("A result has no amount; export costs, not usage")
     money = result.get("amount")
     value = money.get("value") if isinstance(money, dict) else None
     if not isinstance(money, dict) or not isinstance(value, Number):

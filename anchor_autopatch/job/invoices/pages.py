@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import MAXYEAR, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeAlias
 
@@ -113,7 +113,8 @@ def _read_bucket(
     except ValueError as error:
         findings.add(None, str(error))
         return None
-    if not start < end <= next_month(start.replace(day=1, hour=0, minute=0, second=0)):
+    month = start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    if start.year == MAXYEAR or not start < end <= next_month(month):
         findings.add(None, f"Bucket {start} to {end} is not within a month; fetch daily buckets")
         return None
     if not all(isinstance(result, dict) for result in results):
