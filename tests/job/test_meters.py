@@ -330,6 +330,8 @@ FACTS = {
     "fast is priority": ({"service_tier": "Fast"}, {"tier": "priority"}),
     "auto is standard": ({"service_tier": "auto"}, {"tier": "standard"}),
     "seconds are milliseconds": ({"seconds": Decimal("1.2345")}, {"audio_in_ms": 1235}),
+    "a duration in text is seconds": ({"duration": "8.47"}, {"audio_in_ms": 8470}),
+    "what is no duration is none": ({"duration": "soon"}, {"audio_in_ms": None}),
     "pixels of all images": (
         {"images": 2, "image_size": "1024x1536", "image_quality": "high"},
         {"images": 2, "pixels": 2 * 1024 * 1536, "image_variant": "high/1024-x-1536"},

@@ -40,7 +40,7 @@ def with_facts(meters: Meters, usage: Json, facts: Json) -> Meters:
         # Images that report tokens bill by them, whatever their size.
         image_variant=_variant(size, quality) if images and not meters.total_tokens else "",
         input_images=count(facts, "input_images"),
-        audio_in_ms=milliseconds(facts, "seconds", "audio_seconds")
+        audio_in_ms=milliseconds(facts, "seconds", "duration")
         if "seconds" not in usage
         else milliseconds(usage, "seconds"),
         audio_out_ms=milliseconds(facts, "output_seconds"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TypeAlias
 
 Json: TypeAlias = Mapping[str, object]
+_PLAIN_NUMBER = re.compile(r"\d{1,12}(?:\.\d{1,18})?", re.ASCII)
 
 
 def count(source: Json, *names: str) -> int | None:
@@ -21,10 +23,15 @@ def count(source: Json, *names: str) -> int | None:
 
 
 def amount(source: Json, *names: str) -> Decimal | None:
-    """The first of the named fields that is a finite number >= 0, exactly; None when none is."""
+    """The first of the named fields that is a finite number >= 0, exactly; None when none is.
+
+    Some write such numbers as text: a duration of OpenAI's, a cost of a gateway's.
+    """
     for name in names:
         value = source.get(name)
         if isinstance(value, int) and not isinstance(value, bool):
+            value = Decimal(value)
+        elif isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value):
             value = Decimal(value)
         if isinstance(value, Decimal) and value.is_finite() and value >= 0:
             return value
