@@ -43,6 +43,14 @@ def test_unreadable_usage_is_flagged_and_the_run_goes_on(con, text):
     assert (report.measured_count, report.mismatch_count) == (2, 1)
 
 
+@pytest.mark.parametrize("absurd", [10**15, 10**19, 10**40])
+def test_absurd_counts_are_flagged_and_the_run_goes_on(con, absurd):
+    usage = {"prompt_tokens": absurd, "completion_tokens": 1, "total_tokens": absurd + 1}
+    add(con, "bad", usage=usage, facts={"images": absurd, "seconds": absurd, "cost": absurd})
+
+    assert measure(con, NOW).mismatch_count == 1
+
+
 def test_batches_cover_every_receipt(con):
     for number in range(5):
         add(con, f"r{number}")

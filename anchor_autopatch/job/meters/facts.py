@@ -6,7 +6,15 @@ import re
 from decimal import Decimal
 from types import MappingProxyType
 
-from anchor_autopatch.job.meters.fields import Json, amount, count, milliseconds, part, text
+from anchor_autopatch.job.meters.fields import (
+    HIGHEST_COUNT,
+    Json,
+    amount,
+    count,
+    milliseconds,
+    part,
+    text,
+)
 from anchor_autopatch.job.meters.record import Meters
 
 # Served tier, as the providers spell it -> the name that rate cards use. LiteLLM 1.109.1.
@@ -27,6 +35,7 @@ _TIERS = MappingProxyType(
 _SIZE = re.compile(r"(\d{1,5})\D{1,3}(\d{1,5})")
 # 1 tick = 1e-10 USD: docs.x.ai/developers/cost-tracking, read 2026-11.
 _TICK_USD = Decimal("1e-10")
+_COST_SCALE = Decimal("1e-18")
 
 
 def with_facts(meters: Meters, usage: Json, facts: Json) -> Meters:
@@ -87,14 +96,16 @@ def _reported_cost(usage: Json, facts: Json) -> Decimal | None:
     if ticks is not None:
         return ticks * _TICK_USD
     stated = amount(usage, "cost")
-    return amount(facts, "cost") if stated is None else stated
+    cost = amount(facts, "cost") if stated is None else stated
+    return None if cost is None else cost.quantize(_COST_SCALE)
 
 
 def _pixels(size: str | None, images: int | None) -> int | None:
     found = _SIZE.fullmatch(size or "")
     if not (found and images):
         return None
-    return int(found[1]) * int(found[2]) * images
+    pixels = int(found[1]) * int(found[2]) * images
+    return pixels if pixels < HIGHEST_COUNT else None
 
 
 def _variant(size: str | None, quality: str | None) -> str:

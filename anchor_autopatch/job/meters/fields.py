@@ -5,19 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Json: TypeAlias = Mapping[str, object]
+HIGHEST_COUNT: Final = 10**15
+"""More of anything in one call is nonsense, and would break the arithmetic of all other receipts."""
+_HIGHEST_AMOUNT = 10**12
 _PLAIN_NUMBER = re.compile(r"\d{1,12}(?:\.\d{1,18})?", re.ASCII)
 
 
 def count(source: Json, *names: str) -> int | None:
-    """The first of the named fields that is a whole number >= 0; None when none is."""
+    """The first of the named fields that is a sane whole number; None when none is."""
     for name in names:
         value = source.get(name)
         if isinstance(value, Decimal) and value == value.to_integral_value():
             value = int(value)
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < HIGHEST_COUNT:
             return value
     return None
 
@@ -29,11 +32,10 @@ def amount(source: Json, *names: str) -> Decimal | None:
     """
     for name in names:
         value = source.get(name)
-        if isinstance(value, int) and not isinstance(value, bool):
-            value = Decimal(value)
-        elif isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value):
-            value = Decimal(value)
-        if isinstance(value, Decimal) and value.is_finite() and value >= 0:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if whole or (isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value)):
+            value = Decimal(str(value))
+        if isinstance(value, Decimal) and value.is_finite() and 0 <= value < _HIGHEST_AMOUNT:
             return value
     return None
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from anchor_autopatch.job.meters import anthropic, gemini, openai
 from anchor_autopatch.job.meters.facts import with_facts
-from anchor_autopatch.job.meters.fields import Json, count
+from anchor_autopatch.job.meters.fields import HIGHEST_COUNT, Json, count
 from anchor_autopatch.job.meters.record import Meters, TokenCount, fill
 
 METER_VERSION = 1
@@ -44,6 +44,8 @@ def read_meters(usage_shape: str | None, raw_usage: Json | None, price_facts: Js
     if raw_usage is not None:
         counted = _count_tokens(usage_shape, usage, price_facts)
         meters = Meters(usage_mismatch=True) if counted is None else fill(counted)
+        if any(isinstance(value, int) and value >= HIGHEST_COUNT for value in usage.values()):
+            meters = meters._replace(usage_mismatch=True)
     if _bills_seconds(usage):
         meters = Meters()
     return with_facts(meters, usage, price_facts)
