@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 Json: TypeAlias = Mapping[str, object]
 HIGHEST_COUNT: Final = 10**15
-"""More of anything in one call is nonsense, and would break the arithmetic of all other receipts."""
+"""More of anything in one call is nonsense, and would break the arithmetic of all receipts."""
 _HIGHEST_AMOUNT = 10**12
 _PLAIN_NUMBER = re.compile(r"\d{1,12}(?:\.\d{1,18})?", re.ASCII)
 

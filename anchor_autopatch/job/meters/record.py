@@ -80,7 +80,6 @@ class Meters(NamedTuple):
 INPUT_METERS = Meters._fields[:12]
 OUTPUT_METERS = Meters._fields[12:17]
 TOKEN_METERS = (*INPUT_METERS, *OUTPUT_METERS)
-UNIT_METERS = Meters._fields[18:31]
 
 
 class TokenCount(NamedTuple):

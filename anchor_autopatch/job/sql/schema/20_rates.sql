@@ -386,21 +386,3 @@ SELECT
     rate_card_id
 FROM usage_lines_of('receipt_price');
 COMMENT ON VIEW usage_line IS 'One meter of one receipt with its unit price; cost_usd sums to the receipt''s estimated cost. NULL price = the card has none for this meter';
-
-CREATE OR REPLACE VIEW unpriced_model AS
-SELECT
-    receipt.provider,
-    receipt.provider_host,
-    receipt.request_model,
-    receipt.response_model,
-    receipt_price.unpriced_reason AS reason,
-    COUNT(*) AS calls,
-    SUM(receipt_meters.total_tokens) AS total_tokens,
-    MIN(receipt.occurred_at) AS first_call_at,
-    MAX(receipt.occurred_at) AS last_call_at
-FROM receipt_price
-JOIN receipt USING (receipt_id)
-JOIN receipt_meters USING (receipt_id)
-WHERE receipt_price.price_status = 'unpriced'
-GROUP BY ALL;
-COMMENT ON VIEW unpriced_model IS 'Model names that nothing prices, with the reason and how much was used';
