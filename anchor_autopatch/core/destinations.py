@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol, get_type_hints
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from anchor_autopatch.core.records import ExceptionEvent, Receipt
 
@@ -97,17 +97,18 @@ class QuarantinedFile(NamedTuple):
 class Exporter(Protocol):
     """Where receipts go; `write` is all or nothing, so that a killed shipper loses nothing."""
 
-    def watermark(self, outbox: OutboxIdentity) -> Watermark:
-        """How far this outbox was shipped; `Watermark()` when it was never seen."""
+    def watermarks(self, outboxes: Sequence[OutboxIdentity]) -> list[Watermark]:
+        """How far each outbox was shipped, in order; `Watermark()` for one never seen."""
 
     def write(self, batches: Iterable[Batch], now_us: int) -> list[Written]:
         """Commits rows, losses and watermarks of all batches together, or nothing of them.
 
-        Rows that the destination has already are left out.
+        Rows that the destination has already are left out. The batches are read while they are
+        written: no more of them are in memory than the destination holds.
         """
 
-    def finish(self, outbox: OutboxIdentity, state: str, now_us: int) -> None:
-        """Notes that the file is gone: `finished` (removed) or `quarantined`."""
+    def finish(self, outboxes: Sequence[OutboxIdentity], state: str, now_us: int) -> None:
+        """Notes that the files are gone: `finished` (removed) or `quarantined`."""
 
     def note_quarantine(self, found: QuarantinedFile, now_us: int) -> None:
         """Keeps the record of a file that was set aside."""

@@ -62,7 +62,7 @@ def writer_gone(path: Path) -> Iterator[bool]:
     The writer holds the lock file beside it while it lives; a pid proves nothing, it is reused.
     """
     lock = path.with_suffix(".lock")
-    if not lock.exists():
+    if not (lock.exists() or lock.is_symlink()):
         # A copied or restored file: a writer makes and takes the lock before the database.
         yield True
         return

@@ -6,9 +6,10 @@ is left out. So a shipper may be killed at any step: what was committed is not t
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from itertools import islice
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from anchor_autopatch.core.destinations import ENTRY_POINTS, QuarantinedFile
@@ -39,11 +40,19 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-    from anchor_autopatch.core.destinations import Batch, Exporter, Loss, OutboxIdentity
+    from anchor_autopatch.core.destinations import (
+        Batch,
+        Exporter,
+        Loss,
+        OutboxIdentity,
+        Watermark,
+    )
 
 
-_COMMIT_BATCHES = 10
-"""Batches of one outbox that are committed together."""
+_GROUP_FILES = 64
+"""Outbox files that are open together; each takes four of the 1,024 usual descriptors."""
+_COMMIT_ROWS = 200_000
+"""Rows that are committed together, where there are so many."""
 
 
 @dataclass(slots=True)
@@ -108,6 +117,21 @@ def find_exporter(name: str) -> Callable[[object], Exporter]:
     return exporter
 
 
+@dataclass(slots=True)
+class _Opened:
+    """An outbox file that is being shipped."""
+
+    path: Path
+    gone: bool
+    """Its writer is gone, and cannot come back while we hold its lock."""
+    reader: OutboxReader
+    rows: int = 0
+    """Read soundly, whether the destination had them or not."""
+    losses: list[Loss] = field(default_factory=list)
+    unread: bool = False
+    """Reading broke off; the rest is for the next run."""
+
+
 class _Run:
     """One run over the homes: the destination, the instant, and what was found so far."""
 
@@ -118,17 +142,29 @@ class _Run:
 
     def ship_home(self, home: Path) -> None:
         """Ships the files of one home; the caller holds its lease."""
-        for path in outbox_files(home):
-            self._report.outboxes += 1
-            with writer_gone(path) as gone:
-                self._report.live += not gone
-                self._ship_file(path, gone=gone)
+        paths = outbox_files(home)
+        self._report.outboxes += len(paths)
+        for first in range(0, len(paths), _GROUP_FILES):
+            self._ship_group(paths[first : first + _GROUP_FILES])
         remove_strays(home / OUTBOX_FOLDER, self._now_us)
 
-    def _ship_file(self, path: Path, *, gone: bool) -> None:
+    def _ship_group(self, paths: Iterable[Path]) -> None:
+        # Together, because a commit costs more than the few rows of a short-lived process.
+        with ExitStack() as stack:
+            opened = [found for path in paths if (found := self._open(path, stack)) is not None]
+            if opened:
+                self._ship_rows(opened)
+                self._put_away(opened)
+
+    def _open(self, path: Path, stack: ExitStack) -> _Opened | None:
         try:
-            with OutboxReader(path) as reader:
-                rows, damaged = self._ship_rows(reader)
+            gone = stack.enter_context(writer_gone(path))
+        except OSError as error:
+            self._find(f"{str(path)!r} was left alone, its lock cannot be taken: {error.strerror}")
+            return None
+        self._report.live += not gone
+        try:
+            return _Opened(path, gone, stack.enter_context(OutboxReader(path)))
         except DamagedOutbox as found:
             if gone:
                 self._set_aside(path, str(found), None, 0)
@@ -137,47 +173,51 @@ class _Run:
                 self._find(f"{str(path)!r} is damaged while its process runs: {found}")
         except (BusyOutbox, NewerOutbox) as found:
             self._find(f"{str(path)!r} was left alone: {found}")
-        else:
-            if damaged and gone:
-                self._set_aside(path, "it has corrupt rows", reader.outbox, rows)
-            elif gone:
-                self._exporter.finish(reader.outbox, "finished", self._now_us)
-                remove_outbox(path)
+        return None
 
-    def _ship_rows(self, reader: OutboxReader) -> tuple[int, bool]:
-        """Ships what is new; returns all rows that were readable and whether any was not."""
-        shipped = self._exporter.watermark(reader.outbox)
-        if shipped.seq == 0 and reader.outbox.rows_dropped:
+    def _ship_rows(self, opened: list[_Opened]) -> None:
+        watermarks = self._exporter.watermarks([file.reader.outbox for file in opened])
+        batches = chain.from_iterable(map(self._batches, opened, watermarks))
+        for first in batches:
+            together = _up_to(_COMMIT_ROWS, chain((first,), batches))
+            for written in self._exporter.write(together, self._now_us):
+                self._report.receipts += written.receipts
+                self._report.events += written.events
+                self._report.duplicates += written.duplicates
+        for file in opened:
+            for loss in file.losses:
+                self._count_loss(file.path, loss)
+
+    def _batches(self, file: _Opened, shipped: Watermark) -> Iterator[Batch]:
+        outbox = file.reader.outbox
+        if shipped.seq == 0 and outbox.rows_dropped:
             self._find(
-                f"{reader.outbox.rows_dropped} rows were lost in the memory of "
-                f"{reader.outbox.program!r} before it could write: {reader.outbox.opened_after}"
+                f"{outbox.rows_dropped} rows were lost in the memory of {outbox.program!r} "
+                f"before it could write: {outbox.opened_after}"
             )
-        rows = 0
-        losses: list[Loss] = []
-
-        def noted() -> Iterator[Batch]:
-            for batch in islice(batches, _COMMIT_BATCHES):
-                losses.extend(batch.losses)
+        try:
+            for batch in file.reader.batches(shipped):
+                file.rows += len(batch.receipts) + len(batch.events)
+                file.losses.extend(batch.losses)
                 yield batch
+        except BusyOutbox as found:
+            file.unread = True
+            self._find(f"{str(file.path)!r} was not read to its end: {found}")
 
-        batches = reader.batches(shipped)
-        while written := self._exporter.write(noted(), self._now_us):
-            for part in written:
-                rows += part.receipts + part.events + part.duplicates
-                self._report.receipts += part.receipts
-                self._report.events += part.events
-                self._report.duplicates += part.duplicates
-        for loss in losses:
-            self._count_loss(reader.outbox.path, loss)
-        return rows, any(loss.reason != "missing" for loss in losses)
-
-    def _count_loss(self, path: str, loss: Loss) -> None:
-        count = loss.last_seq - loss.first_seq + 1
-        if loss.reason == "missing":
-            self._report.missing += count
-        else:
-            self._report.corrupt += count
-        self._find(f"{path!r}: rows {loss.first_seq} to {loss.last_seq} are {loss.reason}")
+    def _put_away(self, opened: list[_Opened]) -> None:
+        finished = []
+        for file in opened:
+            if not file.gone or file.unread:
+                continue
+            if any(loss.reason != "missing" for loss in file.losses):
+                self._set_aside(file.path, "it has corrupt rows", file.reader.outbox, file.rows)
+            else:
+                finished.append(file)
+        if finished:
+            outboxes = [file.reader.outbox for file in finished]
+            self._exporter.finish(outboxes, "finished", self._now_us)
+        for file in finished:
+            remove_outbox(file.path)
 
     def _set_aside(
         self, path: Path, reason: str, outbox: OutboxIdentity | None, salvaged: int
@@ -193,10 +233,27 @@ class _Run:
         # Noted first: a file in quarantine that nobody wrote down would never be looked at.
         self._exporter.note_quarantine(found, self._now_us)
         if outbox:
-            self._exporter.finish(outbox, "quarantined", self._now_us)
+            self._exporter.finish([outbox], "quarantined", self._now_us)
         move_to_quarantine(path, place)
         self._report.quarantined.append(found)
         self._find(f"{str(path)!r} is no sound outbox: {reason}; moved to {str(place)!r}")
 
+    def _count_loss(self, path: Path, loss: Loss) -> None:
+        count = loss.last_seq - loss.first_seq + 1
+        if loss.reason == "missing":
+            self._report.missing += count
+        else:
+            self._report.corrupt += count
+        self._find(f"{str(path)!r}: rows {loss.first_seq} to {loss.last_seq} are {loss.reason}")
+
     def _find(self, finding: str) -> None:
         self._report.findings.append(finding)
+
+
+def _up_to(rows: int, batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Batches until they hold that many rows; takes none that it does not yield."""
+    for batch in batches:
+        yield batch
+        rows -= len(batch.receipts) + len(batch.events)
+        if rows <= 0:
+            return

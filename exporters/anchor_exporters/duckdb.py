@@ -12,29 +12,29 @@ from anchor_autopatch.core.errors import StoreError
 from anchor_autopatch.core.sql_files import read_statements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from anchor_autopatch.core.destinations import Batch, OutboxIdentity, QuarantinedFile, Row
 
 _SQL = read_statements("anchor_exporters", "duckdb")
-# Places in a row of either table.
-_ID = 1
-_INSTANT = 2
+_STAGE_ROWS = 20_000
+"""Rows in the temporary tables at once; a transaction may be many times that."""
+# Places in a staged row, whose first place is the number of its batch.
+_ID = 2
+_INSTANT = 3
 
 
 class DuckDBExporter:
-    """Ships into an open warehouse; one transaction per batch."""
+    """Ships into an open warehouse; one transaction per `write`."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         self._con = con
-        con.execute(_SQL["create_receipt_stage"])
-        con.execute(_SQL["create_event_stage"])
 
-    def watermark(self, outbox: OutboxIdentity) -> Watermark:
-        """How far this outbox was shipped; `Watermark()` when it was never seen."""
-        key = {"outbox_id": outbox.outbox_id, "path": outbox.path}
-        found = self._con.execute(_SQL["watermark"], key).fetchone()
-        return Watermark(*found) if found else Watermark()
+    def watermarks(self, outboxes: Sequence[OutboxIdentity]) -> list[Watermark]:
+        """How far each outbox was shipped, in order; `Watermark()` for one never seen."""
+        found = self._con.execute(_SQL["watermarks"], _keys(outboxes)).fetchall()
+        shipped = {place: Watermark(seq, crc) for place, seq, crc in found}
+        return [shipped.get(place, Watermark()) for place in range(len(outboxes))]
 
     def write(self, batches: Iterable[Batch], now_us: int) -> list[Written]:
         """Commits rows, losses and watermarks of all batches together, or nothing of them.
@@ -44,15 +44,16 @@ class DuckDBExporter:
         """
         try:
             with self._transaction():
-                return [self._write(batch, now_us) for batch in batches]
+                chunks = _chunks(batches)
+                return [written for chunk in chunks for written in self._write(chunk, now_us)]
         except duckdb.Error as error:
             reason = str(error).strip().partition("\n")[0]
             raise StoreError(f"Cannot write to the warehouse, nothing shipped: {reason}") from error
 
-    def finish(self, outbox: OutboxIdentity, state: str, now_us: int) -> None:
-        """Notes that the file is gone: `finished` (removed) or `quarantined`."""
-        key = {"outbox_id": outbox.outbox_id, "path": outbox.path}
-        self._con.execute(_SQL["finish_outbox"], {**key, "state": state, "now_us": now_us})
+    def finish(self, outboxes: Sequence[OutboxIdentity], state: str, now_us: int) -> None:
+        """Notes that the files are gone: `finished` (removed) or `quarantined`."""
+        gone = {**_keys(outboxes), "state": state, "now_us": now_us}
+        self._con.execute(_SQL["finish_outboxes"], gone)
 
     def note_quarantine(self, found: QuarantinedFile, now_us: int) -> None:
         """Keeps the record of a file that was set aside."""
@@ -68,63 +69,84 @@ class DuckDBExporter:
             raise
         self._con.commit()
 
-    def _write(self, batch: Batch, now_us: int) -> Written:
-        outbox_id = batch.outbox.outbox_id
-        receipts = self._insert("receipt", batch.receipts, outbox_id, now_us)
-        events = self._insert("event", batch.events, outbox_id, now_us)
-        duplicates = len(batch.receipts) + len(batch.events) - receipts - events
-        written = Written(receipts, events, duplicates)
-        self._con.execute(
-            _SQL["upsert_outbox"],
-            {
-                **batch.outbox._asdict(),
-                "watermark": batch.after.seq,
-                "watermark_crc": batch.after.crc,
-                "now_us": now_us,
-            },
+    def _write(self, batches: list[Batch], now_us: int) -> list[Written]:
+        now = {"now_us": now_us}
+        self._stage("batch", map(_batch_row, range(len(batches)), batches))
+        self._stage(
+            "loss", [(place, *loss) for place, batch in enumerate(batches) for loss in batch.losses]
         )
-        self._note(batch, written, now_us)
-        return written
+        self._stage_new("receipt", [batch.receipts for batch in batches])
+        self._stage_new("event", [batch.events for batch in batches])
+        counted = self._con.execute(_SQL["written"]).fetchall()
+        self._con.execute(_SQL["insert_receipts"], now)
+        self._con.execute(_SQL["insert_events"], now)
+        self._con.execute(_SQL["upsert_outboxes"], now)
+        self._con.execute(_SQL["insert_losses"], now)
+        places, receipts, events = map(list, zip(*counted, strict=True))
+        counts = {"batch_nos": places, "receipts": receipts, "events": events}
+        self._con.execute(_SQL["insert_shipments"], {**now, **counts})
+        return [
+            Written(receipts, events, _row_count(batches[place]) - receipts - events)
+            for place, receipts, events in counted
+        ]
 
-    def _insert(self, kind: str, rows: list[Row], outbox_id: str, now_us: int) -> int:
-        """Rows inserted; those that the warehouse has already are left out."""
-        if not rows:
-            return 0
-        stage = f"{kind}_stage"
-        self._con.execute(_SQL[f"create_{stage}"])
-        with self._con.appender(stage) as appender:
-            appender.append_rows(_distinct(rows))
-        instants = [cast("int", row[_INSTANT]) for row in rows]
-        window = {"first_us": min(instants), "last_us": max(instants)}
-        counted = self._con.execute(
-            _SQL[f"insert_{kind}s"], {**window, "outbox_id": outbox_id, "now_us": now_us}
-        ).fetchone()
-        return int(counted[0]) if counted else 0
+    def _stage_new(self, kind: str, batches: list[list[Row]]) -> None:
+        """Stages the rows of all batches that neither the warehouse nor an earlier batch has."""
+        rows = _distinct([(place, *row) for place, batch in enumerate(batches) for row in batch])
+        self._stage(kind, rows)
+        if rows:
+            instants = [cast("int", row[_INSTANT]) for row in rows]
+            window = {"first_us": min(instants), "last_us": max(instants)}
+            self._con.execute(_SQL[f"drop_known_{kind}s"], window)
 
-    def _note(self, batch: Batch, written: Written, now_us: int) -> None:
-        key = {"outbox_id": batch.outbox.outbox_id, "path": batch.outbox.path, "now_us": now_us}
-        lost = {"missing": 0, "corrupt": 0, "refused": 0}
-        for loss in batch.losses:
-            lost[loss.reason] += loss.last_seq - loss.first_seq + 1
-            self._con.execute(_SQL["insert_loss"], {**key, **loss._asdict()})
-        self._con.execute(
-            _SQL["insert_shipment"],
-            {
-                **key,
-                "after_seq": batch.before.seq,
-                "last_seq": batch.after.seq,
-                "receipt_count": written.receipts,
-                "event_count": written.events,
-                "duplicate_count": written.duplicates,
-                "corrupt_count": lost["corrupt"] + lost["refused"],
-                "missing_count": lost["missing"],
-                "checksum": batch.checksum,
-            },
-        )
+    def _stage(self, kind: str, rows: Iterable[Row]) -> None:
+        self._con.execute(_SQL[f"create_{kind}_stage"])
+        with self._con.appender(f"{kind}_stage") as appender:
+            appender.append_rows(rows)
 
 
-def _distinct(rows: list[Row]) -> Iterable[Row]:
-    """The first row of each id; the anti-join only sees what was there before the batch."""
+def _chunks(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
+    chunk: list[Batch] = []
+    rows = 0
+    for batch in batches:
+        chunk.append(batch)
+        rows += _row_count(batch)
+        if rows >= _STAGE_ROWS:
+            yield chunk
+            chunk, rows = [], 0
+    if chunk:
+        yield chunk
+
+
+def _row_count(batch: Batch) -> int:
+    return len(batch.receipts) + len(batch.events)
+
+
+def _batch_row(place: int, batch: Batch) -> Row:
+    lost = {"missing": 0, "corrupt": 0, "refused": 0}
+    for loss in batch.losses:
+        lost[loss.reason] += loss.last_seq - loss.first_seq + 1
+    return (
+        place,
+        *batch.outbox,
+        batch.before.seq,
+        *batch.after,
+        _row_count(batch),
+        lost["corrupt"] + lost["refused"],
+        lost["missing"],
+        batch.checksum,
+    )
+
+
+def _distinct(rows: list[Row]) -> list[Row]:
+    """The first row of each id; the warehouse is only asked for what was there before."""
     if len({row[_ID] for row in rows}) == len(rows):
         return rows
-    return {row[_ID]: row for row in reversed(rows)}.values()
+    return list({row[_ID]: row for row in reversed(rows)}.values())
+
+
+def _keys(outboxes: Sequence[OutboxIdentity]) -> dict[str, object]:
+    return {
+        "outbox_ids": [outbox.outbox_id for outbox in outboxes],
+        "paths": [outbox.path for outbox in outboxes],
+    }

@@ -1,9 +1,43 @@
 -- Statements of the DuckDB destination; the tables are those of the warehouse schema.
--- Every batch passes through two temporary tables, so that the anti-join sees it as a set.
+-- Batches pass through temporary tables, so that rows of many outboxes are treated as one set.
+
+-- name: create_batch_stage
+-- The batches that are written together, one row each.
+CREATE OR REPLACE TEMP TABLE batch_stage (
+    batch_no INTEGER,
+    outbox_id VARCHAR,
+    path VARCHAR,
+    host VARCHAR,
+    pid BIGINT,
+    process_started_us BIGINT,
+    created_at_us BIGINT,
+    python_version VARCHAR,
+    anchor_version VARCHAR,
+    program VARCHAR,
+    rows_dropped BIGINT,
+    opened_after VARCHAR,
+    after_seq BIGINT,
+    last_seq BIGINT,
+    last_crc BIGINT,
+    row_count BIGINT,
+    corrupt_count BIGINT,
+    missing_count BIGINT,
+    checksum VARCHAR
+);
+
+-- name: create_loss_stage
+-- The losses of those batches.
+CREATE OR REPLACE TEMP TABLE loss_stage (
+    batch_no INTEGER,
+    first_seq BIGINT,
+    last_seq BIGINT,
+    reason VARCHAR
+);
 
 -- name: create_receipt_stage
--- One batch of receipts as they lie in the outbox.
+-- Receipts as they lie in their outbox.
 CREATE OR REPLACE TEMP TABLE receipt_stage (
+    batch_no INTEGER,
     seq BIGINT,
     receipt_id VARCHAR,
     occurred_at_us BIGINT,
@@ -43,8 +77,9 @@ CREATE OR REPLACE TEMP TABLE receipt_stage (
 );
 
 -- name: create_event_stage
--- One batch of exception events as they lie in the outbox.
+-- Exception events as they lie in their outbox.
 CREATE OR REPLACE TEMP TABLE event_stage (
+    batch_no INTEGER,
     seq BIGINT,
     event_id VARCHAR,
     occurred_at_us BIGINT,
@@ -75,8 +110,26 @@ CREATE OR REPLACE TEMP TABLE event_stage (
     crc BIGINT
 );
 
+-- name: drop_known_receipts
+-- Takes out what the warehouse has already; a copy has the same instant, so $first_us to $last_us is enough.
+DELETE FROM receipt_stage
+WHERE receipt_id IN (
+    SELECT receipt_id
+    FROM receipt
+    WHERE occurred_at BETWEEN make_timestamp($first_us) AND make_timestamp($last_us)
+);
+
+-- name: drop_known_events
+-- Takes out what the warehouse has already; window as for receipts.
+DELETE FROM event_stage
+WHERE event_id IN (
+    SELECT event_id
+    FROM exception_event
+    WHERE occurred_at BETWEEN make_timestamp($first_us) AND make_timestamp($last_us)
+);
+
 -- name: insert_receipts
--- Adds the staged receipts that the warehouse has not; a copy has the same instant, so $first_us to $last_us is enough.
+-- Adds the staged receipts.
 INSERT INTO receipt BY NAME
 SELECT
     stage.receipt_id,
@@ -114,20 +167,15 @@ SELECT
     stage.billable <> 0 AS billable,
     stage.parent_receipt_id,
     coalesce(key_account.provider_account, '') AS provider_account,
-    $outbox_id AS outbox_id,
+    batch_stage.outbox_id,
     stage.seq AS writer_seq,
     make_timestamp($now_us) AS shipped_at
 FROM receipt_stage AS stage
-LEFT JOIN key_account USING (api_key_id)
-WHERE NOT EXISTS (
-    SELECT 1
-    FROM receipt AS present
-    WHERE present.occurred_at BETWEEN make_timestamp($first_us) AND make_timestamp($last_us)
-        AND present.receipt_id = stage.receipt_id
-);
+JOIN batch_stage USING (batch_no)
+LEFT JOIN key_account USING (api_key_id);
 
 -- name: insert_events
--- Adds the staged exception events that the warehouse has not; window as for receipts.
+-- Adds the staged exception events.
 INSERT INTO exception_event BY NAME
 SELECT
     stage.event_id,
@@ -156,78 +204,123 @@ SELECT
     stage.call_site,
     stage.labels,
     stage.attribution_source,
-    $outbox_id AS outbox_id,
+    batch_stage.outbox_id,
     stage.seq AS writer_seq,
     make_timestamp($now_us) AS shipped_at
 FROM event_stage AS stage
-WHERE NOT EXISTS (
-    SELECT 1
-    FROM exception_event AS present
-    WHERE present.occurred_at BETWEEN make_timestamp($first_us) AND make_timestamp($last_us)
-        AND present.event_id = stage.event_id
-);
+JOIN batch_stage USING (batch_no);
 
--- name: watermark
--- How far this outbox was shipped.
+-- name: written
+-- What is left of each batch: the rows that the warehouse did not have.
 SELECT
-    watermark,
-    watermark_crc
-FROM outbox
-WHERE outbox_id = $outbox_id AND path = $path;
+    batch_stage.batch_no,
+    (SELECT count(*) FROM receipt_stage WHERE receipt_stage.batch_no = batch_stage.batch_no) AS receipts,
+    (SELECT count(*) FROM event_stage WHERE event_stage.batch_no = batch_stage.batch_no) AS events
+FROM batch_stage
+ORDER BY batch_stage.batch_no;
 
--- name: upsert_outbox
--- Notes the outbox and moves its watermark.
+-- name: upsert_outboxes
+-- Notes the outboxes and moves their watermarks; of several batches of one outbox the last counts.
 INSERT INTO outbox (
     outbox_id, path, host, pid, process_started_at, created_at, python_version, anchor_version, program,
     rows_dropped, opened_after, watermark, watermark_crc, state, first_shipped_at, last_shipped_at
 )
-VALUES (
-    $outbox_id, $path, $host, $pid, make_timestamp($process_started_us), make_timestamp($created_at_us),
-    $python_version, $anchor_version, $program, $rows_dropped, $opened_after, $watermark, $watermark_crc,
-    'open', make_timestamp($now_us), make_timestamp($now_us)
-)
+SELECT
+    outbox_id,
+    path,
+    host,
+    pid,
+    make_timestamp(process_started_us),
+    make_timestamp(created_at_us),
+    python_version,
+    anchor_version,
+    program,
+    rows_dropped,
+    opened_after,
+    last_seq,
+    last_crc,
+    'open',
+    make_timestamp($now_us),
+    make_timestamp($now_us)
+FROM batch_stage
+QUALIFY row_number() OVER (PARTITION BY outbox_id, path ORDER BY batch_no DESC) = 1
 ON CONFLICT (outbox_id, path) DO UPDATE SET
     watermark = excluded.watermark,
     watermark_crc = excluded.watermark_crc,
     state = 'open',
     last_shipped_at = excluded.last_shipped_at;
 
--- name: insert_shipment
--- The batch as one line of evidence.
+-- name: insert_shipments
+-- The batches as lines of evidence; counts as `written` has them.
 INSERT INTO shipment (
     outbox_id, path, after_seq, last_seq, receipt_count, event_count, duplicate_count, corrupt_count,
     missing_count, checksum, shipped_at
 )
-VALUES (
-    $outbox_id, $path, $after_seq, $last_seq, $receipt_count, $event_count, $duplicate_count, $corrupt_count,
-    $missing_count, $checksum, make_timestamp($now_us)
-);
+SELECT
+    batch_stage.outbox_id,
+    batch_stage.path,
+    batch_stage.after_seq,
+    batch_stage.last_seq,
+    counted.receipts,
+    counted.events,
+    batch_stage.row_count - counted.receipts - counted.events,
+    batch_stage.corrupt_count,
+    batch_stage.missing_count,
+    batch_stage.checksum,
+    make_timestamp($now_us)
+FROM batch_stage
+JOIN (
+    SELECT
+        unnest($batch_nos) AS batch_no,
+        unnest($receipts) AS receipts,
+        unnest($events) AS events
+) AS counted USING (batch_no)
+ORDER BY batch_stage.batch_no;
 
--- name: insert_loss
--- Numbers of the writer whose rows cannot be had; the same loss is noted once.
+-- name: insert_losses
+-- Numbers of a writer whose rows cannot be had; the same loss is noted once.
 INSERT INTO outbox_loss (outbox_id, path, first_seq, last_seq, reason, found_at)
 SELECT
-    $outbox_id,
-    $path,
-    $first_seq,
-    $last_seq,
-    $reason,
+    batch_stage.outbox_id,
+    batch_stage.path,
+    loss_stage.first_seq,
+    loss_stage.last_seq,
+    loss_stage.reason,
     make_timestamp($now_us)
-WHERE NOT EXISTS (
-    SELECT 1
-    FROM outbox_loss
-    WHERE outbox_id = $outbox_id
-        AND path = $path
-        AND first_seq = $first_seq
-        AND last_seq = $last_seq
-        AND reason = $reason
-);
+FROM loss_stage
+JOIN batch_stage USING (batch_no)
+ANTI JOIN outbox_loss
+    ON outbox_loss.outbox_id = batch_stage.outbox_id
+    AND outbox_loss.path = batch_stage.path
+    AND outbox_loss.first_seq = loss_stage.first_seq
+    AND outbox_loss.last_seq = loss_stage.last_seq
+    AND outbox_loss.reason = loss_stage.reason;
 
--- name: finish_outbox
--- Notes that the file is gone: finished or quarantined.
+-- name: watermarks
+-- How far these outboxes were shipped; none for those never seen.
+SELECT
+    asked.place,
+    outbox.watermark,
+    outbox.watermark_crc
+FROM (
+    SELECT
+        unnest(range(len($outbox_ids))) AS place,
+        unnest($outbox_ids) AS outbox_id,
+        unnest($paths) AS path
+) AS asked
+JOIN outbox USING (outbox_id, path);
+
+-- name: finish_outboxes
+-- Notes that the files are gone: finished or quarantined.
 UPDATE outbox
 SET state = $state, last_shipped_at = make_timestamp($now_us)
-WHERE outbox_id = $outbox_id AND path = $path;
+FROM (
+    SELECT
+        unnest($outbox_ids) AS outbox_id,
+        unnest($paths) AS path
+) AS gone
+WHERE outbox.outbox_id = gone.outbox_id
+    AND outbox.path = gone.path;
 
 -- name: insert_quarantined_file
 -- A file that was set aside, and why.

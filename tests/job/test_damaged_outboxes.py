@@ -201,3 +201,23 @@ def test_rows_lost_in_memory_are_named(con, tmp_path):
     report = ship(con, [tmp_path], NOW)
 
     assert "7 rows were lost" in report.findings[0]
+
+
+def test_lock_that_cannot_be_taken_stops_one_file_only(con, tmp_path):
+    path = left_behind(tmp_path, receipt(1), name="a")
+    left_behind(tmp_path, receipt(2), name="b")
+    path.with_suffix(".lock").unlink()
+    path.with_suffix(".lock").symlink_to(tmp_path / "elsewhere")
+
+    report = ship(con, [tmp_path], NOW)
+
+    assert (report.receipts, path.exists()) == (1, True)
+    assert "its lock cannot be taken" in report.findings[0]
+
+
+def test_more_files_than_are_open_together_are_all_shipped(con, tmp_path, monkeypatch):
+    monkeypatch.setattr("anchor_autopatch.job.ship._GROUP_FILES", 3)
+    for number in range(8):
+        left_behind(tmp_path, receipt(number), name=f"writer-{number}")
+
+    assert ship(con, [tmp_path], NOW).receipts == 8

@@ -193,7 +193,7 @@ class Killed(BaseException):
 
 
 STEPS = (
-    "anchor_exporters.duckdb.DuckDBExporter._note",
+    "anchor_exporters.duckdb.DuckDBExporter._stage_new",
     "anchor_exporters.duckdb.DuckDBExporter.finish",
     "anchor_autopatch.job.ship.remove_outbox",
 )
@@ -235,7 +235,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from anchor_autopatch.job import outbox_reader, ship
 from anchor_autopatch.job.warehouse import open_warehouse
-outbox_reader.BATCH_ROWS, ship._COMMIT_BATCHES = 50, 1
+outbox_reader.BATCH_ROWS = ship._COMMIT_ROWS = 50
 home = Path(sys.argv[1])
 with open_warehouse(home) as con:
     print("ready", flush=True)
