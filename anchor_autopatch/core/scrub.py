@@ -16,24 +16,32 @@ _SECRETS = re.compile(
     r"""
       -----BEGIN\ [A-Z ]{0,40}-----[^-]{0,8000}(?:-----END\ [A-Z ]{0,40}-----)?   # PEM
     | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?              # JWT
-    | \b(?:sk|rk|pk|ek|xai|gsk|hf|ghp|gho|ghs|github_pat|glpat|xox[a-z]|ya29|npm|pypi|r8
-        |key|whsec|pplx|tvly|fw)
-        [-_.][A-Za-z0-9_.\-*]{6,}                                                 # vendor prefixes
     | \bAIza[A-Za-z0-9_\-*]{10,}
     | \b(?:AKIA|ASIA|AROA)[A-Z0-9]{8,}
     | (?<=://)[^\s/@]{1,256}:[^\s/@]{1,256}(?=@)                       # user:password@host
     """,
     re.VERBOSE,
 )
+_PREFIXES = (
+    r"\b(?:sk|rk|pk|ek|xai|gsk|hf|ghp|gho|ghs|github_pat|glpat|xox[a-z]|ya29|npm|pypi|r8"
+    r"|key|whsec|pplx|tvly|fw)[-_.]"
+)
+_PREFIXED = re.compile(_PREFIXES + r"[A-Za-z0-9_.\-*]{6,}")
+# In the name of a team or a service the prefix alone says nothing (key-accounts, sk-bratislava):
+# there it takes what no name has, a run of 16 letters and digits.
+_PREFIXED_KEY = re.compile(
+    _PREFIXES
+    + r"(?:[A-Za-z0-9]{2,8}[-_]){0,3}(?=[A-Za-z]{0,64}\d)[A-Za-z0-9]{16,256}[\w.\-*]{0,256}"
+)
 _CARRIERS = re.compile(
     r"""(?ix)
     ( \b(?:bearer|basic)\s+
-    | ["']?\b(?:[\w-]{0,32}(?:api[-_]?key|secret|token|passwo?r?d|passwd|pwd
+    | ["']?\b(?:[\w-]{0,32}(?:api[-_]?key|secret|token(?!s)|passwo?r?d|passwd|pwd
         |authorization|credential|signature)[\w-]{0,16}
         |key|sig|auth)
       ["']?\s{0,4}[=:]\s{0,4}["']?(?:(?:bearer|basic)\s+)?
     )
-    (?!\[redacted\])[^\s"'&,;<>)}\]]{3,}
+    (?!\[redacted\]|(?:bearer|basic)\s)[^\s"'&,;<>)}\]]{3,}
     """
 )
 MASK = "[redacted]"
@@ -44,8 +52,18 @@ def scrub(text: str, limit: int = MESSAGE_LIMIT) -> str:
 
     Without control characters or lone surrogates.
     """
+    return _scrubbed(text, _PREFIXED, limit)
+
+
+def scrub_name(text: str, limit: int) -> str:
+    """Like `scrub`, for names that people give: what only looks like the start of a key stays."""
+    return _scrubbed(text, _PREFIXED_KEY, limit)
+
+
+def _scrubbed(text: str, prefixed: re.Pattern[str], limit: int) -> str:
     text = text[:_INPUT_LIMIT]
     text = _SECRETS.sub(MASK, text)
+    text = prefixed.sub(MASK, text)
     text = _CARRIERS.sub(lambda match: match.group(1) + MASK, text)
     text = text.encode("utf-8", "replace").decode("utf-8")
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text)[:limit]

@@ -12,7 +12,7 @@ from types import CodeType, FrameType
 
 _LIBRARY = "library"
 _LOOP = "loop"
-_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 _LIBRARY_FOLDERS = tuple(
     {
         os.path.join(path, "")
@@ -20,6 +20,16 @@ _LIBRARY_FOLDERS = tuple(
         for path in (sysconfig.get_path(name), os.path.realpath(sysconfig.get_path(name)))
     }
 )
+# Debian keeps its packages in dist-packages.
+_PACKAGE_FOLDERS = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
+# A loop written in C (uvloop) shows only the function that started it.
+_LOOP_FILES = (
+    os.path.join("asyncio", "events.py"),
+    os.path.join("asyncio", "runners.py"),
+    os.path.join("asyncio", "base_events.py"),
+    os.path.join("trio", "_core", "_run.py"),
+)
+_LOOP_FUNCTIONS = ("_run", "run", "run_until_complete", "run_forever")
 _KIND_LIMIT = 4_096
 _DEPTH_LIMIT = 200
 
@@ -59,11 +69,11 @@ def _learn(code: CodeType, frame: FrameType) -> str:
 
 def _kind(code: CodeType, frame: FrameType) -> str:
     file = code.co_filename
-    if file.endswith(os.path.join("asyncio", "events.py")) and code.co_name == "_run":
+    if code.co_name in _LOOP_FUNCTIONS and file.endswith(_LOOP_FILES):
         return _LOOP
     if file.startswith("<frozen") or file.startswith(_OURS) or file.startswith(_LIBRARY_FOLDERS):
         return _LIBRARY
-    if f"{os.sep}site-packages{os.sep}" in file:
+    if any(folder in file for folder in _PACKAGE_FOLDERS):
         return _LIBRARY
     module = frame.f_globals.get("__name__")
     if not isinstance(module, str) or module == "__main__":

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from functools import wraps
-from inspect import iscoroutinefunction
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, TypeVar
 
 from anchor_autopatch.core.records import Attribution
-from anchor_autopatch.core.scrub import scrub
+from anchor_autopatch.core.scrub import scrub_name
+from anchor_autopatch.host.patching import guarded
 
 _VALUE_LIMIT = 256
 _LABEL_LIMIT = 64
@@ -42,13 +43,15 @@ _Fields = dict[str, str]
 
 
 class _Bound:
-    """Fields and labels set in code; never changed after it was made."""
+    """Fields and labels set in code, over those of the surrounding binding; never changed."""
 
-    __slots__ = ("_resolved", "fields", "labels")
+    __slots__ = ("_resolved", "fields", "labels", "outer", "owner")
 
-    def __init__(self, fields: _Fields, labels: _Fields) -> None:
-        self.fields = fields
-        self.labels = labels
+    def __init__(self, outer: _Bound | None, owner: attribute) -> None:
+        self.outer = outer
+        self.owner = owner
+        self.fields: _Fields = {**outer.fields, **owner._fields} if outer else owner._fields
+        self.labels: _Fields = {**outer.labels, **owner._labels} if outer else owner._labels
         self._resolved: Attribution | None = None
 
     def resolved(self) -> Attribution:
@@ -81,7 +84,7 @@ class attribute:  # noqa: N801 - reads as a verb: `with attribute(team="search")
         labels: Further names and values, stored as a JSON object.
     """
 
-    __slots__ = ("_fields", "_labels", "_tokens")
+    __slots__ = ("_fields", "_labels")
 
     def __init__(
         self,
@@ -101,24 +104,17 @@ class attribute:  # noqa: N801 - reads as a verb: `with attribute(team="search")
             "user_id": user_id,
             "request_id": request_id,
         }
-        self._fields = {name: _clean(value) for name, value in given.items() if value is not None}
+        self._fields = _clean_items(given)
         self._labels = _clean_labels(labels)
-        self._tokens: list[Token[_Bound | None]] = []
 
     def __enter__(self) -> attribute:
-        outer = _bound.get()
-        fields = {**outer.fields, **self._fields} if outer else self._fields
-        labels = {**outer.labels, **self._labels} if outer else self._labels
-        self._tokens.append(_bound.set(_Bound(fields, labels)))
+        _bound.set(_Bound(_bound.get(), self))
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        try:
-            _bound.reset(self._tokens.pop())
-        except (ValueError, IndexError):
-            # Left in another context than it was entered in (a generator moved between tasks): the
-            # value dies with the context that it was set in.
-            return
+        # No token of the context variable: one object may be entered by many tasks and threads at
+        # once, and left in another order (a generator moved between tasks) than it was entered in.
+        _bound.set(_without(_bound.get(), self))
 
     async def __aenter__(self) -> attribute:
         return self.__enter__()
@@ -128,26 +124,49 @@ class attribute:  # noqa: N801 - reads as a verb: `with attribute(team="search")
 
     def __call__(self, function: _Function) -> _Function:
         """Binds for every run of the decorated function; each run has its own binding."""
+        if isgeneratorfunction(function) or isasyncgenfunction(function):
+            return self._around_steps(function)
         if iscoroutinefunction(function):
 
             @wraps(function)
             async def run_async(*args: Any, **kwargs: Any) -> Any:
-                with self._again():
+                with self:
                     return await function(*args, **kwargs)
 
             return run_async  # type: ignore[return-value]  # same signature by wraps
 
         @wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
-            with self._again():
+            with self:
                 return function(*args, **kwargs)
 
         return run  # type: ignore[return-value]  # same signature by wraps
 
-    def _again(self) -> attribute:
-        fresh = attribute()
-        fresh._fields, fresh._labels = self._fields, self._labels
-        return fresh
+    def _around_steps(self, function: _Function) -> _Function:
+        from anchor_autopatch.host import steps
+
+        bound: Any = steps.bound if isgeneratorfunction(function) else steps.bound_async
+
+        @wraps(function)
+        def run_steps(*args: Any, **kwargs: Any) -> Any:
+            return bound(function(*args, **kwargs), self)
+
+        return run_steps  # type: ignore[return-value]  # same signature by wraps
+
+
+def _without(top: _Bound | None, owner: attribute) -> _Bound | None:
+    """The bindings without the innermost one of `owner`; as they are when it has none here."""
+    above: list[attribute] = []
+    layer = top
+    while layer is not None and layer.owner is not owner:
+        above.append(layer.owner)
+        layer = layer.outer
+    if layer is None:
+        return top
+    rest = layer.outer
+    for upper in reversed(above):
+        rest = _Bound(rest, upper)
+    return rest
 
 
 def current() -> Attribution:
@@ -225,12 +244,22 @@ def _pairs(text: str) -> dict[str, str]:
 
 
 def _clean_labels(labels: dict[str, Any]) -> _Fields:
-    kept = list(labels.items())[:_LABEL_LIMIT]
-    return {_clean(key): _clean(value) for key, value in kept if value is not None}
+    return _clean_items(dict(list(labels.items())[:_LABEL_LIMIT]))
 
 
-def _clean(value: object) -> str:
-    return scrub(str(value), _VALUE_LIMIT)
+def _clean_items(items: dict[str, Any]) -> _Fields:
+    """The values as clean texts; without those that are None or cannot be printed."""
+    texts = {key: _text(value) for key, value in items.items() if value is not None}
+    return {_clean(key): _clean(value) for key, value in texts.items() if value is not None}
+
+
+@guarded("attribute")
+def _text(value: object) -> str:
+    return str(value)
+
+
+def _clean(value: str) -> str:
+    return scrub_name(value, _VALUE_LIMIT)
 
 
 def _json(value: dict[str, str]) -> str:

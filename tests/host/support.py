@@ -1,0 +1,98 @@
+"""What the host half's tests share: outboxes read back from disk, processes with the hook on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import subprocess
+import sys
+from itertools import chain
+from pathlib import Path
+
+from anchor_autopatch.core import outbox_format
+from anchor_autopatch.core.records import ExceptionEvent, Receipt
+from anchor_autopatch.host import context, identity, outbox, patching, sites, streams
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+HOOK = CHECKOUT / "sitecustomize_template"
+EVERYTHING = 2**62
+
+
+def read_outboxes(home):
+    """The receipts and events of all files under `home`, oldest first; checks each file."""
+    receipts, events = [], []
+    for path in sorted(Path(home).glob("outbox/*.db")):
+        rows = read_file(path)
+        receipts += rows[0]
+        events += rows[1]
+    return sorted(receipts, key=lambda r: r.receipt_id), sorted(events, key=lambda e: e.event_id)
+
+
+def read_file(path):
+    """The receipts and events of one file; its checksums must hold and its numbers have no gap."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA query_only = 1")
+        if not connection.execute("SELECT 1 FROM sqlite_master").fetchall():
+            return [], []  # another thread is making it at this moment
+        receipts = connection.execute(outbox_format.SELECT_RECEIPTS, (0, EVERYTHING)).fetchall()
+        events = connection.execute(outbox_format.SELECT_EVENTS, (0, EVERYTHING)).fetchall()
+    for seq, *record, crc in chain(receipts, events):
+        assert outbox_format.row_crc(seq, tuple(record)) == crc, f"row {seq} of {path} is damaged"
+    numbers = sorted(row[0] for row in chain(receipts, events))
+    assert numbers == list(range(1, len(numbers) + 1)), f"{path} has gaps: {numbers}"
+    return [Receipt(*row[1:-1]) for row in receipts], [ExceptionEvent(*row[1:-1]) for row in events]
+
+
+def metadata(path):
+    """The `meta` table of one file as a dict."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return dict(connection.execute("SELECT key, value FROM meta"))
+
+
+def bytes_of(home):
+    """Everything that lies in files under `home`, write-ahead logs included."""
+    return b"".join(path.read_bytes() for path in Path(home).rglob("*") if path.is_file())
+
+
+def fresh_process_state():
+    """Makes the hook forget what earlier tests left in this process."""
+    context.forget_environment()
+    sites.forget()
+    streams._open.pop_all()
+    identity._by_response_id.clear()
+    patching._faults.clear()
+    patching.off.clear()
+    close_writer()
+
+
+def close_writer():
+    """Closes this process's outbox; the next row opens a file in the home of that moment."""
+    writer, outbox._writer = outbox._writer, None
+    if writer is not None and writer.file is not None:
+        writer.file._connection.close()
+        writer.file.let_go()
+
+
+def environment(home, *, hook=True, path=(), **variables):
+    """The variables of a child process: nothing of ours or of Python's but what is given."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("ANCHOR_", "PYTHON", "OTEL_"))}
+    folders = [str(HOOK)] * hook + [str(folder) for folder in path]
+    kept |= {"PYTHONPATH": os.pathsep.join(folders)} if folders else {}
+    homes = {"ANCHOR_HOME": str(home), "HOME": str(home), "XDG_STATE_HOME": str(home / "state")}
+    return kept | homes | {"PYTHONDONTWRITEBYTECODE": "1"} | variables
+
+
+def run_python(*arguments, home, hook=True, path=(), timeout=60, check=True, **variables):
+    """Runs this interpreter, by default with the hook on its path; returns the finished process."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        env=environment(home, hook=hook, path=path, **variables),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert not check or done.returncode == 0, done.stderr
+    return done
