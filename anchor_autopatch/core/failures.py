@@ -66,6 +66,17 @@ _CODE_CLASSES = {
     "content_filter": "content_filter",
 }
 _SERVER_ERRORS = 500
+# Words as broad as a status: they count where an error event in a stream brings no status.
+_BROAD_CLASSES = {
+    "server_error": "provider_5xx",
+    "api_error": "provider_5xx",
+    "INTERNAL": "provider_5xx",
+    "timeout_error": "timeout",
+    "authentication_error": "auth",
+    "permission_error": "auth",
+    "not_found_error": "model_gone",
+    "request_too_large": "context_length",
+}
 _STATUS_CLASSES = {
     401: "auth",
     402: "billing_exhausted",
@@ -90,6 +101,8 @@ _MESSAGE_CLASSES = (
     ("exceeds the maximum number of tokens", "context_length"),
     ("input is too long", "context_length"),
 )
+_FIRST_ERROR_STATUS = 400
+_BROKEN_ANSWER_WORDS = ("decodeerror", "responsevalidation", "unknownapiresponse")
 _TIMEOUT_WORDS = ("timeout", "timedout")
 _NETWORK_WORDS = (
     "connect",
@@ -121,15 +134,22 @@ def classify(failure: Failure) -> str:
         word in _BILLING_CODES or (word or "").startswith("linked_organization") for word in words
     ):
         return "billing_exhausted"
-    lowered = failure.message.lower()
+    lowered = f"{failure.message} {failure.code or ''}".lower()
     for needle, found in _MESSAGE_CLASSES:
         if needle in lowered:
             return found
     for word in words:
         if word in _CODE_CLASSES:
             return _CODE_CLASSES[word]
-    if failure.http_status is not None:
+    return _by_what_remains(failure)
+
+
+def _by_what_remains(failure: Failure) -> str:
+    if failure.http_status is not None and failure.http_status >= _FIRST_ERROR_STATUS:
         return _by_status(failure.http_status)
+    for word in (failure.code, failure.kind):
+        if word in _BROAD_CLASSES:
+            return _BROAD_CLASSES[word]
     return _by_name(failure.exception_type.lower())
 
 
@@ -146,6 +166,8 @@ def _by_name(name: str) -> str:
         return "content_filter"
     if any(word in name for word in _TIMEOUT_WORDS):
         return "timeout"
+    if any(word in name for word in _BROKEN_ANSWER_WORDS):
+        return "provider_5xx"
     if any(word in name for word in _NETWORK_WORDS):
         return "network"
     return "bad_request"

@@ -8,6 +8,7 @@ between add only their name.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -21,8 +22,19 @@ from anchor_autopatch.host.sites import Site
 active: ContextVar[Call | None] = ContextVar("anchor_call", default=None)
 
 
+def open_layer() -> Call | None:
+    """The call that is open here.
+
+    Tasks and callbacks inherit the context of calls that are over: those are passed.
+    """
+    layer = active.get()
+    while layer is not None and layer.ended:
+        layer = layer.parent
+    return layer
+
+
 class Seen(NamedTuple):
-    """What a reader took from a response: usage verbatim, and what the price depends on; never content."""
+    """What a reader took from an answer: usage verbatim and price facts, never content."""
 
     raw_usage: str | None = None
     shape: str | None = None
@@ -42,15 +54,37 @@ class Call:
     """The state of one open call; lives only as long as the call and its stream do."""
 
     __slots__ = (
-        "_done", "_started_ns", "attempts", "attribution", "billable", "children", "facts", "failed_children",
-        "http_status", "injected", "last_receipt_id", "occurred_at_us", "operation", "parent", "provider",
-        "provider_request_id", "reader", "request_model", "sdk", "site", "stream", "target",
-    )  # fmt: skip
+        "_done",
+        "_handling",
+        "_started_ns",
+        "answer",
+        "attempts",
+        "attribution",
+        "billable",
+        "children",
+        "facts",
+        "failed_children",
+        "http_status",
+        "injected",
+        "last_receipt_id",
+        "occurred_at_us",
+        "operation",
+        "parent",
+        "provider",
+        "provider_request_id",
+        "reader",
+        "request_model",
+        "sdk",
+        "sends",
+        "site",
+        "stream",
+        "target",
+    )
 
     def __init__(
         self, target: str, operation: str, model: str | None, site: Site | None, *, stream: bool
     ) -> None:
-        parent = active.get()
+        parent = open_layer()
         self.target = target
         self.parent = parent
         self.operation = operation
@@ -61,9 +95,13 @@ class Call:
         self.billable = True
         self.facts: dict[str, object] | None = None
         self.reader: Any = None
-        self.injected = False
+        self.injected = 0
+        self.answer: Any = None
+        """The HTTP response of a plain call, until the SDK has made its result of it."""
         self.http_status: int | None = None
         self.attempts: int | None = None
+        self.sends = 0
+        """HTTP requests that a client library sent while this call was open; see `clients.raw`."""
         self.provider_request_id: str | None = None
         self.children = 0
         self.failed_children = 0
@@ -76,14 +114,27 @@ class Call:
             self.sdk = f"{parent.sdk}>{target}"
             self.attribution = parent.attribution
         self.occurred_at_us = time.time_ns() // 1000
+        self._handling = id(sys.exception())
         self._started_ns = time.perf_counter_ns()
 
     def adopted(self) -> None:
-        """Tells the layers above that this call observes the provider, so that they write no receipt."""
+        """Tells the layers above to write no receipt: this call observes the provider."""
         layer = self.parent
         while layer is not None:
             layer.children += 1
             layer = layer.parent
+
+    def leave_to_children(self) -> None:
+        """Ends a call whose receipts are those of the layers below.
+
+        What starts later is no part of it.
+        """
+        self._done = True
+
+    @property
+    def ended(self) -> bool:
+        """True when nothing more is written for this call."""
+        return self._done
 
     def succeed(self, seen: Seen | None, result: object = None) -> None:
         """Writes the receipt of a call whose answer (or whole stream) has been read."""
@@ -93,13 +144,22 @@ class Call:
         """Writes the receipt of a stream that the application left before its end."""
         self._finish("partial", seen or NOTHING, None)
 
-    def fail(self, error: BaseException, seen: Seen | None = None, *, begun: bool = False) -> None:
+    def fail(
+        self,
+        error: BaseException,
+        seen: Seen | None = None,
+        *,
+        begun: bool = False,
+        answered: bool = False,
+    ) -> None:
         """Leaves an exception event, and a receipt where the provider may have billed the call.
 
         Args:
             error: What the SDK raised.
             seen: What was read of a stream before it broke.
             begun: True when a part of the answer had arrived.
+            answered: True when the whole answer had arrived and could not be used: it is billed
+                all the same.
         """
         if self._done:
             return
@@ -107,8 +167,8 @@ class Call:
             # An inner layer has told this failure already.
             self._done = True
             return
-        failure = failures.read(error)
-        failure_class = failures.classify_error(error, failure)
+        failure = failures.read(error, self._handling)
+        failure_class = failures.classify_error(error, failure, self._handling)
         if begun and failure_class != "client_cancelled":
             failure_class = "partial_stream"
         outcome = (
@@ -116,7 +176,11 @@ class Call:
         )
         self.http_status = self.http_status or failure.http_status
         receipt_id = None
-        if begun or failures.may_be_billed(error, failure_class):
+        if self.billable and (
+            begun
+            or answered
+            or failures.may_be_billed(error, failure_class, failure.http_status, self._handling)
+        ):
             receipt_id = self._finish(outcome, seen or NOTHING, None)
         self._done = True
         self._tell_parents_of_failure()
@@ -208,15 +272,21 @@ def _merged(
 
 
 class Adapter(Protocol):
-    """What an SDK family tells `wrap` about its choke point; every method is guarded by its family."""
+    """What an SDK family tells `wrap` about its choke point.
+
+    Every method is guarded by its family.
+    """
 
     def open(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opened | None:
-        """The call that begins here with its (perhaps copied) arguments; None when it is none of ours."""
+        """The call that begins here with its (perhaps copied) arguments.
+
+        None when it is none of ours.
+        """
 
     def close(self, call: Call, result: Any) -> None:
         """Reads the answer, or arranges for its stream to be watched."""
 
-    def refused_injection(self, call: Call, error: BaseException) -> bool:
+    def refused_injection(self, call: Call, error: BaseException) -> bool | None:
         """True when only our own addition to the request can have caused this error."""
 
     def fail(self, call: Call, error: BaseException) -> None:

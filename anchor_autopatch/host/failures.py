@@ -1,7 +1,11 @@
-"""Exception events: one for each failure, told by the innermost provider exception, scrubbed before it is stored."""
+"""Exception events.
+
+One for each failure, told by the innermost provider exception, scrubbed before it is stored.
+"""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -29,16 +33,41 @@ _PROVIDER_ROOTS = frozenset(
         "litellm",
     )
 )
+_SPEAKING_ROOTS = _PROVIDER_ROOTS | frozenset(
+    ("httpx", "httpx2", "httpcore", "httpcore2", "h11", "aiohttp", "urllib3", "requests", "ssl")
+)
+# google-genai: "Raw response: ..."; LiteLLM: "Original Response: ...", "invalid response=...".
+_QUOTED_ANSWER = re.compile(r"(?is)\b((?:raw|original|invalid|received)[ _]response)\b.*")
 _CHAIN_LIMIT = 20
+_HTTP_STATUSES = range(100, 600)
 # Raised before a request left this machine: it cannot have been billed.
-_NEVER_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "gaierror", "NewConnectionError", "ProxyError",
-               "UnsupportedProtocol", "LocalProtocolError", "SSLError", "InvalidURL", "ConnectionRefusedError")  # fmt: skip
+_NEVER_SENT = (
+    "ConnectError",
+    "ConnectTimeout",
+    "PoolTimeout",
+    "gaierror",
+    "NewConnectionError",
+    "ProxyError",
+    "UnsupportedProtocol",
+    "LocalProtocolError",
+    "SSLError",
+    "InvalidURL",
+    "ConnectionRefusedError",
+)
+_LOST = ("ReadTimeout", "ReadError", "RemoteProtocolError", "ServerDisconnectedError")
+_FIRST_ERROR_STATUS = 400
 _UNKNOWN_FATE = frozenset(("timeout", "network", "client_cancelled", "partial_stream"))
 
 
-def chain(error: BaseException) -> Iterator[BaseException]:
-    """The exception and what caused it, outermost first."""
-    seen: set[int] = set()
+def chain(error: BaseException, handling: int = 0) -> Iterator[BaseException]:
+    """The exception and what caused it, outermost first.
+
+    Args:
+        error: What the SDK raised.
+        handling: `id` of the exception that the application was handling when the call began: it
+            is the context of this one (a fallback in an `except` block) but no cause of it.
+    """
+    seen: set[int] = {handling}
     current: BaseException | None = error
     while current is not None and id(current) not in seen and len(seen) < _CHAIN_LIMIT:
         seen.add(id(current))
@@ -48,52 +77,66 @@ def chain(error: BaseException) -> Iterator[BaseException]:
         )
 
 
-def innermost(error: BaseException) -> BaseException:
+def innermost(error: BaseException, handling: int = 0) -> BaseException:
     """The deepest exception of the chain that a provider SDK raised, else the error itself."""
     found = error
-    for link in chain(error):
+    for link in chain(error, handling):
         if type(link).__module__.partition(".")[0] in _PROVIDER_ROOTS:
             found = link
     return found
 
 
-def read(error: BaseException) -> Failure:
+def read(error: BaseException, handling: int = 0) -> Failure:
     """What the exception says, by duck typing: the SDKs share no base class."""
-    cause = innermost(error)
+    cause = innermost(error, handling)
     body = _error_body(cause)
     status = _integer(getattr(cause, "status_code", None)) or _integer(getattr(cause, "code", None))
-    code = _word(body.get("code")) or _word(getattr(cause, "code", None))
+    code = _detail(body) or _word(body.get("code")) or _word(getattr(cause, "code", None))
     kind = (
         _word(body.get("type"))
         or _word(getattr(cause, "type", None))
         or _word(getattr(cause, "status", None))
     )
-    message = body.get("message") or getattr(cause, "message", None) or str(cause)
+    message = body.get("message") or _own_words(cause)
     return Failure(
         type(cause).__name__, status, code or _word(body.get("status")), kind, scrub(str(message))
     )
 
 
-def classify_error(error: BaseException, failure: Failure) -> str:
-    """The class of a failure; the names of transport errors below the SDK's own count where it has no status."""
+def classify_error(error: BaseException, failure: Failure, handling: int = 0) -> str:
+    """The class of a failure.
+
+    The names of transport errors below the SDK's own count where it has no status.
+    """
+    if not isinstance(error, Exception):
+        # Cancellation, KeyboardInterrupt, SystemExit, GeneratorExit: the application's own will.
+        return "client_cancelled"
     found = classify(failure)
     if found != "bad_request" or failure.http_status is not None:
         return found
     # Some SDKs let an error of their HTTP library through, or wrap it in an error that says
     # nothing.
-    for link in chain(error):
+    for link in chain(error, handling):
         found = classify(failure._replace(exception_type=type(link).__name__))
         if found != "bad_request":
             return found
     return found
 
 
-def may_be_billed(error: BaseException, failure_class: str) -> bool:
-    """True when the provider may have done the work although no answer came: a timeout, a reset, a cancellation."""
+def may_be_billed(
+    error: BaseException, failure_class: str, status: int | None, handling: int = 0
+) -> bool:
+    """True when the provider may have done the work although no answer came.
+
+    A timeout, a reset, a cancellation; not an answer that only speaks of one (408, 504).
+    """
     if failure_class not in _UNKNOWN_FATE:
         return False
-    names = {type(link).__name__ for link in chain(error)}
-    return names.isdisjoint(_NEVER_SENT)
+    names = {type(link).__name__ for link in chain(error, handling)}
+    if not names.isdisjoint(_NEVER_SENT):
+        return False
+    # LiteLLM gives a status of its own invention to a connection that was lost.
+    return status is None or status < _FIRST_ERROR_STATUS or not names.isdisjoint(_LOST)
 
 
 def record(call: Call, failure: Failure, failure_class: str, receipt_id: str | None) -> None:
@@ -155,6 +198,17 @@ def _event(
     )
 
 
+def _own_words(error: BaseException) -> str:
+    """What an exception says about itself, where that can hold no prompt and no completion."""
+    if type(error).__module__.partition(".")[0] not in _SPEAKING_ROOTS and not isinstance(
+        error, OSError
+    ):
+        # A validation error quotes the answer, an exception of the application's whatever it likes.
+        return f"{type(error).__name__} (text left out: it may quote the answer)"
+    message = getattr(error, "message", None) or str(error)
+    return _QUOTED_ANSWER.sub(r"\1 [left out]", str(message))
+
+
 def _error_body(error: BaseException) -> dict[str, object]:
     """The provider's error object: openai unwraps `error`, anthropic and genai do not."""
     for name in ("body", "details"):
@@ -166,8 +220,25 @@ def _error_body(error: BaseException) -> dict[str, object]:
     return {}
 
 
+def _detail(body: dict[str, object]) -> str | None:
+    """The finer code that stands in the details: Anthropic's `error_code`, Google's quota id."""
+    details = body.get("details")
+    if isinstance(details, dict):
+        return _word(details.get("error_code"))
+    if not isinstance(details, list):
+        return None
+    parts = [part for part in details if isinstance(part, dict)]
+    violations = [each for part in parts for each in _list(part, "violations")]
+    return next((_word(v.get("quotaId")) for v in violations if isinstance(v, dict)), None)
+
+
+def _list(value: dict[str, object], name: str) -> list[object]:
+    found = value.get(name)
+    return found if isinstance(found, list) else []
+
+
 def _integer(value: object) -> int | None:
-    return value if isinstance(value, int) and 100 <= value <= 599 else None
+    return value if isinstance(value, int) and value in _HTTP_STATUSES else None
 
 
 def _word(value: object) -> str | None:

@@ -95,6 +95,11 @@ def receipt_of(value: object) -> str | None:
     return _receipts.get(value)
 
 
+def providers_of(response_id: str) -> list[str]:
+    """The providers under which this response id has a receipt."""
+    return [provider for provider, known in _by_response_id if known == response_id]
+
+
 def receipt_of_response_id(response_id: str, provider: str | None = None) -> str | None:
     """The receipt of a response id; any provider's when `provider` is None."""
     if provider is not None:

@@ -1,4 +1,7 @@
-"""`record()` for a manual logging call site that is already there: never doubles what a patch has written."""
+"""`record()` for a manual logging call site that is already there.
+
+Never doubles what a patch has written.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from anchor_autopatch.host import identity, outbox
+from anchor_autopatch.host import identity, outbox, streams
 from anchor_autopatch.host.calls import Call, Seen
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers.reading import facts, get, text, to_json
@@ -16,6 +19,10 @@ _INNER = ("response", "raw", "parsed", "data", "body", "result")
 """Where wrappers keep the provider's answer, in the order in which they are tried."""
 _USAGE_NAMES = ("usage", "usage_metadata", "usageMetadata")
 _DEPTH = 3
+_RECORDED_LIMIT = 4_096
+_recorded: dict[tuple[str, str], None] = {}
+"""(provider, response id) of the receipts that were written here; the oldest goes first."""
+_LAYERS = 20
 
 
 def record(response: object, *, provider: str | None = None, model: str | None = None) -> None:
@@ -34,21 +41,21 @@ def record(response: object, *, provider: str | None = None, model: str | None =
 
 
 def flush() -> int:
-    """Writes what waits in memory after a disk failure; returns how many rows still wait (0 = all durable)."""
+    """Writes what waits in memory after a disk failure.
+
+    Returns how many rows still wait (0 = all durable).
+    """
     return outbox.flush()
 
 
 @guarded("record")
 def _record(response: object, provider: str | None, model: str | None) -> None:
     layers = list(_layers(response))
-    if any(identity.receipt_of(layer) is not None for layer in layers):
+    if any(_is_known(layer) for layer in layers):
         return
     answer = next((layer for layer in layers if _usage(layer) is not None), response)
     response_id = text(answer, "id") or text(answer, "responseId") or text(answer, "response_id")
-    if (
-        response_id is not None
-        and identity.receipt_of_response_id(response_id, provider) is not None
-    ):
+    if response_id is not None and _has_receipt(response_id, provider):
         return
     usage = _usage(answer)
     served = text(answer, "model") or text(answer, "model_version") or text(answer, "modelVersion")
@@ -60,6 +67,29 @@ def _record(response: object, provider: str | None, model: str | None) -> None:
     # known.
     seen = Seen(to_json(usage), shape, served, response_id, facts(answer, "service_tier"))
     call.succeed(seen, response)
+    if response_id is not None:
+        _recorded[(call.provider, response_id)] = None
+        if len(_recorded) > _RECORDED_LIMIT:
+            _recorded.pop(next(iter(_recorded)))
+
+
+def _is_known(layer: object) -> bool:
+    """True when a patch has written this very object's receipt, or will when its stream ends."""
+    return identity.receipt_of(layer) is not None or streams.find(layer) is not None
+
+
+def _has_receipt(response_id: str, provider: str | None) -> bool:
+    """True when this response id has a receipt under that provider, or from a patch under any.
+
+    The patch may know the provider by another name than the caller (azure, unmapped); two dicts
+    with one id but different providers are two responses.
+    """
+    if identity.receipt_of_response_id(response_id, provider) is not None:
+        return True
+    known = identity.receipt_of_response_id(response_id)
+    return known is not None and not any(
+        (other, response_id) in _recorded for other in identity.providers_of(response_id)
+    )
 
 
 def usage_shape(usage: Any) -> str | None:
@@ -102,7 +132,7 @@ def _usage(answer: object) -> Any:
 def _layers(response: object) -> Iterator[object]:
     """The object itself and what it wraps, outermost first."""
     waiting, seen = [(response, 0)], 0
-    while waiting and seen < 20:
+    while waiting and seen < _LAYERS:
         layer, depth = waiting.pop(0)
         seen += 1
         yield layer

@@ -24,12 +24,15 @@ class Reader(Protocol):
 
     def feed(self, chunk: Any) -> bool:
         """Notes what the chunk says; True when the application must not see it."""
+        ...
 
     def seen(self) -> Seen:
         """What is known so far."""
+        ...
 
     def complete(self) -> bool:
         """True when the final usage has arrived."""
+        ...
 
 
 class _OpenStreams(ObjectMemo[Call]):
@@ -93,7 +96,7 @@ def wrap_stream(original: Any) -> Any:
     """Makes the synchronous `__stream__`: a generator around the SDK's own."""
 
     @wraps(original)
-    def __stream__(self: Any) -> Any:
+    def __stream__(self: Any) -> Any:  # noqa: N807 - the SDK's own name
         # A generator: runs at the first step, when the response has been linked with its call.
         call = find(self.response)
         chunks = original(self)
@@ -124,18 +127,20 @@ def each(chunks: Any, call: Call, response: object) -> Iterator[Any]:
 
 
 def wrap_async_stream(original: Any) -> Any:
-    """Makes the asynchronous `__stream__`, which gives an iterator object around the SDK's generator."""
+    """Makes the asynchronous `__stream__`: an iterator object around the SDK's generator."""
 
     @wraps(original)
-    def __stream__(self: Any) -> Any:
+    def __stream__(self: Any) -> Any:  # noqa: N807 - the SDK's own name
         return AsyncChunks(original(self), self.response)
 
     return __stream__
 
 
 class AsyncChunks:
-    """Iterates an SDK's async generator. A class, not a second async generator: that one would have a finalizer of
-    its own, and print errors when the loop shuts down before it runs.
+    """Iterates an SDK's async generator.
+
+    A class, not a second async generator: that one would have a finalizer of its own, and print
+    errors when the loop shuts down before it runs.
 
     Args:
         chunks: The SDK's generator.
@@ -162,13 +167,13 @@ class AsyncChunks:
             chunk = await self._chunks.__anext__()
             while feed(chunk):
                 chunk = await self._chunks.__anext__()
-            return chunk
         except StopAsyncIteration:
             self._end(None)
             raise
         except BaseException as error:
             self._end(error)
             raise
+        return chunk
 
     async def aclose(self) -> None:
         """Closes the SDK's generator, as closing it directly would."""

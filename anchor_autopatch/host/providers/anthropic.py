@@ -38,20 +38,23 @@ def read_usage(_operation: str, answer: Any) -> Seen:
 
 
 class _MessageReader:
-    """Events of a message: the input side stands in message_start, the cumulative output in message_delta."""
+    """Events of a message.
+
+    The input side stands in message_start, the cumulative output in message_delta.
+    """
 
     def __init__(self) -> None:
         self.begun = False
         self._message: Any = None
         self._delta: Any = None
 
-    def feed(self, event: Any) -> bool:
+    def feed(self, chunk: Any) -> bool:
         self.begun = True
-        kind = event.type
+        kind = get(chunk, "type")
         if kind == "message_delta":
-            self._delta = event.usage
+            self._delta = get(chunk, "usage")
         elif kind == "message_start":
-            self._message = event.message
+            self._message = get(chunk, "message")
         return False
 
     def seen(self) -> Seen:

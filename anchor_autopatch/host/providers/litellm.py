@@ -1,4 +1,6 @@
-"""LiteLLM: every public function passes through its decorator `client`, and every stream through one class.
+"""LiteLLM.
+
+Every public function passes through its decorator `client`, and every stream through one class.
 
 Where LiteLLM calls another SDK, that SDK's patch writes the receipt and this layer only adds its
 name. Where it speaks HTTP by itself (anthropic, gemini, bedrock, ...), this layer is the only
@@ -14,7 +16,7 @@ from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 from anchor_autopatch.host import patching, streams
-from anchor_autopatch.host.calls import Call, Seen, active
+from anchor_autopatch.host.calls import Call, Seen, active, open_layer
 from anchor_autopatch.host.identity import ObjectMemo
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers.reading import facts, get, text, to_json
@@ -60,14 +62,17 @@ def version() -> str | None:
 
 
 def patch(utils: ModuleType) -> None:
-    """Wraps the decorator (before `litellm.main` uses it) and the stream class; `utils` is `litellm.utils`."""
+    """Wraps the decorator (before `litellm.main` uses it) and the stream class.
+
+    `utils` is `litellm.utils`.
+    """
     patching.replace(utils, "client", _wrap_decorator)
     handler = sys.modules.get("litellm.litellm_core_utils.streaming_handler")
     wrapper = getattr(handler, "CustomStreamWrapper", None) or getattr(
         utils, "CustomStreamWrapper", None
     )
     if wrapper is None:
-        raise patching.NotPatchable("litellm.utils has no CustomStreamWrapper")
+        raise patching.NotPatchableError("litellm.utils has no CustomStreamWrapper")
     patching.replace(wrapper, "__next__", _wrap_next)
     patching.replace(wrapper, "__anext__", _wrap_anext)
     main = sys.modules.get("litellm.main")
@@ -76,7 +81,10 @@ def patch(utils: ModuleType) -> None:
 
 
 def _patch_late(main: ModuleType) -> None:
-    """Reaches functions decorated before us, and every alias of them, through the decorator's closure cell."""
+    """Reaches functions decorated before us, and every alias of them.
+
+    Through the decorator's closure cell.
+    """
     for name in _OPERATIONS:
         cell = _original_cell(getattr(main, name, None))
         if cell is not None and not hasattr(cell.cell_contents, "_anchor_original"):
@@ -148,7 +156,7 @@ def _wrap_function(original: Any) -> Any:
 def _open(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
     if _NAME in patching.off or any(kwargs.get(mock) is not None for mock in _MOCKS):
         return None
-    outer = active.get()
+    outer = open_layer()
     while outer is not None:
         # acompletion runs completion, and a fallback runs both again: one call of the application.
         if outer.target == _NAME:
@@ -183,6 +191,7 @@ def _close(call: Call, result: Any, kwargs: dict[str, Any]) -> None:
     if call.children:
         if call.last_receipt_id is not None:
             _remember(result, call.last_receipt_id)
+        call.leave_to_children()
         return
     _place(call, result, kwargs)
     call.adopted()
@@ -196,7 +205,10 @@ def _remember(result: object, receipt_id: str) -> None:
 
 
 def _place(call: Call, result: Any, kwargs: dict[str, Any]) -> None:
-    """Says who invoices a call that only LiteLLM saw: its own provider name, and the host that it used."""
+    """Says who invoices a call that only LiteLLM saw.
+
+    Its own provider name, and the host that it used.
+    """
     details = getattr(kwargs.get("litellm_logging_obj"), "model_call_details", None) or {}
     hidden = getattr(result, "_hidden_params", None) or {}
     provider = (
@@ -206,7 +218,8 @@ def _place(call: Call, result: Any, kwargs: dict[str, Any]) -> None:
         or kwargs.get("custom_llm_provider")
         or "unmapped"
     )
-    base = details.get("api_base") or get(hidden, "api_base") or kwargs.get("api_base")
+    sent = get(details.get("additional_args"), "api_base")
+    base = details.get("api_base") or sent or get(hidden, "api_base") or kwargs.get("api_base")
     key = details.get("api_key") or kwargs.get("api_key")
     call.site = site(
         provider, host_of(base) if base else None, key if isinstance(key, str) else None
@@ -220,7 +233,10 @@ def read_request(_operation: str, body: dict[str, Any]) -> dict[str, object] | N
 
 
 def read_usage(operation: str, answer: Any) -> Seen:
-    """Usage and served model of an answer, in LiteLLM's own shape (OpenAI's names, everything in prompt_tokens)."""
+    """Usage and served model of an answer, in LiteLLM's own shape (OpenAI's names.
+
+    Everything in prompt_tokens).
+    """
     usage = to_json(get(answer, "usage"))
     images = get(answer, "data") if operation == "image_generation" else None
     counted: dict[str, object] | None = (
@@ -247,7 +263,10 @@ _stream_calls: ObjectMemo[Call] = ObjectMemo()
 
 
 class _WrapperReader:
-    """Reads what a finished or abandoned CustomStreamWrapper has gathered; it is asked once, at the end."""
+    """Reads what a finished or abandoned CustomStreamWrapper has gathered.
+
+    It is asked once, at the end.
+    """
 
     def __init__(self) -> None:
         self.begun = False
@@ -263,7 +282,10 @@ class _WrapperReader:
         return False
 
     def read_usage_of(self, chunks: list[Any], estimate: object) -> None:
-        """Takes the usage that the provider sent among the chunks, else LiteLLM's own estimate, marked as such."""
+        """Takes the usage that the provider sent among the chunks, else LiteLLM's own estimate.
+
+        Marked as such.
+        """
         sent = [usage for chunk in chunks if (usage := get(chunk, "usage")) is not None]
         if sent:
             total = sys.modules[
@@ -296,6 +318,7 @@ def _end(wrapper: Any, call: Call, error: BaseException | None) -> None:
     _stream_calls.pop(wrapper)
     reader = call.reader
     if not isinstance(reader, _WrapperReader):
+        call.leave_to_children()
         return
     hidden = getattr(wrapper, "_last_returned_hidden_params", None)
     reader.read_usage_of(wrapper.chunks, get(hidden, "usage"))
@@ -308,7 +331,7 @@ def _end(wrapper: Any, call: Call, error: BaseException | None) -> None:
 
 def _wrap_next(original: Any) -> Any:
     @wraps(original)
-    def __next__(self: Any) -> Any:
+    def __next__(self: Any) -> Any:  # noqa: N807 - the SDK's own name
         call = _stream_calls.get(self)
         if call is None:
             return original(self)
@@ -331,7 +354,7 @@ def _wrap_next(original: Any) -> Any:
 
 def _wrap_anext(original: Any) -> Any:
     @wraps(original)
-    async def __anext__(self: Any) -> Any:
+    async def __anext__(self: Any) -> Any:  # noqa: N807 - the SDK's own name
         call = _stream_calls.get(self)
         if call is None:
             return await original(self)

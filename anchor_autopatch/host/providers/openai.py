@@ -97,7 +97,7 @@ class _ChatReader:
 
     def feed(self, chunk: Any) -> bool:
         self.begun = True
-        usage = chunk.usage
+        usage = get(chunk, "usage") if type(chunk) is dict else chunk.usage
         if usage is None:
             if self._last is None:
                 self._last = chunk
@@ -106,7 +106,7 @@ class _ChatReader:
         self._last = chunk
         # Only a chunk that is there because of us may be hidden: others carry the last words of a
         # choice.
-        return self._injected and not chunk.choices
+        return self._injected and not get(chunk, "choices")
 
     def seen(self) -> Seen:
         chunk = self._last
@@ -133,12 +133,14 @@ class _ResponsesReader:
         self._first: Any = None
         self._final: Any = None
 
-    def feed(self, event: Any) -> bool:
+    def feed(self, chunk: Any) -> bool:
         self.begun = True
-        if event.type in _TERMINAL_EVENTS:
-            self._final = event.response
-        elif event.type == "response.created":
-            self._first = event.response
+        event = chunk
+        kind = get(event, "type")
+        if kind in _TERMINAL_EVENTS:
+            self._final = get(event, "response")
+        elif kind == "response.created":
+            self._first = get(event, "response")
         return False
 
     def seen(self) -> Seen:
@@ -157,17 +159,19 @@ class _EventReader:
         self._operation = operation
         self._completed: list[Any] = []
 
-    def feed(self, event: Any) -> bool:
+    def feed(self, chunk: Any) -> bool:
         self.begun = True
-        if get(event, "usage") is not None:
-            self._completed.append(event)
+        if get(chunk, "usage") is not None:
+            self._completed.append(chunk)
         return False
 
     def seen(self) -> Seen:
         if not self._completed:
             return NOTHING
         last = self._completed[-1]
-        images = {"images": len(self._completed)} if self._operation == "image_generation" else None
+        images: dict[str, object] | None = None
+        if self._operation == "image_generation":
+            images = {"images": len(self._completed)}
         return Seen(to_json(get(last, "usage")), _SHAPES.get(self._operation), facts=images)
 
     def complete(self) -> bool:
@@ -192,4 +196,11 @@ _FAMILY = stainless.Family(
     read_usage=read_usage,
     stream_reader=_reader,
     usage_on_request="chat",
+    stream_helpers={
+        "openai.lib.streaming.chat._completions": (
+            "ChatCompletionStream",
+            "AsyncChatCompletionStream",
+        ),
+        "openai.lib.streaming.responses._responses": ("ResponseStream", "AsyncResponseStream"),
+    },
 )

@@ -1,4 +1,7 @@
-"""Small readers that the SDK families share: a usage object as JSON, an attribute or key by name."""
+"""Small readers that the SDK families share.
+
+A usage object as JSON, an attribute or key by name.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,24 @@ def to_json(usage: object) -> str | None:
         return str(serializer.to_json(usage, exclude_unset=True), "utf-8")
     if isinstance(usage, dict):
         return json.dumps(usage, separators=(",", ":"), default=str)
+    fields = _plain_fields(usage)
+    if fields is not None:
+        return json.dumps(fields, separators=(",", ":"), default=str)
     as_json = getattr(usage, "json", None)
-    return as_json(exclude_unset=True) if callable(as_json) else None
+    return str(as_json(exclude_unset=True)) if callable(as_json) else None
+
+
+def _plain_fields(value: Any) -> dict[str, Any] | None:
+    """The fields of a dataclass, a named tuple or a plain object as a dict; None for others."""
+    if hasattr(type(value), "__dataclass_fields__"):
+        from dataclasses import asdict
+
+        return asdict(value)
+    if hasattr(type(value), "_asdict"):
+        return dict(value._asdict())
+    if type(value).__module__ == "types":
+        return dict(vars(value))
+    return None
 
 
 def get(value: Any, name: str) -> Any:
@@ -36,7 +55,7 @@ def text(value: Any, name: str) -> str | None:
 
 def facts(value: Any, *names: str) -> dict[str, object] | None:
     """The named plain fields that are set, as price facts; None when none is."""
-    found = {}
+    found: dict[str, object] = {}
     for name in names:
         fact = get(value, name)
         if isinstance(fact, (str, int, float)) and not isinstance(fact, bool):

@@ -1,4 +1,6 @@
-"""What the SDKs made by the Stainless generator share (openai, anthropic, groq): one base client, one choke point.
+"""What the SDKs made by the Stainless generator share (openai, anthropic, groq).
+
+One base client, one choke point.
 
 `{Sync,Async}APIClient.request` sees every call whichever way it was made (create, parse, stream
 helpers, raw responses, `client.post`), once per logical call; its shape is the same from openai
@@ -28,7 +30,10 @@ _UNREAD = (
     "StreamedBinaryAPIResponse",
     "AsyncStreamedBinaryAPIResponse",
 )
+_RAW = ("LegacyAPIResponse", *_UNREAD)
 _REFUSAL_STATUSES = (400, 404, 422)
+_ALONE, _INTO_THEIRS = 1, 2
+"""How usage was asked for: by stream options of ours alone, or in a copy of the caller's."""
 
 
 class Family(NamedTuple):
@@ -49,7 +54,9 @@ class Family(NamedTuple):
     stream_reader: Callable[[str, bool], streams.Reader]
     """(operation, include_usage was injected) -> a reader of the stream's chunks."""
     usage_on_request: str | None
-    """The operation whose streams carry usage only when `stream_options.include_usage` asks for it."""
+    """The operation whose streams tell usage only when `stream_options.include_usage` asks."""
+    stream_helpers: dict[str, tuple[str, ...]] = {}  # noqa: RUF012 - a default that nobody changes
+    """Module -> classes whose `close` goes past the stream that they read."""
 
 
 class Adapter:
@@ -65,7 +72,8 @@ class Adapter:
         self.note_response = guard(self._note_response)
         self.note_closing = guard(self._note_closing)
         self._sites: ObjectMemo[tuple[object, object, Site]] = ObjectMemo()
-        self._refusing: set[str] = set()
+        self._refusing: set[str | None] = set()
+        self._helpers = dict(family.stream_helpers)
 
     def _open(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opened | None:
         if self.family.name in patching.off:
@@ -87,10 +95,11 @@ class Adapter:
             return Opened(call, args, kwargs)
         call.facts = self.family.request_facts(operation, body)
         if stream:
+            self._patch_helpers()
             if operation == self.family.usage_on_request and self._may_inject(call, options, body):
                 args, kwargs = _with_usage(args, kwargs, options, body)
-                call.injected = True
-            call.reader = self.family.stream_reader(operation, call.injected)
+                call.injected = _INTO_THEIRS if body.get("stream_options") else _ALONE
+            call.reader = self.family.stream_reader(operation, bool(call.injected))
         return Opened(call, args, kwargs)
 
     def _site(self, client: Any, url: str) -> Site:
@@ -136,10 +145,13 @@ class Adapter:
     def _refused_injection(self, call: Call, error: BaseException) -> bool:
         if not call.injected or getattr(error, "status_code", None) not in _REFUSAL_STATUSES:
             return False
+        if call.injected == _INTO_THEIRS:
+            # The caller sends stream options of his own: who knows which of them was refused.
+            return False
         words = f"{error} {getattr(error, 'body', '')}"
         if "stream_options" not in words and "include_usage" not in words:
             return False
-        if call.site is not None and call.site.host is not None:
+        if call.site is not None:
             self._refusing.add(call.site.host)
         return True
 
@@ -153,21 +165,24 @@ class Adapter:
             call.attempts = retries_taken + 1
         if call.stream and call.billable:
             streams.watch(response, call)
+        else:
+            call.answer = response
 
     def _close(self, call: Call, result: Any) -> None:
+        answered, call.answer = call.answer, None
         if not call.billable:
             return
         call.adopted()
         if call.stream:
             return
         kind = type(result).__name__
-        if kind in _UNREAD:
+        if kind in _UNREAD and not _is_read(result.http_response):
             # The application reads the body by itself; the answer is read when it closes it.
             call.reader = _UnreadBody(call.operation, self.family.read_usage)
             streams.watch(result.http_response, call)
             return
-        raw = kind == "LegacyAPIResponse" or type(result).__module__.startswith("httpx")
-        answer = _raw_answer(getattr(result, "http_response", result)) if raw else result
+        raw = kind in _RAW or type(result).__module__.startswith("httpx")
+        answer = _raw_answer(answered) if raw and answered is not None else result
         call.succeed(self.family.read_usage(call.operation, answer), result)
 
     def _fail(self, call: Call, error: BaseException) -> None:
@@ -177,7 +192,27 @@ class Adapter:
         retries = getattr(request, "headers", {}).get(_RETRY_HEADER, "")
         if call.attempts is None and retries.isdigit():
             call.attempts = int(retries) + 1
-        call.fail(error)
+        answered, call.answer = call.answer, None
+        if answered is None or not _is_read(answered):
+            call.fail(error)
+            return
+        # The answer came, and is billed; the SDK could not parse it, or not into what was wanted.
+        call.fail(
+            error, self.family.read_usage(call.operation, _raw_answer(answered)), answered=True
+        )
+
+    def _patch_helpers(self) -> None:
+        # Helper modules are imported on first use, and only a helper's own stream comes from them.
+        for module, names in list(self._helpers.items()):
+            if module in sys.modules:
+                del self._helpers[module]
+                for name in names:
+                    ours = (
+                        _wrap_async_helper_close if name.startswith("Async") else _wrap_helper_close
+                    )
+                    patching.replace_if_present(
+                        getattr(sys.modules[module], name, None), "close", ours
+                    )
 
     def wrap_close(self, original: Any) -> Any:
         """Makes `close` of a response that the application reads by itself."""
@@ -218,7 +253,7 @@ class _UnreadBody:
         self._read_usage = read_usage
         self._seen = NOTHING
 
-    def feed(self, _chunk: object) -> bool:
+    def feed(self, chunk: object) -> bool:
         return False
 
     def closed(self, response: Any) -> None:
@@ -241,7 +276,7 @@ def patch(family: Family, base_client: Any, streaming: Any) -> None:
         streaming: Its `_streaming` module.
 
     Raises:
-        NotPatchable: a class or function is not where it is known to be.
+        NotPatchableError: a class or function is not where it is known to be.
     """
     adapter = Adapter(family)
     patching.replace(base_client.SyncAPIClient, "request", wrap(adapter))
@@ -313,7 +348,37 @@ def _with_usage(
 
 
 def _raw_answer(response: Any) -> Any:
-    """The JSON of an HTTP response whose body has been read; {} for a binary or an unread one."""
-    if "json" not in response.headers.get("content-type", "") or not hasattr(response, "_content"):
+    """The JSON of an HTTP response; {} for a binary, an unread or a broken one."""
+    if "json" not in response.headers.get("content-type", "") or not _is_read(response):
         return {}
-    return json.loads(response.content)
+    try:
+        return json.loads(response.content)
+    except ValueError:
+        return {}
+
+
+def _is_read(response: Any) -> bool:
+    # httpx and httpx2 keep the body here once it has been read; the public property raises before.
+    return hasattr(response, "_content")
+
+
+def _wrap_helper_close(original: Any) -> Any:
+    @wraps(original)
+    def close(self: Any) -> Any:
+        try:
+            return original(self)
+        finally:
+            streams.leave_response(self._response)
+
+    return close
+
+
+def _wrap_async_helper_close(original: Any) -> Any:
+    @wraps(original)
+    async def close(self: Any) -> Any:
+        try:
+            return await original(self)
+        finally:
+            streams.leave_response(self._response)
+
+    return close
