@@ -31,6 +31,8 @@ class OutboxIdentity(NamedTuple):
     outbox_id: str
     path: str
     """Part of the key: two clones of one file may go on with different rows."""
+    home: str | None = None
+    """ANCHOR_HOME of the writer; another one than the file's when it could not write there."""
     host: str | None = None
     pid: int | None = None
     process_started_us: int | None = None

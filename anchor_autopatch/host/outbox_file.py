@@ -9,7 +9,7 @@ import sys
 import time
 from contextlib import suppress
 
-from anchor_autopatch.core import outbox_format
+from anchor_autopatch.core import outbox_format, settings
 
 _BUSY_SECONDS = 0.05
 _CREATE = (
@@ -143,6 +143,8 @@ def _meta(dropped: int, reason: str | None) -> dict[str, str]:
     meta = {
         "outbox_id": os.urandom(16).hex(),
         "schema_version": str(outbox_format.SCHEMA_VERSION),
+        # A process that cannot write there falls back to another home; the job finds it by this.
+        "home": settings.home(),
         "host": os.uname().nodename,
         "pid": str(os.getpid()),
         "created_at_us": str(time.time_ns() // 1000),

@@ -19,7 +19,7 @@ from anchor_autopatch.job.outbox_rows import RowsRead, check_rows
 from anchor_autopatch.job.sql import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from anchor_autopatch.core.destinations import Batch
@@ -53,6 +53,20 @@ class NewerOutbox(Exception):  # noqa: N818 - a finding about a file, reported a
 def outbox_files(home: Path) -> list[Path]:
     """The outbox files of a home, sorted by name; [] when it has none."""
     return sorted((home / OUTBOX_FOLDER).glob("*.db"))
+
+
+def fallback_files(home: Path, wanted: Collection[str]) -> list[Path]:
+    """The outbox files in `home` of processes that wanted to write to one of the homes `wanted`."""
+    return [path for path in outbox_files(home) if _wanted_home(path) in wanted]
+
+
+def _wanted_home(path: Path) -> str | None:
+    try:
+        with OutboxReader(path) as reader:
+            return reader.outbox.home
+    except (DamagedOutbox, BusyOutbox, NewerOutbox):
+        # Whose file it is cannot be said; the job of that home will report it.
+        return None
 
 
 @contextmanager
@@ -192,6 +206,7 @@ def _identity(path: Path, meta: Mapping[str, str]) -> OutboxIdentity:
     return OutboxIdentity(
         outbox_id=outbox_id,
         path=str(path),
+        home=meta.get("home"),
         host=meta.get("host"),
         pid=_integer(meta.get("pid")),
         process_started_us=_integer(meta.get("process_started_us")),

@@ -6,101 +6,68 @@ is left out. So a shipper may be killed at any step: what was committed is not t
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import entry_points
-from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anchor_autopatch.core.destinations import ENTRY_POINTS, QuarantinedFile
+from anchor_autopatch.core.destinations import ENTRY_POINTS
 from anchor_autopatch.core.errors import ConfigError
-from anchor_autopatch.core.settings import OUTBOX_FOLDER
+from anchor_autopatch.core.settings import OUTBOX_FOLDER, default_home
 from anchor_autopatch.job.clock import to_micros
 from anchor_autopatch.job.lease import SHIPPER_LOCK, lease
-from anchor_autopatch.job.outbox_reader import (
-    BusyOutbox,
-    DamagedOutbox,
-    EmptyOutbox,
-    NewerOutbox,
-    OutboxReader,
-    outbox_files,
-    writer_gone,
-)
-from anchor_autopatch.job.quarantine import (
-    move_to_quarantine,
-    quarantine_place,
-    remove_outbox,
-    remove_strays,
-)
+from anchor_autopatch.job.outbox_reader import fallback_files, outbox_files
+from anchor_autopatch.job.quarantine import remove_strays
+from anchor_autopatch.job.ship_files import FileShipper
+from anchor_autopatch.job.ship_report import ShipReport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from duckdb import DuckDBPyConnection
 
-    from anchor_autopatch.core.destinations import (
-        Batch,
-        Exporter,
-        Loss,
-        OutboxIdentity,
-        Watermark,
-    )
+    from anchor_autopatch.core.destinations import Exporter
+
+__all__ = ("ShipReport", "find_exporter", "ship", "ship_to")
 
 
-_GROUP_FILES = 64
-"""Outbox files that are open together; each takes four of the 1,024 usual descriptors."""
-_COMMIT_ROWS = 200_000
-"""Rows that are committed together, where there are so many."""
-
-
-@dataclass(slots=True)
-class ShipReport:
-    """What one run moved; counts of rows unless said otherwise."""
-
-    outboxes: int = 0
-    """Files seen."""
-    live: int = 0
-    """Files whose writer still runs."""
-    receipts: int = 0
-    events: int = 0
-    duplicates: int = 0
-    """Rows that the destination had already."""
-    missing: int = 0
-    corrupt: int = 0
-    """Rows with a wrong checksum, or that are no valid record."""
-    quarantined: list[QuarantinedFile] = field(default_factory=list)
-    findings: list[str] = field(default_factory=list)
-    """One line per thing that a person should look at, quarantined files included."""
-    busy: list[str] = field(default_factory=list)
-    """Homes that another shipper was working on."""
-
-
-def ship(con: DuckDBPyConnection, homes: Iterable[Path], now: datetime) -> ShipReport:
+def ship(con: DuckDBPyConnection, homes: Sequence[Path], now: datetime) -> ShipReport:
     """Ships every outbox of the homes into the open warehouse; twice is the same as once."""
     return ship_to(find_exporter("duckdb")(con), homes, now)
 
 
-def ship_to(exporter: Exporter, homes: Iterable[Path], now: datetime) -> ShipReport:
-    """Ships every outbox of the homes to a destination."""
+def ship_to(exporter: Exporter, homes: Sequence[Path], now: datetime) -> ShipReport:
+    """Ships every outbox of the homes to a destination, wherever their processes had to write."""
     report = ShipReport()
-    run = _Run(exporter, to_micros(now), report)
+    run = FileShipper(exporter, to_micros(now), report)
     for home in homes:
-        folder = home / OUTBOX_FOLDER
-        if not folder.is_dir():
-            continue
+        with _working_on(home, report) as mine:
+            if mine:
+                run.ship_files(outbox_files(home))
+                remove_strays(home / OUTBOX_FOLDER, to_micros(now))
+    fallback = Path(default_home())
+    if fallback not in homes:
+        with _working_on(fallback, report) as mine:
+            if mine:
+                run.ship_files(fallback_files(fallback, {str(home) for home in homes}))
+    return report
+
+
+@contextmanager
+def _working_on(home: Path, report: ShipReport) -> Iterator[bool]:
+    """Yields whether this process alone may ship the outboxes of a home."""
+    folder = home / OUTBOX_FOLDER
+    with ExitStack() as stack:
+        mine = False
         try:
-            with lease(folder / SHIPPER_LOCK) as mine:
-                if mine:
-                    run.ship_home(home)
-                else:
+            if folder.is_dir():
+                mine = stack.enter_context(lease(folder / SHIPPER_LOCK))
+                if not mine:
                     report.busy.append(str(home))
         except OSError as error:
-            report.findings.append(
-                f"Cannot work in {str(folder)!r}: {error.strerror}; check its owner"
-            )
-    return report
+            report.findings.append(f"Cannot work in {str(folder)!r}: {error.strerror}")
+        yield mine
 
 
 def find_exporter(name: str) -> Callable[[object], Exporter]:
@@ -115,145 +82,3 @@ def find_exporter(name: str) -> Callable[[object], Exporter]:
         raise ConfigError(f"Unknown destination {name!r}; installed: {known}")
     exporter: Callable[[object], Exporter] = found[name].load()
     return exporter
-
-
-@dataclass(slots=True)
-class _Opened:
-    """An outbox file that is being shipped."""
-
-    path: Path
-    gone: bool
-    """Its writer is gone, and cannot come back while we hold its lock."""
-    reader: OutboxReader
-    rows: int = 0
-    """Read soundly, whether the destination had them or not."""
-    losses: list[Loss] = field(default_factory=list)
-    unread: bool = False
-    """Reading broke off; the rest is for the next run."""
-
-
-class _Run:
-    """One run over the homes: the destination, the instant, and what was found so far."""
-
-    def __init__(self, exporter: Exporter, now_us: int, report: ShipReport) -> None:
-        self._exporter = exporter
-        self._now_us = now_us
-        self._report = report
-
-    def ship_home(self, home: Path) -> None:
-        """Ships the files of one home; the caller holds its lease."""
-        paths = outbox_files(home)
-        self._report.outboxes += len(paths)
-        for first in range(0, len(paths), _GROUP_FILES):
-            self._ship_group(paths[first : first + _GROUP_FILES])
-        remove_strays(home / OUTBOX_FOLDER, self._now_us)
-
-    def _ship_group(self, paths: Iterable[Path]) -> None:
-        # Together, because a commit costs more than the few rows of a short-lived process.
-        with ExitStack() as stack:
-            opened = [found for path in paths if (found := self._open(path, stack)) is not None]
-            if opened:
-                self._ship_rows(opened)
-                self._put_away(opened)
-
-    def _open(self, path: Path, stack: ExitStack) -> _Opened | None:
-        try:
-            gone = stack.enter_context(writer_gone(path))
-        except OSError as error:
-            self._find(f"{str(path)!r} was left alone, its lock cannot be taken: {error.strerror}")
-            return None
-        self._report.live += not gone
-        try:
-            return _Opened(path, gone, stack.enter_context(OutboxReader(path)))
-        except DamagedOutbox as found:
-            if gone:
-                self._set_aside(path, str(found), None, 0)
-            elif not isinstance(found, EmptyOutbox):
-                # Empty and live: its process is just making it.
-                self._find(f"{str(path)!r} is damaged while its process runs: {found}")
-        except (BusyOutbox, NewerOutbox) as found:
-            self._find(f"{str(path)!r} was left alone: {found}")
-        return None
-
-    def _ship_rows(self, opened: list[_Opened]) -> None:
-        watermarks = self._exporter.watermarks([file.reader.outbox for file in opened])
-        batches = chain.from_iterable(map(self._batches, opened, watermarks))
-        for first in batches:
-            together = _up_to(_COMMIT_ROWS, chain((first,), batches))
-            for written in self._exporter.write(together, self._now_us):
-                self._report.receipts += written.receipts
-                self._report.events += written.events
-                self._report.duplicates += written.duplicates
-        for file in opened:
-            for loss in file.losses:
-                self._count_loss(file.path, loss)
-
-    def _batches(self, file: _Opened, shipped: Watermark) -> Iterator[Batch]:
-        outbox = file.reader.outbox
-        if shipped.seq == 0 and outbox.rows_dropped:
-            self._find(
-                f"{outbox.rows_dropped} rows were lost in the memory of {outbox.program!r} "
-                f"before it could write: {outbox.opened_after}"
-            )
-        try:
-            for batch in file.reader.batches(shipped):
-                file.rows += len(batch.receipts) + len(batch.events)
-                file.losses.extend(batch.losses)
-                yield batch
-        except BusyOutbox as found:
-            file.unread = True
-            self._find(f"{str(file.path)!r} was not read to its end: {found}")
-
-    def _put_away(self, opened: list[_Opened]) -> None:
-        finished = []
-        for file in opened:
-            if not file.gone or file.unread:
-                continue
-            if any(loss.reason != "missing" for loss in file.losses):
-                self._set_aside(file.path, "it has corrupt rows", file.reader.outbox, file.rows)
-            else:
-                finished.append(file)
-        if finished:
-            outboxes = [file.reader.outbox for file in finished]
-            self._exporter.finish(outboxes, "finished", self._now_us)
-        for file in finished:
-            remove_outbox(file.path)
-
-    def _set_aside(
-        self, path: Path, reason: str, outbox: OutboxIdentity | None, salvaged: int
-    ) -> None:
-        place = quarantine_place(path)
-        found = QuarantinedFile(
-            path=str(path),
-            moved_to=str(place),
-            reason=reason,
-            outbox_id=outbox.outbox_id if outbox else None,
-            salvaged=salvaged,
-        )
-        # Noted first: a file in quarantine that nobody wrote down would never be looked at.
-        self._exporter.note_quarantine(found, self._now_us)
-        if outbox:
-            self._exporter.finish([outbox], "quarantined", self._now_us)
-        move_to_quarantine(path, place)
-        self._report.quarantined.append(found)
-        self._find(f"{str(path)!r} is no sound outbox: {reason}; moved to {str(place)!r}")
-
-    def _count_loss(self, path: Path, loss: Loss) -> None:
-        count = loss.last_seq - loss.first_seq + 1
-        if loss.reason == "missing":
-            self._report.missing += count
-        else:
-            self._report.corrupt += count
-        self._find(f"{str(path)!r}: rows {loss.first_seq} to {loss.last_seq} are {loss.reason}")
-
-    def _find(self, finding: str) -> None:
-        self._report.findings.append(finding)
-
-
-def _up_to(rows: int, batches: Iterable[Batch]) -> Iterator[Batch]:
-    """Batches until they hold that many rows; takes none that it does not yield."""
-    for batch in batches:
-        yield batch
-        rows -= len(batch.receipts) + len(batch.events)
-        if rows <= 0:
-            return

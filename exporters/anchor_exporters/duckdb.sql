@@ -7,6 +7,7 @@ CREATE OR REPLACE TEMP TABLE batch_stage (
     batch_no INTEGER,
     outbox_id VARCHAR,
     path VARCHAR,
+    home VARCHAR,
     host VARCHAR,
     pid BIGINT,
     process_started_us BIGINT,
@@ -222,12 +223,13 @@ ORDER BY batch_stage.batch_no;
 -- name: upsert_outboxes
 -- Notes the outboxes and moves their watermarks; of several batches of one outbox the last counts.
 INSERT INTO outbox (
-    outbox_id, path, host, pid, process_started_at, created_at, python_version, anchor_version, program,
+    outbox_id, path, home, host, pid, process_started_at, created_at, python_version, anchor_version, program,
     rows_dropped, opened_after, watermark, watermark_crc, state, first_shipped_at, last_shipped_at
 )
 SELECT
     outbox_id,
     path,
+    home,
     host,
     pid,
     make_timestamp(process_started_us),

@@ -12,6 +12,12 @@ from anchor_autopatch.job.rates import sync_installed
 from anchor_autopatch.job.warehouse import open_warehouse
 
 
+@pytest.fixture(autouse=True)
+def no_home_of_the_user(tmp_path_factory, monkeypatch):
+    """Keeps the shipper out of the home of whoever runs the tests."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+
+
 @pytest.fixture(scope="session")
 def synced_warehouse(tmp_path_factory):
     """The file of a warehouse that knows the installed price table and nothing else."""

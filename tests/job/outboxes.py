@@ -63,7 +63,7 @@ def event(number=1, **fields):
 class Outbox:
     """A writer: holds the kernel lock until `die`, commits every record by itself."""
 
-    def __init__(self, home, name="writer", **meta):
+    def __init__(self, home, name="writer", meta=None):
         folder = home / "outbox"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = folder / f"{name}.db"
@@ -87,7 +87,7 @@ class Outbox:
             "anchor_version": "0.1.0",
             "program": "app.py",
         }
-        self.con.executemany("INSERT INTO meta VALUES (?, ?)", (plain | meta).items())
+        self.con.executemany("INSERT INTO meta VALUES (?, ?)", (plain | (meta or {})).items())
 
     def write(self, *records):
         """Commits records under the next numbers."""
@@ -131,15 +131,15 @@ class Outbox:
 
 
 @contextmanager
-def living(home, name="writer", **meta):
+def living(home, name="writer", meta=None):
     """A writer that lives for the length of the block."""
-    outbox = Outbox(home, name, **meta)
+    outbox = Outbox(home, name, meta)
     try:
         yield outbox
     finally:
         outbox.die(checkpoint=True)
 
 
-def left_behind(home, *records, name="writer", **meta):
+def left_behind(home, *records, name="writer", meta=None):
     """The file of a writer that wrote these records and is gone."""
-    return Outbox(home, name, **meta).write(*records).die()
+    return Outbox(home, name, meta).write(*records).die()

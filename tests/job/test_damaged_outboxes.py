@@ -151,7 +151,7 @@ def test_symlink_is_not_followed(con, tmp_path):
 
 
 def test_file_of_a_newer_version_is_left_alone(con, tmp_path):
-    path = left_behind(tmp_path, receipt(1), schema_version="99")
+    path = left_behind(tmp_path, receipt(1), meta={"schema_version": "99"})
 
     report = ship(con, [tmp_path], NOW)
 
@@ -196,7 +196,8 @@ def test_truncated_file_gives_what_it_still_has(con, tmp_path):
 
 
 def test_rows_lost_in_memory_are_named(con, tmp_path):
-    left_behind(tmp_path, receipt(1), rows_dropped_before="7", opened_after="disk I/O error")
+    meta = {"rows_dropped_before": "7", "opened_after": "disk I/O error"}
+    left_behind(tmp_path, receipt(1), meta=meta)
 
     report = ship(con, [tmp_path], NOW)
 
@@ -216,7 +217,7 @@ def test_lock_that_cannot_be_taken_stops_one_file_only(con, tmp_path):
 
 
 def test_more_files_than_are_open_together_are_all_shipped(con, tmp_path, monkeypatch):
-    monkeypatch.setattr("anchor_autopatch.job.ship._GROUP_FILES", 3)
+    monkeypatch.setattr("anchor_autopatch.job.ship_files._GROUP_FILES", 3)
     for number in range(8):
         left_behind(tmp_path, receipt(number), name=f"writer-{number}")
 

@@ -9,9 +9,11 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from anchor_autopatch.core.settings import default_home
 from anchor_autopatch.job.lease import SHIPPER_LOCK, lease
 from anchor_autopatch.job.ship import ship
 from anchor_autopatch.job.warehouse import open_warehouse
@@ -107,8 +109,8 @@ def test_clone_of_an_outbox_adds_nothing(con, tmp_path):
 
 
 def test_clones_that_went_on_apart_keep_all_their_rows(con, tmp_path):
-    left_behind(tmp_path / "a", receipt(1), receipt(2), receipt(3), outbox_id="same")
-    left_behind(tmp_path / "b", receipt(1), receipt(2), receipt(103), outbox_id="same")
+    left_behind(tmp_path / "a", receipt(1), receipt(2), receipt(3), meta={"outbox_id": "same"})
+    left_behind(tmp_path / "b", receipt(1), receipt(2), receipt(103), meta={"outbox_id": "same"})
 
     report = ship(con, [tmp_path / "a", tmp_path / "b"], NOW)
 
@@ -173,6 +175,16 @@ def test_home_at_work_elsewhere_is_left_alone(con, tmp_path):
     assert (report.busy, report.receipts, path.exists()) == ([str(tmp_path)], 0, True)
 
 
+def test_rows_that_fell_back_to_the_default_home_are_shipped(con, tmp_path):
+    fallback = Path(default_home())
+    own = left_behind(fallback, receipt(1), name="own", meta={"home": str(tmp_path)})
+    other = left_behind(fallback, receipt(2), name="other", meta={"home": str(fallback)})
+
+    report = ship(con, [tmp_path], NOW)
+
+    assert (report.receipts, own.exists(), other.exists()) == (1, False, True)
+
+
 def test_no_outbox_folder_is_no_error(con, tmp_path):
     assert ship(con, [tmp_path / "nowhere"], NOW).outboxes == 0
 
@@ -195,7 +207,7 @@ class Killed(BaseException):
 STEPS = (
     "anchor_exporters.duckdb.DuckDBExporter._stage_new",
     "anchor_exporters.duckdb.DuckDBExporter.finish",
-    "anchor_autopatch.job.ship.remove_outbox",
+    "anchor_autopatch.job.ship_files.remove_outbox",
 )
 
 
@@ -233,9 +245,9 @@ SHIP = """
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
-from anchor_autopatch.job import outbox_reader, ship
+from anchor_autopatch.job import outbox_reader, ship, ship_files
 from anchor_autopatch.job.warehouse import open_warehouse
-outbox_reader.BATCH_ROWS = ship._COMMIT_ROWS = 50
+outbox_reader.BATCH_ROWS = ship_files._COMMIT_ROWS = 50
 home = Path(sys.argv[1])
 with open_warehouse(home) as con:
     print("ready", flush=True)

@@ -103,6 +103,7 @@ COMMENT ON COLUMN exception_event.shipped_at IS 'When it entered the warehouse, 
 CREATE TABLE IF NOT EXISTS outbox (
     outbox_id VARCHAR NOT NULL,
     path VARCHAR NOT NULL,
+    home VARCHAR,
     host VARCHAR,
     pid BIGINT,
     process_started_at TIMESTAMP,
@@ -121,6 +122,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 );
 COMMENT ON TABLE outbox IS 'One outbox file of one process, and how far it was shipped';
 COMMENT ON COLUMN outbox.path IS 'Part of the key: two clones of a file may go on with different rows';
+COMMENT ON COLUMN outbox.home IS 'ANCHOR_HOME of the process; elsewhere than path when it could not write there';
 COMMENT ON COLUMN outbox.process_started_at IS 'UTC';
 COMMENT ON COLUMN outbox.created_at IS 'UTC, clock of the writer';
 COMMENT ON COLUMN outbox.program IS 'argv[0] of the process';
