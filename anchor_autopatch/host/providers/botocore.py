@@ -1,0 +1,270 @@
+"""botocore (boto3), 1.34 and later: Amazon Bedrock's runtime and agents, through one method.
+
+`BaseClient._make_api_call` sees every operation of every service; all but Bedrock's pass after one
+lookup. Answers that the application reads by itself (`InvokeModel` bodies, event streams) are read
+as it reads them, where botocore hands out the bytes, so nothing is consumed and no object replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import wraps
+from types import ModuleType
+from typing import Any
+
+from anchor_autopatch.host import patching, streams
+from anchor_autopatch.host.calls import Call, Opened, active, wrap
+from anchor_autopatch.host.patching import guarded
+from anchor_autopatch.host.providers import bedrock_usage
+from anchor_autopatch.host.providers.reading import get
+from anchor_autopatch.host.sites import Site, host_of, site
+
+_NAME = "botocore"
+_OPERATIONS = {
+    "bedrock-runtime": {
+        "Converse": "chat",
+        "ConverseStream": "chat",
+        "InvokeModel": "invoke_model",
+        "InvokeModelWithResponseStream": "invoke_model",
+        "StartAsyncInvoke": "async_invoke",
+        "ApplyGuardrail": "guardrail",
+        "InvokeGuardrailChecks": "guardrail",
+    },
+    "bedrock-agent-runtime": {
+        "InvokeAgent": "agent",
+        "InvokeInlineAgent": "agent",
+        "InvokeFlow": "flow",
+        "Retrieve": "retrieve",
+        "RetrieveAndGenerate": "retrieve",
+        "RetrieveAndGenerateStream": "retrieve",
+        "Rerank": "rerank",
+        "GenerateQuery": "generate_query",
+        "OptimizePrompt": "optimize_prompt",
+    },
+}
+
+
+def version() -> str | None:
+    """The imported SDK's version."""
+    return getattr(sys.modules.get("botocore"), "__version__", None)
+
+
+def patch(client: ModuleType) -> None:
+    """Wraps the choke point and the readers of bodies; `client` is `botocore.client`."""
+    patching.replace(client.BaseClient, "_make_api_call", wrap(_Adapter()))
+    endpoint = sys.modules["botocore.endpoint"]
+    patching.replace(endpoint, "convert_to_response_dict", _wrap_convert)
+    body = sys.modules["botocore.response"].StreamingBody
+    for name in ("read", "readinto", "readlines"):
+        patching.replace_if_present(body, name, _wrap_read)
+    patching.replace(body, "close", _wrap_close)
+    events = sys.modules["botocore.eventstream"].EventStream
+    patching.replace(events, "_parse_event", _wrap_parse_event)
+    patching.replace(events, "__iter__", _wrap_iter)
+    patching.replace(events, "close", _wrap_close)
+
+
+def read_request(_operation: str, params: dict[str, Any]) -> dict[str, object] | None:
+    """What the price of a request depends on, where the answer may not repeat it."""
+    return bedrock_usage.request_facts(params)
+
+
+def read_usage(operation: str, answer: Any) -> Any:
+    """Usage of a parsed answer, or of its body as it was on the wire."""
+    return bedrock_usage.answer(operation, answer, None)
+
+
+class _Adapter:
+    """This SDK's side of `calls.wrap`."""
+
+    def __init__(self) -> None:
+        guard = guarded(_NAME)
+        self.open = guard(self._open)
+        self.close = guard(self._close)
+        self.fail = guard(self._fail)
+
+    def refused_injection(self, call: Call, error: BaseException) -> bool:
+        """Nothing is ever added to these requests."""
+        return False
+
+    def _open(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opened | None:
+        operations = _OPERATIONS.get(client.meta.service_model.service_name)
+        if operations is None or _NAME in patching.off:
+            return None
+        name = args[0] if args else kwargs["operation_name"]
+        operation = operations.get(name)
+        if operation is None:
+            return None
+        params = args[1] if len(args) > 1 else kwargs["api_params"]
+        model = params.get("modelId")
+        call = Call(
+            _NAME,
+            operation,
+            model if isinstance(model, str) else None,
+            _site(client),
+            stream=name.endswith("Stream") or name in ("InvokeAgent", "InvokeInlineAgent"),
+        )
+        region = client.meta.region_name
+        call.facts = {
+            **({"region": region} if region else {}),
+            **(read_request(operation, params) or {}),
+        }
+        return Opened(call, args, kwargs)
+
+    def _close(self, call: Call, result: Any) -> None:
+        call.adopted()
+        wire, call.answer = call.answer, None
+        metadata = result.get("ResponseMetadata", {})
+        _note_metadata(call, metadata)
+        unread = next((value for value in result.values() if type(value).__name__ in _UNREAD), None)
+        if unread is None:
+            body = get(wire, "body")
+            call.succeed(bedrock_usage.answer(call.operation, result, body))
+            return
+        headers = metadata.get("HTTPHeaders", {})
+        if type(unread).__name__ == "EventStream":
+            call.reader = bedrock_usage.EventReader(call.operation)
+        else:
+            call.reader = bedrock_usage.BodyReader(result, headers)
+        streams.watch(unread, call)
+
+    def _fail(self, call: Call, error: BaseException) -> None:
+        wire, call.answer = call.answer, None
+        response = getattr(error, "response", None)
+        if isinstance(response, dict):
+            _note_metadata(call, response.get("ResponseMetadata", {}))
+        if get(wire, "status_code") != _OK:
+            call.fail(error)
+            return
+        # The answer came, and is billed; botocore could not parse it.
+        call.http_status = _OK
+        call.fail(error, bedrock_usage.answer(call.operation, {}, get(wire, "body")), answered=True)
+
+
+_UNREAD = ("EventStream", "StreamingBody")
+_OK = 200
+
+
+def _note_metadata(call: Call, metadata: dict[str, Any]) -> None:
+    status = metadata.get("HTTPStatusCode")
+    call.http_status = status if isinstance(status, int) else None
+    call.provider_request_id = metadata.get("RequestId")
+    retries = metadata.get("RetryAttempts")
+    call.attempts = retries + 1 if isinstance(retries, int) else None
+
+
+def _site(client: Any) -> Site:
+    signer = getattr(client, "_request_signer", None)
+    credentials: Any = getattr(signer, "_credentials", None)
+    # Only a long-lived key says who pays; reading one that expires could make botocore refresh it.
+    static = type(credentials).__name__ == "Credentials"
+    key = credentials.access_key if static and credentials.token is None else None
+    return site(
+        "bedrock",
+        host_of(client.meta.endpoint_url),
+        key if isinstance(key, str) else None,
+        class_decides=True,
+    )
+
+
+def _wrap_convert(original: Any) -> Any:
+    @wraps(original)
+    def convert_to_response_dict(*args: Any, **kwargs: Any) -> Any:
+        response = original(*args, **kwargs)
+        call = active.get()
+        if call is not None and call.target == _NAME:
+            # botocore's own parser drops what its service model does not know.
+            call.answer = response
+        return response
+
+    return convert_to_response_dict
+
+
+def _wrap_read(original: Any) -> Any:
+    @wraps(original)
+    def read(self: Any, *args: Any, **kwargs: Any) -> Any:
+        call = streams.find(self)
+        if call is None:
+            return original(self, *args, **kwargs)
+        try:
+            part = original(self, *args, **kwargs)
+        except BaseException as error:
+            _broke(self, call, error)
+            raise
+        _take(self, call, part, args, kwargs)
+        return part
+
+    return read
+
+
+@guarded(_NAME)
+def _take(body: Any, call: Call, part: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    if isinstance(part, int):
+        # readinto: the bytes are in the caller's buffer, the result says how many.
+        part = bytes(memoryview(args[0] if args else kwargs["b"])[:part])
+    elif isinstance(part, list):
+        part = b"".join(part)
+    call.reader.feed(part)
+    wanted = next(iter((*args, *kwargs.values())), None)
+    if not part or wanted is None or call.reader.complete():
+        streams.leave_response(body)
+
+
+@guarded(_NAME)
+def _broke(stream: Any, call: Call, error: BaseException) -> None:
+    call.fail(error, call.reader.seen(), begun=call.reader.begun)
+    streams.leave_response(stream)
+
+
+def _wrap_parse_event(original: Any) -> Any:
+    @wraps(original)
+    def _parse_event(self: Any, event: Any) -> Any:
+        call = streams.find(self)
+        if call is not None:
+            _note_payload(call, event)
+        return original(self, event)
+
+    return _parse_event
+
+
+@guarded(_NAME)
+def _note_payload(call: Call, event: Any) -> None:
+    if event.headers.get(":event-type") == "metadata":
+        call.reader.note_wire(json.loads(event.payload))
+
+
+def _wrap_iter(original: Any) -> Any:
+    @wraps(original)
+    def __iter__(self: Any) -> Any:  # noqa: N807 - the SDK's own name
+        events = original(self)
+        call = streams.find(self)
+        if call is None:
+            yield from events
+            return
+        feed = guarded(_NAME)(call.reader.feed)
+        # Leaving this generator does not end the stream: the application may iterate it again. Its
+        # end, an error, `close` or the garbage collector does.
+        try:
+            for event in events:
+                feed(event)
+                yield event
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            _broke(self, call, error)
+            raise
+        streams.leave_response(self)
+
+    return __iter__
+
+
+def _wrap_close(original: Any) -> Any:
+    @wraps(original)
+    def close(self: Any) -> Any:
+        try:
+            return original(self)
+        finally:
+            streams.leave_response(self)
+
+    return close
