@@ -1,0 +1,256 @@
+"""The Cohere SDK, 5.0 and later, v1 and v2: every call goes through one HTTP client class.
+
+Cohere bills `billed_units`, which stand in `usage` (v2 chat) or in `meta`; `tokens` beside them is
+another count of the same.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import wraps
+from types import ModuleType
+from typing import Any
+
+from anchor_autopatch.host import patching, streams
+from anchor_autopatch.host.calls import Call, Opened, Seen, active, wrap, wrap_async
+from anchor_autopatch.host.patching import guarded
+from anchor_autopatch.host.providers.reading import get, text, to_json
+from anchor_autopatch.host.providers.tap import LineReader, parsed, tap
+from anchor_autopatch.host.sites import Site, host_of, site
+
+_NAME = "cohere"
+_OPERATIONS = {
+    "chat": "chat",
+    "generate": "text_completion",
+    "summarize": "summarize",
+    "embed": "embeddings",
+    "rerank": "rerank",
+    "classify": "classification",
+    "parse": "ocr",
+    "audio/transcriptions": "transcription",
+}
+SHAPE = "cohere.billed_units"
+_MARKS = (b"billed_units",)
+_FAILED = 400
+
+
+def version() -> str | None:
+    """The installed version; the SDK keeps it only in its package metadata."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("cohere")
+    except PackageNotFoundError:
+        return None
+
+
+def patch(http_client: ModuleType) -> None:
+    """Wraps the choke points; `http_client` is `cohere.core.http_client`."""
+    adapter = _Adapter()
+    plain, asynchronous = http_client.HttpClient, http_client.AsyncHttpClient
+    patching.replace(plain, "request", wrap(adapter))
+    patching.replace(asynchronous, "request", wrap_async(adapter))
+    patching.replace(plain, "stream", adapter.wrap_stream)
+    patching.replace(asynchronous, "stream", adapter.wrap_async_stream)
+
+
+def read_request(operation: str, body: dict[str, Any]) -> dict[str, object] | None:
+    """How many documents a rerank compares: 100 of them are one search unit."""
+    documents = body.get("documents")
+    return (
+        {"documents": len(documents)}
+        if operation == "rerank" and isinstance(documents, list)
+        else None
+    )
+
+
+def read_usage(_operation: str, answer: dict[str, Any]) -> Seen:
+    """Usage of an answer, or of the last event of a stream.
+
+    A v2 stream ends with {"delta": {"usage": ...}}, a v1 stream with {"response": {"meta": ...}}.
+    """
+    inner = answer.get("delta") or answer.get("response") or answer
+    usage = get(inner, "usage") or get(inner, "meta")
+    if not isinstance(usage, dict):
+        usage = None
+    named = (
+        text(answer, "id")
+        or text(answer, "response_id")
+        or text(inner, "response_id")
+        or text(answer, "generation_id")
+    )
+    return Seen(to_json(usage), SHAPE if usage else None, response_id=named)
+
+
+class _Adapter:
+    """This SDK's side of `calls.wrap`."""
+
+    def __init__(self) -> None:
+        guard = guarded(_NAME)
+        self.open = guard(self._open)
+        self.close = guard(self._close)
+        self.fail = guard(self._fail)
+        self.begin_stream = guard(self._begin_stream)
+        self.end_stream = guard(self._end_stream)
+
+    def refused_injection(self, call: Call, error: BaseException) -> bool:
+        """Nothing is ever added to these requests."""
+        return False
+
+    def _open(
+        self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any], stream: bool = False
+    ) -> Opened | None:
+        retries = kwargs.get("retries", 0)
+        if retries:
+            # The SDK retries by calling itself: the same call goes on.
+            outer = active.get()
+            if outer is not None and outer.target == _NAME:
+                outer.attempts = retries + 1
+            return None
+        if _NAME in patching.off:
+            return None
+        path = args[0] if args else kwargs.get("path")
+        operation = _operation(kwargs.get("method"), path)
+        given = kwargs.get("json")
+        body = given if isinstance(given, dict) else {}
+        model = body.get("model")
+        call = Call(
+            _NAME,
+            operation or "other",
+            model if isinstance(model, str) else None,
+            _site(client, kwargs.get("base_url")),
+            stream=stream,
+        )
+        call.billable = operation is not None
+        call.attempts = 1
+        if operation is not None:
+            call.facts = read_request(operation, body)
+        return Opened(call, args, kwargs)
+
+    def _close(self, call: Call, response: Any) -> None:
+        call.http_status = response.status_code
+        if response.status_code >= _FAILED:
+            call.fail(_error(response))
+            return
+        if not call.billable:
+            return
+        call.adopted()
+        # The parsed object that the application gets is made later: known by its response id.
+        call.succeed(read_usage(call.operation, parsed(response.content)))
+
+    def _fail(self, call: Call, error: BaseException) -> None:
+        call.fail(error)
+
+    def _begin_stream(self, call: Call, response: Any) -> None:
+        call.http_status = response.status_code
+        if response.status_code < _FAILED and call.billable:
+            call.adopted()
+            call.reader = LineReader(_MARKS, lambda event: read_usage(call.operation, event))
+            tap(response, call)
+
+    def _end_stream(self, call: Call, response: Any) -> None:
+        if response.status_code >= _FAILED:
+            call.fail(_error(response))
+        streams.leave_response(response)
+
+    def wrap_stream(self, original: Any) -> Any:
+        """Makes the context manager `stream`, in which the SDK reads the response."""
+
+        @wraps(original)
+        @contextmanager
+        def stream(client: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
+            opened = self.open(client, args, kwargs, True)
+            if opened is None:
+                with original(client, *args, **kwargs) as response:
+                    yield response
+                return
+            manager = original(client, *args, **kwargs)
+            token = active.set(opened.call)
+            try:
+                response = manager.__enter__()
+            except BaseException as error:
+                self.fail(opened.call, error)
+                raise
+            finally:
+                active.reset(token)
+            self.begin_stream(opened.call, response)
+            with _Entered(manager):
+                try:
+                    yield response
+                finally:
+                    self.end_stream(opened.call, response)
+
+        return stream
+
+    def wrap_async_stream(self, original: Any) -> Any:
+        """Makes the asynchronous context manager `stream`."""
+
+        @wraps(original)
+        @asynccontextmanager
+        async def stream(client: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            opened = self.open(client, args, kwargs, True)
+            if opened is None:
+                async with original(client, *args, **kwargs) as response:
+                    yield response
+                return
+            manager = original(client, *args, **kwargs)
+            token = active.set(opened.call)
+            try:
+                response = await manager.__aenter__()
+            except BaseException as error:
+                self.fail(opened.call, error)
+                raise
+            finally:
+                active.reset(token)
+            self.begin_stream(opened.call, response)
+            async with _Entered(manager):
+                try:
+                    yield response
+                finally:
+                    self.end_stream(opened.call, response)
+
+        return stream
+
+
+class _Entered:
+    """A context manager that has been entered already."""
+
+    def __init__(self, manager: Any) -> None:
+        self._manager = manager
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, *error: Any) -> Any:
+        return self._manager.__exit__(*error)
+
+    async def __aenter__(self) -> None:
+        return
+
+    async def __aexit__(self, *error: Any) -> Any:
+        return await self._manager.__aexit__(*error)
+
+
+def _operation(method: Any, path: Any) -> str | None:
+    if str(method).upper() != "POST" or not isinstance(path, str):
+        return None
+    version, _, rest = path.strip("/").partition("/")
+    return _OPERATIONS.get(rest) if version in ("v1", "v2") else None
+
+
+def _site(client: Any, base_url: Any) -> Site:
+    headers = client.base_headers()
+    key = headers.get("Authorization", "").removeprefix("Bearer ")
+    return site("cohere", host_of(client.get_base_url(base_url)), key or None)
+
+
+def _error(response: Any) -> Exception:
+    """The failure as the SDK will raise it from this response, some lines later."""
+    made = sys.modules["cohere.core.api_error"].ApiError
+    read = hasattr(response, "_content")
+    body = parsed(response.content) if read else {}
+    error: Exception = made(status_code=response.status_code, body=body)
+    return error
