@@ -8,6 +8,7 @@ between add only their name.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -50,12 +51,26 @@ NOTHING = Seen()
 _to_json = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 
+_process = object()
+"""Another one in every forked child: the calls that it inherits are its parent's to finish."""
+
+
+def _after_fork_in_child() -> None:
+    global _process
+    _process = object()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
 class Call:
     """The state of one open call; lives only as long as the call and its stream do."""
 
     __slots__ = (
         "_done",
         "_handling",
+        "_process",
         "_started_ns",
         "answer",
         "attempts",
@@ -107,6 +122,7 @@ class Call:
         self.failed_children = 0
         self.last_receipt_id: str | None = None
         self._done = False
+        self._process = _process
         if parent is None:
             self.sdk = target
             self.attribution = _attribution()
@@ -133,8 +149,8 @@ class Call:
 
     @property
     def ended(self) -> bool:
-        """True when nothing more is written for this call."""
-        return self._done
+        """True when nothing more is written for this call, here at least."""
+        return self._done or self._process is not _process
 
     def succeed(self, seen: Seen | None, result: object = None) -> None:
         """Writes the receipt of a call whose answer (or whole stream) has been read."""
@@ -161,7 +177,7 @@ class Call:
             answered: True when the whole answer had arrived and could not be used: it is billed
                 all the same.
         """
-        if self._done:
+        if self.ended:
             return
         if self.failed_children and not self.children:
             # An inner layer has told this failure already.
@@ -194,7 +210,7 @@ class Call:
             layer = layer.parent
 
     def _finish(self, outcome: str, seen: Seen, result: object) -> str | None:
-        if self._done:
+        if self.ended:
             return None
         self._done = True
         receipt_id = ids.uuid7()

@@ -65,27 +65,26 @@ class Writer:
         file = self.file or self._open()
         if file is None:
             return False
+        if self._insert(file, insert, row):
+            return True
+        self._last_try = -_REOPEN_AFTER_SECONDS
+        other = self._open(avoid=file.folder)
+        return other is not None and self._insert(other, insert, row)
+
+    def _insert(self, file: outbox_file.OutboxFile, insert: str, row: tuple[object, ...]) -> bool:
         try:
             file.insert(insert, row)
         except sqlite3.Error as error:
             self.reason = f"{type(error).__name__}: {error}"
             self.file = None
-            self._last_try = -_REOPEN_AFTER_SECONDS
-            file = self._open(avoid=file.folder)
-            if file is None:
-                return False
-            file.insert(insert, row)
+            file.close()
+            return False
         return True
 
     def _drain(self) -> None:
         while self.waiting:
             insert, row = self.waiting[0]
-            try:
-                if not self._write(insert, row):
-                    return
-            except sqlite3.Error as error:
-                self.reason = f"{type(error).__name__}: {error}"
-                self.file = None
+            if not self._write(insert, row):
                 return
             self.waiting.popleft()
 

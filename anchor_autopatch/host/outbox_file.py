@@ -30,10 +30,14 @@ class OutboxFile:
         self.folder = folder
         self.path = os.path.join(folder, _file_name())
         self._lock_fd = _take_lock(self.path.removesuffix(".db") + ".lock")
-        self._connection = _connect(self.path)
-        self._cursor = self._connection.cursor()
         self._sequence = 0
-        self._create(dropped, reason)
+        try:
+            self._connection = _connect(self.path)
+            self._cursor = self._connection.cursor()
+            self._create(dropped, reason)
+        except (OSError, sqlite3.Error):
+            self._take_back()
+            raise
 
     def insert(self, statement: str, row: tuple[object, ...]) -> None:
         """Commits one row under the next sequence number.
@@ -57,6 +61,27 @@ class OutboxFile:
             crc = outbox_format.row_crc(sequence, plain)
             self._cursor.execute(statement, (sequence, *plain, crc))
         self._sequence = sequence
+
+    def close(self) -> None:
+        """Gives up a file that cannot be written any more; what it holds is the job's to ship."""
+        try:
+            self._connection.close()
+        except sqlite3.Error:
+            return
+        finally:
+            self.let_go()
+
+    def _take_back(self) -> None:
+        # Tried again every few seconds while a disk is full: neither descriptors nor empty files
+        # may pile up.
+        if hasattr(self, "_connection"):
+            self._connection.close()
+        self.let_go()
+        for ending in (".db", ".db-wal", ".db-shm", ".lock"):
+            try:
+                os.unlink(self.path.removesuffix(".db") + ending)
+            except OSError:
+                continue
 
     def let_go(self) -> None:
         """Gives up the inherited lock in a forked child.

@@ -53,6 +53,7 @@ def apply(target: Target) -> None:
     Never raises, since the host is importing.
     """
     version = None
+    made = len(_undo)
     try:
         module = sys.modules[target.trigger]
         patcher = import_module(target.patcher)
@@ -60,6 +61,8 @@ def apply(target: Target) -> None:
         _check_version(target, version)
         patcher.patch(module)
     except Exception as error:  # noqa: BLE001 - the host's import goes on; `states` tells the doctor
+        # Half a patch would begin calls that nothing ends.
+        _undo_down_to(made)
         states[target.name] = State(target.name, version, False, f"{type(error).__name__}: {error}")
         return
     states[target.name] = State(target.name, version, True, None)
@@ -106,10 +109,14 @@ def replace_if_present(owner: object, name: str, make: Callable[[Any], object]) 
 
 def undo_all() -> None:
     """Puts every original back, last first."""
-    while _undo:
+    _undo_down_to(0)
+    states.clear()
+
+
+def _undo_down_to(count: int) -> None:
+    while len(_undo) > count:
         owner, name, original = _undo.pop()
         setattr(owner, name, original)
-    states.clear()
 
 
 def guarded(target: str) -> Callable[[Callable[..., _Result]], Callable[..., _Result | None]]:
