@@ -266,7 +266,7 @@ def _attribution() -> Attribution:
     return Attribution(*who[:9], site, *who[10:]) if site is not None else who
 
 
-_UNITS = ("images", "characters", "seconds", "duration", "pages", "searches")
+_UNITS = ("images", "characters", "seconds", "duration", "pages", "searches", "video_seconds")
 """Price facts that are quantities: what is billed where there is no usage object."""
 
 

@@ -82,7 +82,22 @@ def _finished(call: Call) -> None:
 
 @guarded("streams")
 def _broke(call: Call, error: BaseException) -> None:
+    last = _unseen(error)
+    if last is not None:
+        call.reader.feed(last)
     call.fail(error, call.reader.seen(), begun=call.reader.begun)
+
+
+def _unseen(error: BaseException) -> dict[str, Any] | None:
+    """The chunk of which an SDK made this error: with the error it may tell usage (OpenRouter)."""
+    trace = error.__traceback__
+    while trace is not None:
+        frame = trace.tb_frame
+        if frame.f_code.co_name == "__stream__" and "sse" in frame.f_locals:
+            chunk = frame.f_locals.get("data")
+            return chunk if isinstance(chunk, dict) and chunk.get("usage") else None
+        trace = trace.tb_next
+    return None
 
 
 @atexit.register
@@ -90,6 +105,19 @@ def leave_all() -> None:
     """Ends every open stream's call; runs when the process leaves."""
     for call in _open.pop_all():
         _leave(call)
+
+
+def _without_reader(call: Call) -> Callable[[Any], bool]:
+    """What is left of `feed` after a fault in it: one fault a stream, and our chunk stays hidden."""
+    return _hide_usage if call.injected else _show
+
+
+def _hide_usage(chunk: Any) -> bool:
+    return getattr(chunk, "usage", None) is not None and not getattr(chunk, "choices", True)
+
+
+def _show(_chunk: object) -> bool:
+    return False
 
 
 def wrap_stream(original: Any) -> Any:
@@ -110,7 +138,11 @@ def each(chunks: Any, call: Call, response: object) -> Iterator[Any]:
     feed = guarded(call.target)(call.reader.feed)
     try:
         for chunk in chunks:
-            if not feed(chunk):
+            hidden = feed(chunk)
+            if hidden is None:
+                feed = _without_reader(call)
+                hidden = feed(chunk)
+            if not hidden:
                 yield chunk
     except GeneratorExit:
         _open.pop(response)
@@ -165,7 +197,10 @@ class AsyncChunks:
         feed = self._feed or self._begin()
         try:
             chunk = await self._chunks.__anext__()
-            while feed(chunk):
+            while (hidden := feed(chunk)) is not False:
+                if hidden is None and self._call is not None:
+                    feed = self._feed = _without_reader(self._call)
+                    continue
                 chunk = await self._chunks.__anext__()
         except StopAsyncIteration:
             self._end(None)
@@ -201,10 +236,6 @@ class AsyncChunks:
             _finished(call)
         else:
             _broke(call, error)
-
-
-def _show(_chunk: object) -> bool:
-    return False
 
 
 def wrap_close(original: Any) -> Any:

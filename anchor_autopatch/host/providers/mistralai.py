@@ -92,7 +92,7 @@ class _Adapter:
         if _NAME in patching.off:
             return None
         request = args[1] if len(args) > 1 else kwargs["request"]
-        stream = bool(args[_STREAM] if len(args) > _STREAM else kwargs.get("stream"))
+        stream = bool(next(iter(args[_STREAM : _STREAM + 1]), kwargs.get("stream")))
         operation = _operation(request)
         content = getattr(request, "_content", b"") if operation else b""
         model = _MODEL.search(content)

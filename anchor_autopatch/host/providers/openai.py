@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from anchor_autopatch.host.calls import NOTHING, Seen
-from anchor_autopatch.host.providers import stainless
+from anchor_autopatch.host.providers import openai_objects, stainless
 from anchor_autopatch.host.providers.reading import facts, get, text, to_json
 from anchor_autopatch.host.streams import Reader
 
@@ -23,6 +23,14 @@ _OPERATIONS = {
     "/audio/speech": "speech",
     "/audio/transcriptions": "transcription",
     "/audio/translations": "transcription",
+    # Other providers that speak this dialect: xAI, OpenRouter, Mistral, Perplexity, Voyage.
+    "/stt": "transcription",
+    "/tts": "speech",
+    "/images": "image_generation",
+    "/rerank": "rerank",
+    "/ocr": "ocr",
+    "/contextualizedembeddings": "embeddings",
+    "/multimodalembeddings": "embeddings",
 }
 _SHAPES = {
     "chat": "openai.chat",
@@ -31,6 +39,10 @@ _SHAPES = {
     "responses": "openai.responses",
     "image_generation": "openai.images",
     "transcription": "openai.transcription",
+    "rerank": "openai.chat",
+    "video": "openai.chat",
+    "run": "openai.chat",
+    "batch": "openai.responses",
 }
 _TERMINAL_EVENTS = ("response.completed", "response.incomplete", "response.failed")
 
@@ -99,6 +111,8 @@ class _ChatReader:
         self.begun = True
         usage = get(chunk, "usage") if type(chunk) is dict else chunk.usage
         if usage is None:
+            usage = _groq_usage(chunk)
+        if usage is None:
             if self._last is None:
                 self._last = chunk
             return False
@@ -123,6 +137,12 @@ class _ChatReader:
 
     def complete(self) -> bool:
         return self._usage is not None
+
+
+def _groq_usage(chunk: Any) -> Any:
+    # Groq tells usage there, asked or not; the SDK's model has no such field.
+    extra = chunk if type(chunk) is dict else getattr(chunk, "__pydantic_extra__", None)
+    return get(extra.get("x_groq"), "usage") if extra else None
 
 
 class _ResponsesReader:
@@ -179,6 +199,8 @@ class _EventReader:
 
 
 def _reader(operation: str, injected: bool) -> Reader:
+    if operation == "run":
+        return openai_objects.RunReader()
     if operation in ("chat", "text_completion"):
         return _ChatReader(injected=injected)
     if operation == "responses":
@@ -203,4 +225,6 @@ _FAMILY = stainless.Family(
         ),
         "openai.lib.streaming.responses._responses": ("ResponseStream", "AsyncResponseStream"),
     },
+    object_request=openai_objects.request,
+    read_objects=openai_objects.read,
 )

@@ -20,6 +20,8 @@ from anchor_autopatch.host import patching, streams
 from anchor_autopatch.host.calls import NOTHING, Call, Opened, Seen, active, wrap, wrap_async
 from anchor_autopatch.host.identity import ObjectMemo
 from anchor_autopatch.host.patching import guarded
+from anchor_autopatch.host.providers import objects
+from anchor_autopatch.host.providers.reading import get
 from anchor_autopatch.host.sites import Site, host_of, site
 
 _RAW_RESPONSE_HEADER = "X-Stainless-Raw-Response"
@@ -32,6 +34,10 @@ _UNREAD = (
 )
 _RAW = ("LegacyAPIResponse", *_UNREAD)
 _REFUSAL_STATUSES = (400, 404, 422)
+_STREAMED_OBJECTS = ("responses", "run")
+_LISTED = ("batch_results",)
+_UNFINISHED = ("queued", "in_progress")
+_IN_BACKGROUND = objects.Request("responses", "", retrieved=False)
 _ALONE, _INTO_THEIRS = 1, 2
 """How usage was asked for: by stream options of ours alone, or in a copy of the caller's."""
 
@@ -57,6 +63,10 @@ class Family(NamedTuple):
     """The operation whose streams tell usage only when `stream_options.include_usage` asks."""
     stream_helpers: dict[str, tuple[str, ...]] = {}  # noqa: RUF012 - a default that nobody changes
     """Module -> classes whose `close` goes past the stream that they read."""
+    object_request: Callable[[str, str], objects.Request | None] | None = None
+    """(method, path) -> what the request submits or asks for, where it works on objects."""
+    read_objects: Callable[[objects.Request, Any], list[objects.Object]] | None = None
+    """(request, answer: model object, dict or text) -> the objects that it describes."""
 
 
 class Adapter:
@@ -92,6 +102,7 @@ class Adapter:
         )
         call.billable = operation is not None
         if operation is None:
+            self._open_object(call, options)
             return Opened(call, args, kwargs)
         call.facts = self.family.request_facts(operation, body)
         if stream:
@@ -101,6 +112,19 @@ class Adapter:
                 call.injected = _INTO_THEIRS if body.get("stream_options") else _ALONE
             call.reader = self.family.stream_reader(operation, bool(call.injected))
         return Opened(call, args, kwargs)
+
+    def _open_object(self, call: Call, options: Any) -> None:
+        ask = self.family.object_request
+        path = options.url.partition("?")[0].rstrip("/")
+        request = ask(options.method.upper(), path) if ask is not None else None
+        if request is None:
+            return
+        call.operation = request.operation
+        call.reader = request
+        if call.stream and request.operation in _STREAMED_OBJECTS:
+            call.billable = True
+            inner = self.family.stream_reader(request.operation, False)
+            call.reader = objects.SettlingReader(call, inner, retrieved=request.retrieved)
 
     def _site(self, client: Any, url: str) -> Site:
         base_url = client._base_url
@@ -170,6 +194,9 @@ class Adapter:
 
     def _close(self, call: Call, result: Any) -> None:
         answered, call.answer = call.answer, None
+        if isinstance(call.reader, objects.Request):
+            self._close_objects(call, call.reader, result, answered)
+            return
         if not call.billable:
             return
         call.adopted()
@@ -182,8 +209,36 @@ class Adapter:
             streams.watch(result.http_response, call)
             return
         raw = kind in _RAW or type(result).__module__.startswith("httpx")
+        if answered is not None and _is_events(answered):
+            call.succeed(_read_events(answered, self.family.stream_reader(call.operation, False)))
+            return
         answer = _raw_answer(answered) if raw and answered is not None else result
+        if call.operation == "responses" and get(answer, "status") in _UNFINISHED:
+            self._close_objects(call, _IN_BACKGROUND, answer, None)
+            return
         call.succeed(self.family.read_usage(call.operation, answer), result)
+
+    def _close_objects(
+        self, call: Call, request: objects.Request, result: Any, answered: Any
+    ) -> None:
+        read = self.family.read_objects
+        if read is None:
+            return
+        answer = result
+        if answered is not None and _is_read(answered) and not isinstance(result, dict):
+            answer = _raw_answer(answered) or answered.text
+        if not request.retrieved and answered is not None and _is_events(answered):
+            reader = self.family.stream_reader(request.operation, False)
+            settling = objects.SettlingReader(call, reader, retrieved=False)
+            call.billable = True
+            call.succeed(_read_events(answered, settling))
+            return
+        found = read(request, answer)
+        call.billable = True
+        if len(found) == 1 and request.operation not in _LISTED:
+            objects.settle(call, found[0], result, retrieved=request.retrieved)
+        else:
+            objects.each(call, request, found)
 
     def _fail(self, call: Call, error: BaseException) -> None:
         request = getattr(error, "request", None) or getattr(
@@ -355,6 +410,23 @@ def _raw_answer(response: Any) -> Any:
         return json.loads(response.content)
     except ValueError:
         return {}
+
+
+def _is_events(response: Any) -> bool:
+    return _is_read(response) and "event-stream" in response.headers.get("content-type", "")
+
+
+def _read_events(response: Any, reader: streams.Reader) -> Seen:
+    """Feeds a reader with the events of a stream that the SDK read as one text."""
+    name = None
+    for line in response.text.splitlines():
+        kind, _, value = line.partition(":")
+        if kind == "event":
+            name = value.strip()
+        elif kind == "data" and value.lstrip().startswith("{"):
+            data = json.loads(value)
+            reader.feed({"event": name, "data": data, **data} if name else data)
+    return reader.seen()
 
 
 def _is_read(response: Any) -> bool:

@@ -1,0 +1,150 @@
+"""Objects that a provider works on after the request (batches, runs, background responses, videos).
+
+Each is billed once, when it ends, whoever asks for it and however often. In one process that is
+decided here; across processes the job decides, by (provider, response id): rows that came from a
+retrieval have the price fact `retrieved`, and a submission leaves a row that is not billable, so
+that the cost can be given to who submitted.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any, NamedTuple
+
+from anchor_autopatch.core.records import Attribution
+from anchor_autopatch.host import identity
+from anchor_autopatch.host.calls import Call, Seen
+from anchor_autopatch.host.streams import Reader
+
+_LIMIT = 4_096
+_Key = tuple[str, str]
+
+ENDED = frozenset(
+    ("cancelled", "canceled", "completed", "done", "ended", "expired", "failed", "incomplete")
+)
+"""States in which nothing more is added to an object's usage."""
+
+
+class Object(NamedTuple):
+    """One such object as an answer describes it."""
+
+    id: str
+    ended: bool
+    seen: Seen
+
+
+class Request:
+    """Marks a call whose answer describes objects; stands in `call.reader`.
+
+    Args:
+        operation: What the objects are, as on the receipt.
+        path: The URL path, which may name the object.
+        retrieved: False for the request that submits it.
+    """
+
+    __slots__ = ("operation", "path", "retrieved")
+
+    def __init__(self, operation: str, path: str, *, retrieved: bool) -> None:
+        self.operation = operation
+        self.path = path
+        self.retrieved = retrieved
+
+
+_submitted: OrderedDict[_Key, Attribution] = OrderedDict()
+_settled: OrderedDict[_Key, None] = OrderedDict()
+
+
+def settle(call: Call, found: Object, result: object, *, retrieved: bool) -> None:
+    """Ends a call by what its answer says of an object: with a row, billable or not, or none."""
+    if found.ended and _tells(found.seen):
+        if not _first_end(call, found.id):
+            call.leave_to_children()
+            return
+        _decide(call, found.id, retrieved=retrieved)
+        call.succeed(found.seen, result)
+    elif not retrieved:
+        _remember(_submitted, (call.provider, found.id), call.attribution)
+        call.billable = False
+        call.succeed(Seen(model=found.seen.model, response_id=found.id, facts=found.seen.facts))
+    else:
+        call.leave_to_children()
+
+
+def each(call: Call, request: Request, found: list[Object]) -> None:
+    """Settles every object of one answer; each gets a row of its own."""
+    for one in found:
+        part = Call(call.target, request.operation, call.request_model, call.site, stream=False)
+        part.attribution = call.attribution
+        part.occurred_at_us = call.occurred_at_us
+        part.http_status = call.http_status
+        part.facts = call.facts
+        settle(part, one, None, retrieved=request.retrieved)
+    call.leave_to_children()
+
+
+class SettlingReader:
+    """Reads a stream of an object: its end counts once, like that of any other retrieval."""
+
+    def __init__(self, call: Call, reader: Reader, *, retrieved: bool) -> None:
+        self._call = call
+        self._reader = reader
+        self._retrieved = retrieved
+        self._decided = False
+        self.begun = False
+
+    def feed(self, chunk: Any) -> bool:
+        """Hands the chunk on."""
+        self.begun = True
+        return self._reader.feed(chunk)
+
+    def seen(self) -> Seen:
+        """What the stream told; decides who is billed for it."""
+        seen = self._reader.seen()
+        if not self._decided:
+            self._decided = True
+            self._decide(seen)
+        return seen
+
+    def _decide(self, seen: Seen) -> None:
+        call, object_id = self._call, seen.response_id
+        ended = self._reader.complete()
+        if ended and object_id is not None and _first_end(call, object_id):
+            _decide(call, object_id, retrieved=self._retrieved)
+            return
+        # The object goes on without this stream, or has been billed.
+        call.billable = False
+        if not ended and object_id is not None and not self._retrieved:
+            _remember(_submitted, (call.provider, object_id), call.attribution)
+
+    def complete(self) -> bool:
+        """True when the final usage has arrived."""
+        return self._reader.complete()
+
+
+def _first_end(call: Call, object_id: str) -> bool:
+    key = (call.provider, object_id)
+    if key in _settled:
+        return False
+    _remember(_settled, key, None)
+    return True
+
+
+def _decide(call: Call, object_id: str, *, retrieved: bool) -> None:
+    submitter = _submitted.pop((call.provider, object_id), None)
+    if submitter is not None:
+        call.attribution = submitter
+    elif identity.receipt_of_response_id(object_id, call.provider) is not None:
+        # Its own call was billed when it was made.
+        call.billable = False
+    if retrieved:
+        call.facts = {**(call.facts or {}), "retrieved": True}
+
+
+def _tells(seen: Seen) -> bool:
+    return seen.raw_usage is not None or bool(seen.facts and "video_seconds" in seen.facts)
+
+
+def _remember(memory: OrderedDict[_Key, Any], key: _Key, value: Any) -> None:
+    memory[key] = value
+    if len(memory) > _LIMIT:
+        memory.popitem(last=False)
