@@ -57,6 +57,7 @@ def find(
     yield from _unpriced_models(con)
     yield from _usage_mismatches(measured)
     yield from _variances(allocated)
+    yield from _coarse_lines(con)
     yield from _broken_sums(invoices)
 
 
@@ -66,7 +67,12 @@ def _rows(con: DuckDBPyConnection, name: str) -> list[tuple[Any, ...]]:
 
 def _unmapped_hosts(con: DuckDBPyConnection, mapped: Collection[str]) -> Iterator[str]:
     for host, calls in _rows(con, "unmapped_hosts"):
-        if host not in mapped:
+        if not host:
+            yield (
+                f"{_calls(calls)} were recorded by hand and nobody said who invoices them; "
+                "name it at the call site: record(response, provider=...)"
+            )
+        elif host not in mapped:
             yield (
                 f"{_calls(calls)} went to {host!r} and nobody said who invoices it; "
                 f"set ANCHOR_PROVIDER_HOSTS={host}=PROVIDER for the application, "
@@ -101,19 +107,37 @@ def _variances(allocated: AllocationReport) -> Iterator[str]:
         if row.flagged:
             yield (
                 f"{name}: estimated {row.estimated_total_usd:.2f} USD against "
-                f"{row.invoice_total:f} {row.currency} invoiced, beyond {row.threshold:f}"
+                f"{_money(row.invoice_total)} {row.currency} invoiced, "
+                f"beyond {_money(row.threshold)}"
             )
         if row.unallocated:
             yield (
-                f"{name}: {row.unallocated:f} {row.currency} found no receipt and stays under "
-                "__unallocated; is every caller of this provider captured?"
+                f"{name}: {_money(row.unallocated)} {row.currency} found no receipt and stays "
+                "under __unallocated; is every caller of this provider captured?"
             )
+
+
+def _coarse_lines(con: DuckDBPyConnection) -> Iterator[str]:
+    for period, provider, invoice_id, model, amount, currency in _rows(con, "coarse_lines"):
+        yield (
+            f"{provider} {period} {invoice_id}: {_money(amount)} {currency} of {model!r} found no "
+            "receipt of that model and were shared by all calls of the invoice "
+            "(match_level 'provider'); is every caller of this model captured?"
+        )
+
+
+def _money(amount: Decimal | None) -> str:
+    """An amount without the zeros that only its storage needs; cents always shown."""
+    if amount is None:
+        return "nothing"
+    places = max(2, -int(amount.normalize().as_tuple().exponent))
+    return f"{amount:.{places}f}"
 
 
 def _broken_sums(invoices: Iterable[InvoiceCheck]) -> Iterator[str]:
     for invoice in invoices:
         if not invoice.holds:
             yield (
-                f"Split of invoice {invoice.invoice_id!r} sums to {invoice.split_sum:f}, "
-                f"not to {invoice.total:f} {invoice.currency}; please report this"
+                f"Split of invoice {invoice.invoice_id!r} sums to {_money(invoice.split_sum)}, "
+                f"not to {_money(invoice.total)} {invoice.currency}; please report this"
             )

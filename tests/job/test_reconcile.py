@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from anchor_autopatch.core.errors import ConfigError
-from anchor_autopatch.job.invoices import TypedTotal, add_total
+from anchor_autopatch.job.invoices import TypedTotal, add_total, import_file
 from anchor_autopatch.job.reconcile import reconcile
 from anchor_autopatch.job.split import read_split
 from anchor_autopatch.job.warehouse import open_warehouse
@@ -50,6 +50,21 @@ def test_bill_is_split_to_the_cent(home):
         ("chatbot", Decimal(16)),
         ("images", Decimal(84)),
     ]
+
+
+def test_money_of_a_model_that_nobody_called_is_named(home, tmp_path):
+    left_behind(home, *calls("chatbot", 2))
+    bill = tmp_path / "bill.csv"
+    bill.write_text(
+        "invoice_id,provider,period,amount,currency,model\nI-1,openai,2026-09,10.00,USD,gpt-unseen\n"
+    )
+    with open_warehouse(home) as con:
+        import_file(con, bill, NOW)
+
+    report = reconcile([home], NOW, {})
+
+    (finding,) = [text for text in report.findings if "gpt-unseen" in text]
+    assert finding.startswith("openai 2026-09 I-1: 10.00 USD of 'gpt-unseen' found no receipt")
 
 
 def test_lines_of_a_receipt_sum_to_its_cost(home):

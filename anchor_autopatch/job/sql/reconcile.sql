@@ -31,6 +31,24 @@ WHERE billable
 GROUP BY ALL
 ORDER BY ALL;
 
+-- name: coarse_lines
+-- Lines of open invoices that name a model of which no receipt was found, so that all calls share them.
+SELECT
+    line_match.period,
+    invoice_line.provider,
+    line_match.invoice_id,
+    invoice_line.model_raw AS model,
+    sum(line_match.amount) AS amount,
+    line_match.currency
+FROM line_match
+JOIN control_line AS invoice_line USING (invoice_id, invoice_line_id)
+WHERE line_match.match_level = 'provider'
+    AND invoice_line.model_raw <> ''
+    AND line_match.period NOT IN (SELECT period FROM frozen_period)
+GROUP BY ALL
+HAVING sum(line_match.amount) <> 0
+ORDER BY ALL;
+
 -- name: invoice_checks
 -- Every invoice of an open period beside the sum of its split, which must be the same.
 SELECT
