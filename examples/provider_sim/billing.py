@@ -55,7 +55,7 @@ class Billing:
     def _revise(self, **changes: object) -> None:
         if self._row is not None:
             with self.call.state.lock:
-                self.call.state.ledger.revise(self._row, **changes)
+                self.call.ledger.revise(self._row, **changes)
 
     def _open(
         self, answer: Answer, bill: Bill, usage: Json, *, delivered: bool, partial: bool = False
@@ -82,4 +82,4 @@ class Billing:
             fault=self.fault,
         )
         with call.state.lock:
-            self._row = call.state.ledger.bill(charge)
+            self._row = call.ledger.bill(charge)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from starlette.requests import Request
 
+from examples.provider_sim.ledger import Ledger
 from examples.provider_sim.plans import NO_WISHES, Plan, body_wishes, header_wishes, make_plan
 from examples.provider_sim.state import State
 from examples.provider_sim.values import Json, SimulationError
@@ -43,6 +44,8 @@ class Call:
     api_key_id: str | None
     project: str | None
     attempt: str | None
+    ledger: Ledger
+    """The one that was open when the call came in: what is reset meanwhile stays reset."""
 
     @property
     def created(self) -> int:
@@ -101,6 +104,7 @@ async def read_call(request: Request, operation: Operation, model: str | None = 
         api_key_id=_key_id(headers, request.scope["query_string"]),
         project=known.get(b"openai-project"),
         attempt=known.get(b"x-stainless-retry-count"),
+        ledger=state.ledger,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime
 
@@ -12,6 +13,8 @@ from starlette.routing import BaseRoute, Route
 from examples.provider_sim import invoices
 from examples.provider_sim.state import State
 from examples.provider_sim.values import Json, SimulationError
+
+_STRAGGLER_SECONDS = 0.005
 
 
 def _state(request: Request) -> State:
@@ -94,6 +97,8 @@ async def journal(request: Request) -> Response:
 
 async def reset(request: Request) -> Response:
     """POST: forget everything."""
+    # Requests of clients that have gone may still lie in their sockets: let them come in first.
+    await asyncio.sleep(_STRAGGLER_SECONDS)
     _state(request).reset()
     return JSONResponse({})
 

@@ -47,7 +47,7 @@ class Endpoint:
         if failure is None and call.plan.fail is not None:
             call = replace(call, plan=replace(call.plan, fail=None))
         # Before the answer: a client that hangs or resets was there all the same.
-        call.state.ledger.visits.append(_visit(call, failure.kind if failure else "ok"))
+        call.ledger.visits.append(_visit(call, failure.kind if failure else "ok"))
         headers = self.usual_headers(call)
         if failure and failure.kind in REFUSALS:
             return _refusal(call, failure, headers)
