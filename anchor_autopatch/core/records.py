@@ -123,10 +123,12 @@ USAGE_SHAPES = (
     "openai.responses",
     "openai.images",
     "openai.transcription",
+    "openai.realtime",
     "anthropic.messages",
     "gemini.generate_content",
     "gemini.embeddings",
     "gemini.interactions",
     "litellm.usage",
+    "xai.sampling",
 )
 """Known meanings of a raw usage object; `units` calls (an image count, characters) carry none."""

@@ -45,7 +45,7 @@ CASES = {
         {"input_audio_tokens": 20, "cache_read_tokens": 80},
     ),
     "openai realtime: cached audio is told apart": (
-        "openai.chat",
+        "openai.realtime",
         {
             "input_tokens": 100,
             "output_tokens": 0,
@@ -233,6 +233,11 @@ CASES = {
             "output_tokens": 5,
             "output_reasoning_tokens": 3,
         },
+    ),
+    "xai: a count of 0 is not sent": (
+        "xai.sampling",
+        {"prompt_text_tokens": 7, "reasoning_tokens": 2, "total_tokens": 9},
+        {"input_tokens": 7, "output_reasoning_tokens": 2},
     ),
     "litellm: one write count under three names counts once": (
         "litellm.usage",

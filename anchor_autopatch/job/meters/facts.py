@@ -6,6 +6,7 @@ import re
 from decimal import Decimal
 from types import MappingProxyType
 
+from anchor_autopatch.job.meters import xai
 from anchor_autopatch.job.meters.fields import (
     HIGHEST_COUNT,
     Json,
@@ -58,7 +59,7 @@ def with_facts(meters: Meters, usage: Json, facts: Json) -> Meters:
         pages=_first(count(part(usage, "usage_info"), "pages_processed"), count(facts, "pages")),
         searches=_searches(usage, facts),
         map_queries=count(facts, "map_queries"),
-        file_searches=count(facts, "file_searches"),
+        file_searches=_first(count(facts, "file_searches"), xai.file_searches(usage)),
         queries=count(facts, "queries", "search_units"),
         sessions=count(facts, "sessions", "code_interpreter_sessions"),
         tier=_tier(usage, facts),
@@ -88,6 +89,7 @@ def _searches(usage: Json, facts: Json) -> int | None:
         count(tools, "web_search_requests"),
         count(details, "web_search_requests"),
         count(facts, "searches", "web_search"),
+        xai.searches(usage),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from anchor_autopatch.job.meters import anthropic, gemini, openai
+from anchor_autopatch.job.meters import anthropic, gemini, openai, xai
 from anchor_autopatch.job.meters.facts import with_facts
 from anchor_autopatch.job.meters.fields import HIGHEST_COUNT, Json, count
 from anchor_autopatch.job.meters.record import Meters, TokenCount, fill
@@ -19,10 +19,12 @@ _READERS: Mapping[str, Callable[[Json], TokenCount]] = MappingProxyType(
         "openai.responses": openai.read_totals,
         "openai.transcription": openai.read_totals,
         "openai.images": openai.read_images,
+        "openai.realtime": openai.read_totals,
         "anthropic.messages": anthropic.read,
         "gemini.embeddings": gemini.read_embeddings,
         "gemini.interactions": gemini.read_interactions,
         "litellm.usage": openai.read_totals,
+        "xai.sampling": xai.read_sampling,
     }
 )
 _NOTHING: dict[str, object] = {}
