@@ -76,6 +76,17 @@ _BROAD_CLASSES = {
     "permission_error": "auth",
     "not_found_error": "model_gone",
     "request_too_large": "context_length",
+    # gRPC status codes come without an HTTP status.
+    "RESOURCE_EXHAUSTED": "rate_limited",
+    "NOT_FOUND": "model_gone",
+    "CANCELLED": "client_cancelled",
+    "UNKNOWN": "provider_5xx",
+    "ABORTED": "provider_5xx",
+    "DATA_LOSS": "provider_5xx",
+    "transport_unavailable": "network",
+    # States of a deferred request that brings no answer.
+    "expired": "timeout",
+    "failed": "provider_5xx",
 }
 _STATUS_CLASSES = {
     401: "auth",

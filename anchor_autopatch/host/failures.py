@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from anchor_autopatch.core.failures import Failure, classify
 from anchor_autopatch.core.records import Attribution, ExceptionEvent
 from anchor_autopatch.core.scrub import scrub
-from anchor_autopatch.host import ids, outbox
+from anchor_autopatch.host import ids, outbox, rpc_failures
 
 if TYPE_CHECKING:
     from anchor_autopatch.host.calls import Call
@@ -89,6 +89,8 @@ def innermost(error: BaseException, handling: int = 0) -> BaseException:
 def read(error: BaseException, handling: int = 0) -> Failure:
     """What the exception says, by duck typing: the SDKs share no base class."""
     cause = innermost(error, handling)
+    if rpc_failures.is_rpc_error(cause):
+        return rpc_failures.read(cause)
     body = _error_body(cause)
     status = _integer(getattr(cause, "status_code", None)) or _integer(getattr(cause, "code", None))
     code = _detail(body) or _word(body.get("code")) or _word(getattr(cause, "code", None))
@@ -133,7 +135,7 @@ def may_be_billed(
     if failure_class not in _UNKNOWN_FATE:
         return False
     names = {type(link).__name__ for link in chain(error, handling)}
-    if not names.isdisjoint(_NEVER_SENT):
+    if not names.isdisjoint(_NEVER_SENT) or rpc_failures.never_sent(error):
         return False
     # LiteLLM gives a status of its own invention to a connection that was lost.
     return status is None or status < _FIRST_ERROR_STATUS or not names.isdisjoint(_LOST)

@@ -45,4 +45,5 @@ TARGETS = (
         "3.4",
     ),
     Target("litellm", "litellm.utils", _PROVIDERS + "litellm", "litellm", "1.70", "1.109"),
+    Target("xai-sdk", "xai_sdk.sync.client", _PROVIDERS + "xai_sdk", "xai-sdk", "1.0", "1.21"),
 )
