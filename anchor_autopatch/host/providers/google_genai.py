@@ -17,7 +17,8 @@ from anchor_autopatch.host import patching, streams
 from anchor_autopatch.host.calls import Call, Opened, Seen, active, wrap, wrap_async
 from anchor_autopatch.host.identity import ObjectMemo
 from anchor_autopatch.host.patching import guarded
-from anchor_autopatch.host.providers.reading import facts
+from anchor_autopatch.host.providers import google_objects, objects
+from anchor_autopatch.host.providers.reading import facts, get, text
 from anchor_autopatch.host.sites import Site, host_of, site
 
 _NAME = "google-genai"
@@ -29,6 +30,8 @@ _OPERATIONS = {
     "asyncBatchEmbedContent": "embeddings",
     "predict": "image_generation",
 }
+_CACHE = "cache_creation"
+_SHAPES = {"embeddings": "gemini.embeddings", _CACHE: "gemini.cached_content"}
 _WHOLE_BODY = 16_384
 """Up to this many characters the body is parsed whole.
 
@@ -56,6 +59,8 @@ def read_request(operation: str, body: dict[str, Any]) -> dict[str, object] | No
     """What the price of a request depends on, where the answer does not say it."""
     if operation == "image_generation":
         return facts(body.get("parameters"), "sampleImageSize", "aspectRatio")
+    if operation == _CACHE:
+        return facts(body, "ttl")
     return None
 
 
@@ -65,13 +70,52 @@ def read_usage(operation: str, body: Any) -> Seen:
     if operation == "image_generation":
         return _predictions(answer, body)
     usage = answer.get("usageMetadata")
-    shape = "gemini.embeddings" if operation == "embeddings" else "gemini.generate_content"
+    shape = _SHAPES.get(operation, "gemini.generate_content")
+    if usage is None and operation == "embeddings":
+        usage, shape = _statistics(body), "gemini.predictions"
     return Seen(
         json.dumps(usage, separators=(",", ":")) if usage else None,
         shape if usage else None,
-        answer.get("modelVersion"),
-        answer.get("responseId"),
+        answer.get("modelVersion") or _cached_model(operation, answer),
+        answer.get("responseId") or _cache_name(operation, answer),
+        _grounding(answer, body),
     )
+
+
+def _statistics(body: Any) -> dict[str, Any] | None:
+    """Vertex AI's embeddings tell token counts text by text, beside each vector."""
+    answer = body if isinstance(body, dict) else _parsed(body or "")
+    found = [
+        get(get(one, "embeddings"), "statistics") for one in answer.get("predictions") or () if one
+    ]
+    counted = [one for one in found if one]
+    return {"statistics": counted} if counted else None
+
+
+def _cached_model(operation: str, answer: dict[str, Any]) -> str | None:
+    model = text(answer, "model") if operation == _CACHE else None
+    return model.rpartition("models/")[2] if model else None
+
+
+def _cache_name(operation: str, answer: dict[str, Any]) -> str | None:
+    return text(answer, "name") if operation == _CACHE else None
+
+
+def _grounding(answer: dict[str, Any], body: Any) -> dict[str, object] | None:
+    """How often Google Search or Maps was asked for this answer; None where none was."""
+    if isinstance(body, str) and '"groundingMetadata"' not in body:
+        return None
+    candidates = answer.get("candidates")
+    if candidates is None and isinstance(body, str):
+        grounding = [_last_value(body, "groundingMetadata")]
+    else:
+        grounding = [get(one, "groundingMetadata") for one in candidates or ()]
+    searches = sum(len(get(one, "webSearchQueries") or ()) for one in grounding)
+    places = sum(
+        any(get(chunk, "maps") for chunk in get(one, "groundingChunks") or ()) for one in grounding
+    )
+    counted = {"searches": searches, "map_queries": places}
+    return {name: number for name, number in counted.items() if number} or None
 
 
 def _predictions(answer: dict[str, Any], body: Any) -> Seen:
@@ -142,14 +186,21 @@ class _Adapter:
         if _NAME in patching.off:
             return None
         path = args[1] if len(args) > 1 else kwargs["path"]
-        body = args[2] if len(args) > 2 else kwargs["request_dict"]
+        body = next(iter(args[2:3]), None) or kwargs.get("request_dict")
         model, _, verb = path.partition("?")[0].rpartition("models/")[2].partition(":")
         operation = _OPERATIONS.get(verb)
+        if verb == "predict" and "embedding" in model:
+            operation = "embeddings"
+        elif path.endswith("cachedContents"):
+            operation = _CACHE if _method(args, kwargs) == "POST" else None
         call = Call(_NAME, operation or "other", model or None, self._site(client), stream=stream)
         call.billable = operation is not None
         if operation is not None:
             call.facts = read_request(operation, body) if isinstance(body, dict) else None
             call.reader = _ChunkReader(operation)
+        else:
+            asked = google_objects.request(_method(args, kwargs), path.partition("?")[0])
+            call.reader = asked and (asked, body)
         return Opened(call, args, kwargs)
 
     def _site(self, client: Any) -> Site:
@@ -167,11 +218,14 @@ class _Adapter:
         return found
 
     def _close(self, call: Call, result: Any) -> None:
-        if not call.billable:
+        if not call.billable and call.reader is None:
             return
         call.adopted()
         call.http_status = 200
         body = result if isinstance(result, dict) else result.body
+        if not call.billable:
+            _close_object(call, body)
+            return
         # The parsed object that the application gets is made later, above: it is known by its
         # response id.
         call.succeed(read_usage(call.operation, body))
@@ -216,6 +270,22 @@ class _Adapter:
             return streams.AsyncChunks(chunks, call=call)
 
         return async_request_streamed
+
+
+def _method(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    return str(args[0] if args else kwargs["http_method"]).upper()
+
+
+def _close_object(call: Call, body: Any) -> None:
+    asked, sent = call.reader
+    answer = google_objects.fields(body)
+    found = google_objects.read(asked, answer, sent)
+    call.billable = True
+    call.operation = asked.operation
+    if len(found) == 1 and not asked.retrieved:
+        objects.settle(call, found[0], None, retrieved=False)
+    else:
+        objects.each(call, asked, found)
 
 
 def _steps(chunks: Any, call: Call) -> Any:

@@ -1,0 +1,88 @@
+"""Gemini's objects that are worked on after the request: batches with inline answers, videos."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import OrderedDict
+from typing import Any
+
+from anchor_autopatch.host.calls import Seen
+from anchor_autopatch.host.providers.objects import Object, Request
+from anchor_autopatch.host.providers.reading import get, text, to_json
+
+_SUBMITTED = re.compile(r":(batchGenerateContent|predictLongRunning)\Z")
+_ASKED = re.compile(r"(?:\A|/)(?:batches|operations)/[^/:]+\Z")
+_FETCHED = ":fetchPredictOperation"
+_LIMIT = 1_024
+_lengths: OrderedDict[str, float] = OrderedDict()
+"""Name of a video's operation -> seconds of each video: the answer does not repeat them."""
+
+
+def request(method: str, path: str) -> Request | None:
+    """What a request submits or asks for; None for one that works on no object."""
+    found = _SUBMITTED.search(path)
+    if method == "POST" and found:
+        operation = "batch" if found[1] == "batchGenerateContent" else "video"
+        return Request(operation, path, retrieved=False)
+    if (method == "GET" and _ASKED.search(path)) or path.endswith(_FETCHED):
+        return Request("batch" if "batches/" in path else "video", path, retrieved=True)
+    return None
+
+
+def read(asked: Request, answer: dict[str, Any], body: Any) -> list[Object]:
+    """The objects of an answer: every response of an ended batch, or one that goes on."""
+    name = text(answer, "name") or asked.path
+    if asked.operation == "batch":
+        return _responses(answer) or [Object(name, False, Seen(facts={"batch": True}))]
+    if not asked.retrieved:
+        _note_length(name, body)
+    return [Object(name, answer.get("done") is True, Seen(response_id=name, facts=_video(answer)))]
+
+
+def _responses(answer: dict[str, Any]) -> list[Object]:
+    output = get(get(answer, "metadata"), "output") or answer.get("response")
+    listed: Any = get(output, "inlinedResponses")
+    listed = get(listed, "inlinedResponses") if isinstance(listed, dict) else listed
+    found = []
+    for position, one in enumerate(listed if isinstance(listed, list) else ()):
+        response = get(one, "response")
+        usage = get(response, "usageMetadata")
+        named = text(response, "responseId") or f"{answer.get('name')}#{position}"
+        seen = Seen(
+            to_json(usage),
+            "gemini.generate_content" if usage else None,
+            text(response, "modelVersion"),
+            named,
+            {"batch": True},
+        )
+        found.append(Object(named, True, seen))
+    return found
+
+
+def _note_length(name: str, body: Any) -> None:
+    length = get(get(body, "parameters"), "durationSeconds")
+    if isinstance(length, (int, float)):
+        _lengths[name] = float(length)
+        if len(_lengths) > _LIMIT:
+            _lengths.popitem(last=False)
+
+
+def _video(answer: dict[str, Any]) -> dict[str, object] | None:
+    made: Any = answer.get("response")
+    made = get(made, "generateVideoResponse") or made
+    samples = get(made, "generatedSamples") or get(made, "videos")
+    if not isinstance(samples, list):
+        return None
+    length = _lengths.get(str(answer.get("name")))
+    counted: dict[str, object] = {"videos": len(samples)}
+    return {**counted, "video_seconds": length * len(samples)} if length else counted
+
+
+def fields(body: Any) -> dict[str, Any]:
+    """The JSON object of an answer; {} for anything else."""
+    try:
+        answer = body if isinstance(body, dict) else json.loads(body or "{}")
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
