@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+from functools import wraps
 from types import ModuleType
 from typing import Any
 
+from anchor_autopatch.host import patching, streams
 from anchor_autopatch.host.calls import NOTHING, Seen
 from anchor_autopatch.host.providers import stainless
+from anchor_autopatch.host.providers.objects import Object, Request
 from anchor_autopatch.host.providers.reading import get, text, to_json
 from anchor_autopatch.host.streams import Reader
 
 _OPERATIONS = {"/v1/messages": "chat", "/v1/complete": "text_completion"}
 _SHAPE = "anthropic.messages"
+_RESULTS = re.compile(r"/messages/batches/[^/]+/results\Z")
 
 
 def version() -> str | None:
@@ -24,6 +29,10 @@ def version() -> str | None:
 def patch(base_client: ModuleType) -> None:
     """Wraps the choke points; `base_client` is `anthropic._base_client`."""
     stainless.patch(_FAMILY, base_client, sys.modules["anthropic._streaming"])
+    lines = sys.modules.get("anthropic._decoders.jsonl")
+    if lines is not None:
+        patching.replace(lines.JSONLDecoder, "__decode__", _wrap_decode)
+        patching.replace(lines.AsyncJSONLDecoder, "__decode__", _wrap_async_decode)
 
 
 def read_request(_operation: str, _body: dict[str, Any]) -> dict[str, object] | None:
@@ -83,6 +92,49 @@ def _reader(_operation: str, _injected: bool) -> Reader:
     return _MessageReader()
 
 
+def _object_request(method: str, path: str) -> Request | None:
+    """Batches: they tell usage message by message, in their results."""
+    if method == "POST" and path.endswith("/messages/batches"):
+        return Request("batch", path, retrieved=False)
+    if method == "GET" and _RESULTS.search(path):
+        return Request("batch_results", path, retrieved=True)
+    return None
+
+
+def _read_objects(asked: Request, answer: Any) -> list[Object]:
+    """A batch that was submitted, or the messages of its results: one line, or all as a text."""
+    if asked.operation == "batch":
+        named = text(answer, "id")
+        return [Object(named, False, Seen(facts={"batch": True}))] if named else []
+    lines = answer.splitlines() if isinstance(answer, str) else [answer]
+    found = []
+    for line in lines:
+        message = get(get(json.loads(line) if isinstance(line, str) else line, "result"), "message")
+        named = text(message, "id")
+        if named is not None:
+            seen = read_usage("chat", message)._replace(facts={"batch": True})
+            found.append(Object(named, True, seen))
+    return found
+
+
+def _wrap_decode(original: Any) -> Any:
+    @wraps(original)
+    def __decode__(self: Any) -> Any:  # noqa: N807 - the SDK's own name
+        lines = original(self)
+        call = streams.find(self.http_response)
+        yield from lines if call is None else streams.each(lines, call, self.http_response)
+
+    return __decode__
+
+
+def _wrap_async_decode(original: Any) -> Any:
+    @wraps(original)
+    def __decode__(self: Any) -> Any:  # noqa: N807 - the SDK's own name
+        return streams.AsyncChunks(original(self), self.http_response)
+
+    return __decode__
+
+
 _FAMILY = stainless.Family(
     name="anthropic",
     provider="anthropic",
@@ -99,4 +151,6 @@ _FAMILY = stainless.Family(
     read_usage=read_usage,
     stream_reader=_reader,
     usage_on_request=None,
+    object_request=_object_request,
+    read_objects=_read_objects,
 )

@@ -9,11 +9,12 @@ that the cost can be given to who submitted.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from anchor_autopatch.core.records import Attribution
 from anchor_autopatch.host import identity
-from anchor_autopatch.host.calls import Call, Seen
+from anchor_autopatch.host.calls import NOTHING, Call, Seen
 from anchor_autopatch.host.streams import Reader
 
 _LIMIT = 4_096
@@ -71,7 +72,13 @@ def settle(call: Call, found: Object, result: object, *, retrieved: bool) -> Non
 
 
 def each(call: Call, request: Request, found: list[Object]) -> None:
-    """Settles every object of one answer; each gets a row of its own."""
+    """Settles every object of one answer; each gets a row of its own.
+
+    The answers of a batch belong to who submitted it, as far as this process knows.
+    """
+    names = request.path.split("/")
+    submitters = (_submitted.get((call.provider, name)) for name in names)
+    call.attribution = next(filter(None, submitters), call.attribution)
     for one in found:
         part = Call(call.target, request.operation, call.request_model, call.site, stream=False)
         part.attribution = call.attribution
@@ -80,6 +87,32 @@ def each(call: Call, request: Request, found: list[Object]) -> None:
         part.facts = call.facts
         settle(part, one, None, retrieved=request.retrieved)
     call.leave_to_children()
+
+
+class ListReader:
+    """Reads a stream whose items each describe objects: the results of a batch, line by line."""
+
+    def __init__(
+        self, call: Call, request: Request, read: Callable[[Request, Any], list[Object]]
+    ) -> None:
+        self._call = call
+        self._request = request
+        self._read = read
+        self.begun = False
+
+    def feed(self, chunk: Any) -> bool:
+        """Settles what the item describes."""
+        self.begun = True
+        each(self._call, self._request, self._read(self._request, chunk))
+        return False
+
+    def seen(self) -> Seen:
+        """Nothing: every item has a row of its own."""
+        return NOTHING
+
+    def complete(self) -> bool:
+        """True: nothing is awaited."""
+        return True
 
 
 class SettlingReader:

@@ -23,6 +23,8 @@ _REQUESTS = tuple(
         ("GET", r"/chat/completions/[^/]+", "chat", True),
         ("POST", r"/batches", "batch", False),
         ("GET", r"/batches/[^/]+", "batch", True),
+        # xAI gives a batch's answers out in pages, and no sum.
+        ("GET", r"/batches/[^/]+/results", "batch_results", True),
         ("POST", r"/batches/[^/]+/cancel", "batch", True),
         ("POST", r"/threads(?:/[^/]+)?/runs", "run", False),
         ("GET", _RUN, "run", True),
@@ -47,6 +49,8 @@ def request(method: str, path: str) -> Request | None:
 
 def read(asked: Request, answer: Any) -> list[Object]:
     """The object of an answer; [] for an answer that is none (a list page, a text)."""
+    if asked.operation == "batch_results":
+        return _results(answer)
     status = text(answer, "status")
     usage = get(answer, "usage")
     if status is None and usage is None and get(answer, "id") is None:
@@ -63,6 +67,20 @@ def read(asked: Request, answer: Any) -> list[Object]:
     # A stored completion has no state: it exists because it has ended.
     ended = status in ENDED or (asked.operation == "chat" and counted is not None)
     return [Object(named, ended, seen)]
+
+
+def _results(answer: Any) -> list[Object]:
+    listed = get(answer, "results")
+    found = []
+    for one in listed if isinstance(listed, list) else ():
+        response = get(get(one, "batch_result"), "response")
+        completion = get(response, "chat_get_completion")
+        named, usage = text(completion, "id"), to_json(get(completion, "usage"))
+        if named is not None and usage is not None:
+            facts_ = {"batch": True, **(facts(completion, "service_tier") or {})}
+            seen = Seen(usage, "openai.chat", text(completion, "model"), named, facts_)
+            found.append(Object(named, True, seen))
+    return found
 
 
 def _tells(usage: Any) -> bool:

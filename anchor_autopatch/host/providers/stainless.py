@@ -224,6 +224,11 @@ class Adapter:
         read = self.family.read_objects
         if read is None:
             return
+        if call.stream:
+            call.reader = objects.ListReader(call, request, read)
+            call.leave_to_children()
+            streams.watch(result.http_response, call)
+            return
         answer = result
         if answered is not None and _is_read(answered) and not isinstance(result, dict):
             answer = _raw_answer(answered) or answered.text
