@@ -1,7 +1,7 @@
 # `make help` lists the targets. Each one makes the environments that it needs:
 #   .venv               the job, the tests, the linters          requirements/dev.txt
 #   .venvs/a .venvs/b   the two SDK generations, host half only  requirements/world-{a,b}.txt
-# They are made anew only when their lock file changes.
+# They are made anew only when their lock file changes. PYTEST_ARGS goes to every pytest: PYTEST_ARGS='-n 2 -x'.
 
 .DEFAULT_GOAL := check
 .PHONY: check help setup worlds demo test test-fast test-pythons test-all matrix conformance chaos \
