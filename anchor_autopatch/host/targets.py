@@ -28,6 +28,7 @@ class Target:
 
 
 _PROVIDERS = "anchor_autopatch.host.providers."
+_CLIENTS = "anchor_autopatch.host.clients."
 
 # The trigger is the module whose end of execution makes the choke point patchable: everything that
 # it needs is imported by then, and no client exists yet.
@@ -44,6 +45,26 @@ TARGETS = (
         "1.10",
         "3.4",
     ),
+    Target(
+        "google-genai",
+        "google.genai._gaos.basesdk",
+        _PROVIDERS + "google_interactions",
+        "google-genai",
+        "2.0",
+        "3.4",
+    ),
     Target("litellm", "litellm.utils", _PROVIDERS + "litellm", "litellm", "1.70", "1.109"),
+    Target("botocore", "botocore.client", _PROVIDERS + "botocore", "botocore", "1.34", "1.44"),
+    Target("groq", "groq._base_client", _PROVIDERS + "groq", "groq", "0.11", "1.7"),
+    Target(
+        "mistralai", "mistralai.client.basesdk", _PROVIDERS + "mistralai", "mistralai", "3.0", "3.7"
+    ),
+    Target("cohere", "cohere.core.http_client", _PROVIDERS + "cohere", "cohere", "5.0", "7.3"),
     Target("xai-sdk", "xai_sdk.sync.client", _PROVIDERS + "xai_sdk", "xai-sdk", "1.0", "1.21"),
+    # The last layer: calls that the application sends to a provider by itself.
+    Target("httpx", "httpx._client", _CLIENTS + "httpx", "httpx", "0.23", "0.28"),
+    Target("httpx2", "httpx2._client", _CLIENTS + "httpx2", "httpx2", "2.0", "2.16"),
+    Target("requests", "requests.sessions", _CLIENTS + "requests", "requests", "2.25", "2.34"),
+    Target("aiohttp", "aiohttp.client", _CLIENTS + "aiohttp", "aiohttp", "3.8", "3.14"),
+    Target("urllib3", "urllib3.connectionpool", _CLIENTS + "urllib3", "urllib3", "1.26.12", "2.8"),
 )

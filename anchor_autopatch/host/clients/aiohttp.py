@@ -1,0 +1,142 @@
+"""aiohttp's client: `ClientSession._request`, below every way to make a request.
+
+The body is watched where the protocol hands it over: that needs no read of the application's, and
+all of it that has arrived is seen, whichever way it is read, or not.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from functools import wraps
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from anchor_autopatch.host import patching
+from anchor_autopatch.host.clients import raw
+
+if TYPE_CHECKING:
+    from anchor_autopatch.host.clients.exchange import Exchange
+
+_open: dict[int, Exchange] = {}
+"""By `id` of the StreamReader, which cannot be weakly referenced.
+
+A finalizer of its response, which holds it, takes the entry out.
+"""
+
+
+def version() -> str | None:
+    """The imported library's version."""
+    return getattr(sys.modules.get("aiohttp"), "__version__", None)
+
+
+def patch(client: ModuleType) -> None:
+    """Wraps what sends and what takes the body in; `client` is `aiohttp.client`."""
+    patching.replace(client.ClientSession, "_request", raw.wrap_async(_Client()))
+    reader = sys.modules["aiohttp.streams"].StreamReader
+    patching.replace(reader, "feed_data", _wrap_feed_data)
+    patching.replace(reader, "feed_eof", _wrap_feed_eof)
+    patching.replace(reader, "set_exception", _wrap_set_exception)
+    patching.replace(client.ClientResponse, "close", _wrap_closing)
+    patching.replace(client.ClientResponse, "release", _wrap_closing)
+
+
+class _Client:
+    """This library's side of `raw.wrap_async`."""
+
+    name = "aiohttp"
+    attempts_of: frozenset[str] = frozenset()
+    attempts_below = False
+
+    def netloc(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        url = args[1] if len(args) > 1 else kwargs["str_or_url"]
+        return raw.netloc_of(str(url)) or raw.netloc_of(str(owner._base_url))
+
+    def request(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> raw.Request:
+        given = dict(zip(("method", "str_or_url"), args, strict=False)) | kwargs
+        url = str(owner._build_url(given["str_or_url"]))
+        params = given.get("params")
+        if isinstance(params, dict) and "key" in params:
+            url += f"?key={params['key']}"
+        decodes = given.get("auto_decompress")
+        return raw.Request(
+            given["method"],
+            url,
+            owner._prepare_headers(given.get("headers")),
+            _body(given),
+            _form_model(given.get("data")),
+            owner._auto_decompress if decodes is None else decodes,
+        )
+
+    def answered(self, exchange: Exchange, response: Any) -> None:
+        if not exchange.headers(response.status, response.headers, decoded=exchange.decoded):
+            return
+        content = response.content
+        # What came in one packet with the headers.
+        for part in tuple(getattr(content, "_buffer", ())):
+            exchange.feed(part)
+        if content.exception() is not None:
+            exchange.broke(content.exception())
+        elif content.is_eof():
+            exchange.end(response)
+        else:
+            raw.open_bodies.put(response, exchange)
+            _open[id(content)] = exchange
+            weakref.finalize(response, _open.pop, id(content), None).atexit = False
+
+
+def _body(given: dict[str, Any]) -> Any:
+    body = given.get("data") if given.get("json") is None else given["json"]
+    return body if isinstance(body, (bytes, bytearray, str, dict)) else None
+
+
+def _form_model(data: Any) -> str | None:
+    for options, _headers, value in getattr(data, "_fields", ()):
+        if options.get("name") == "model" and isinstance(value, str):
+            return value
+    return None
+
+
+def _wrap_feed_data(original: Any) -> Any:
+    @wraps(original)
+    def feed_data(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if _open:
+            exchange = _open.get(id(self))
+            if exchange is not None:
+                exchange.feed(args[0] if args else kwargs["data"])
+        return original(self, *args, **kwargs)
+
+    return feed_data
+
+
+def _wrap_feed_eof(original: Any) -> Any:
+    @wraps(original)
+    def feed_eof(self: Any) -> Any:
+        result = original(self)
+        exchange = _open.pop(id(self), None) if _open else None
+        if exchange is not None:
+            exchange.end()
+        return result
+
+    return feed_eof
+
+
+def _wrap_set_exception(original: Any) -> Any:
+    @wraps(original)
+    def set_exception(self: Any, exc: Any, *args: Any, **kwargs: Any) -> Any:
+        exchange = _open.pop(id(self), None) if _open else None
+        if exchange is not None:
+            exchange.broke(exc)
+        return original(self, exc, *args, **kwargs)
+
+    return set_exception
+
+
+def _wrap_closing(original: Any) -> Any:
+    @wraps(original)
+    def closing(self: Any) -> Any:
+        if _open and _open.pop(id(self.content), None) is not None:
+            raw.left(self)
+        return original(self)
+
+    return closing

@@ -1,0 +1,181 @@
+"""httpx: `Client.send` and `AsyncClient.send`, below every way to make a request.
+
+A stream is watched where `Response` iterates it, on the class that binds the transport's stream to
+its response: the response and its stream stay the library's own objects.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from functools import wraps
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from anchor_autopatch.host import patching
+from anchor_autopatch.host.clients import raw
+
+if TYPE_CHECKING:
+    from anchor_autopatch.host.clients.exchange import Exchange
+
+
+def version() -> str | None:
+    """The imported library's version."""
+    return getattr(sys.modules.get("httpx.__version__"), "__version__", None)
+
+
+def patch(client: ModuleType) -> None:
+    """Wraps what sends and what streams; `client` is `httpx._client`."""
+    patch_family(client, "httpx")
+
+
+def patch_family(client: ModuleType, name: str) -> None:
+    """The same for httpx and httpx2, which share their shape."""
+    ours = _Client(name)
+    patching.replace(client.Client, "send", raw.wrap(ours))
+    patching.replace(client.AsyncClient, "send", raw.wrap_async(ours))
+    patching.replace(client.BoundSyncStream, "__iter__", _wrap_iter)
+    patching.replace(client.BoundSyncStream, "close", _wrap_close)
+    patching.replace(client.BoundAsyncStream, "__aiter__", _wrap_aiter)
+    patching.replace(client.BoundAsyncStream, "aclose", _wrap_aclose)
+
+
+class _Client:
+    """This library's side of `raw.wrap`."""
+
+    attempts_of: frozenset[str] = frozenset()
+    attempts_below = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def netloc(self, _owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        request = args[0] if args else kwargs["request"]
+        return str(request.url.netloc, "ascii")
+
+    def request(self, _owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> raw.Request:
+        request = args[0] if args else kwargs["request"]
+        return raw.Request(
+            request.method,
+            str(request.url),
+            request.headers,
+            # There only when the body is in memory; a stream is not read by us.
+            getattr(request, "_content", None),
+            _form_model(request.stream),
+        )
+
+    def answered(self, exchange: Exchange, response: Any) -> None:
+        status, headers = response.status_code, response.headers
+        if hasattr(response, "_content"):
+            exchange.whole(status, headers, response._content, response)
+        elif exchange.headers(status, headers):
+            raw.open_bodies.put(response.stream, exchange)
+
+
+def _form_model(stream: Any) -> str | None:
+    for field in getattr(stream, "fields", ()):
+        if getattr(field, "name", None) == "model":
+            value = getattr(field, "value", None)
+            return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return None
+
+
+def _wrap_iter(original: Any) -> Any:
+    @wraps(original)
+    def __iter__(self: Any) -> Any:  # noqa: N807 - the library's own name
+        chunks = original(self)
+        exchange = raw.open_bodies.get(self)
+        return chunks if exchange is None else _each(chunks, exchange, self)
+
+    return __iter__
+
+
+def _each(chunks: Any, exchange: Exchange, source: object) -> Iterator[bytes]:
+    try:
+        for chunk in chunks:
+            exchange.feed(chunk)
+            yield chunk
+    except GeneratorExit:
+        raw.left(source)
+        raise
+    except BaseException as error:
+        raw.open_bodies.pop(source)
+        exchange.broke(error)
+        raise
+    finally:
+        chunks.close()
+    raw.open_bodies.pop(source)
+    exchange.end()
+
+
+def _wrap_aiter(original: Any) -> Any:
+    @wraps(original)
+    def __aiter__(self: Any) -> Any:  # noqa: N807 - the library's own name
+        chunks = original(self)
+        exchange = raw.open_bodies.get(self)
+        return chunks if exchange is None else _AsyncEach(chunks, exchange, self)
+
+    return __aiter__
+
+
+class _AsyncEach:
+    """The library's async generator with an eye on what it gives.
+
+    A class: a second async generator would have a finalizer of its own at loop shutdown.
+    """
+
+    def __init__(self, chunks: Any, exchange: Exchange, source: object) -> None:
+        self._chunks = chunks
+        self._exchange = exchange
+        self._source = source
+
+    def __aiter__(self) -> _AsyncEach:
+        return self
+
+    async def __anext__(self) -> Any:
+        return await self.asend(None)
+
+    async def asend(self, value: Any) -> Any:
+        """One step."""
+        return await self._step(self._chunks.asend(value))
+
+    async def athrow(self, *error: Any) -> Any:
+        """One step, with an error thrown in."""
+        return await self._step(self._chunks.athrow(*error))
+
+    async def aclose(self) -> None:
+        """Closes the library's generator, as closing it directly would."""
+        raw.left(self._source)
+        await self._chunks.aclose()
+
+    async def _step(self, step: Any) -> Any:
+        try:
+            chunk = await step
+        except StopAsyncIteration:
+            raw.open_bodies.pop(self._source)
+            self._exchange.end()
+            raise
+        except BaseException as error:
+            raw.open_bodies.pop(self._source)
+            self._exchange.broke(error)
+            raise
+        self._exchange.feed(chunk)
+        return chunk
+
+
+def _wrap_close(original: Any) -> Any:
+    @wraps(original)
+    def close(self: Any) -> Any:
+        raw.left(self)
+        return original(self)
+
+    return close
+
+
+def _wrap_aclose(original: Any) -> Any:
+    @wraps(original)
+    async def aclose(self: Any) -> Any:
+        raw.left(self)
+        return await original(self)
+
+    return aclose

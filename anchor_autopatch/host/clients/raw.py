@@ -1,0 +1,237 @@
+"""The way in for every HTTP client: is this send of any interest at all.
+
+Inside an open SDK call it is only counted. Outside, one look-up of the host decides; the rest of
+this layer (`exchange`, and with it sqlite3) is imported at the first call to a provider, so that a
+program that merely uses `requests` pays nothing for it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar, Token
+from functools import wraps
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from anchor_autopatch.core.hosts import known_provider
+from anchor_autopatch.host.identity import ObjectMemo
+from anchor_autopatch.host.patching import guarded
+
+if TYPE_CHECKING:
+    from anchor_autopatch.host.calls import Call
+    from anchor_autopatch.host.clients.exchange import Exchange
+
+_CALLS = "anchor_autopatch.host.calls"
+_ROUTE_LIMIT = 4_096
+
+counting: ContextVar[Call | None] = ContextVar("anchor_counting", default=None)
+"""The call whose current send has been counted: a client below another one adds nothing."""
+
+_routes: dict[str, bool] = {}
+
+
+class Request(NamedTuple):
+    """What a client is about to send, as far as a receipt depends on it."""
+
+    method: str
+    url: str
+    headers: Mapping[str, Any]
+    """Case-insensitive."""
+    body: Any = None
+    """bytes, text, or what will be sent as JSON; None when it cannot be seen without reading it."""
+    model: str | None = None
+    """From a form, where the body is one."""
+    decoded: bool = False
+    """True when the library undoes the Content-Encoding before the bytes can be seen."""
+
+
+class Client(Protocol):
+    """What one library tells `wrap` about its choke point."""
+
+    name: str
+    attempts_of: frozenset[str]
+    """Clients whose own calls come through here once for each attempt."""
+    attempts_below: bool
+    """True when another client below this one counts the attempts."""
+
+    def netloc(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> str:
+        """host[:port] that this goes to; the only thing asked of every unrelated send."""
+        ...
+
+    def request(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> Request:
+        """The request; asked only for hosts that are provider hosts."""
+        ...
+
+    def answered(self, exchange: Exchange, response: Any) -> None:
+        """Reads the body where the library has put it, or arranges for it to be watched."""
+        ...
+
+
+class Scope(Protocol):
+    """What lasts as long as the library's function runs."""
+
+    def answered(self, response: Any, /) -> object:
+        """Takes the library's result."""
+        ...
+
+    def failed(self, error: BaseException, /) -> object:
+        """Takes what the library raised instead."""
+        ...
+
+    def leave(self) -> None:
+        """Puts the context variables back."""
+
+
+class _Counted:
+    """A send inside an open call that has been counted on it."""
+
+    __slots__ = ("_token",)
+
+    def __init__(self, layer: Call) -> None:
+        self._token: Token[Call | None] = counting.set(layer)
+        outer: Call | None = layer
+        while outer is not None:
+            outer.sends += 1
+            outer = outer.parent
+
+    def answered(self, _response: Any) -> None:
+        return
+
+    def failed(self, _error: BaseException) -> None:
+        return
+
+    def leave(self) -> None:
+        counting.reset(self._token)
+
+
+def open_layer() -> Call | None:
+    """The call that is open here, None without importing anything where no call was ever begun."""
+    calls = sys.modules.get(_CALLS)
+    layer: Call | None = calls.open_layer() if calls is not None else None
+    return layer
+
+
+def begin(
+    client: Client, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Scope | None:
+    """The scope of a send that matters; None for all others."""
+    layer = open_layer()
+    if layer is not None:
+        if counting.get() is not layer:
+            return _Counted(layer)
+        if layer.target in client.attempts_of:
+            layer.sends += 1
+        return None
+    netloc = client.netloc(owner, args, kwargs)
+    to_provider = _routes.get(netloc)
+    if to_provider is None:
+        to_provider = _learn(netloc)
+    if not to_provider:
+        return None
+    from anchor_autopatch.host.clients import exchange
+
+    return exchange.begin(client, client.request(owner, args, kwargs))
+
+
+class _OpenBodies(ObjectMemo["Exchange"]):
+    """Exchanges whose body is still to be read, by the object that it is read from."""
+
+    def died(self, value: Exchange) -> None:
+        value.left()
+
+
+open_bodies = _OpenBodies()
+
+
+def left(source: object) -> None:
+    """Ends the call whose body was to be read from here; for `close` and the like."""
+    exchange = open_bodies.get(source)
+    if exchange is not None and not exchange.busy:
+        open_bodies.pop(source)
+        exchange.left()
+
+
+def netloc_of(url: str) -> str:
+    """host[:port] of an absolute URL; "" for a relative one."""
+    parts = url.split("/", 3)
+    return parts[2] if len(parts) > 2 else ""  # noqa: PLR2004 - scheme:, nothing, authority
+
+
+def forget() -> None:
+    """Looks every host up anew; for tests."""
+    _routes.clear()
+
+
+def _learn(netloc: str) -> bool:
+    from anchor_autopatch.host.sites import host_map, host_of
+
+    host = host_of(netloc) or ""
+    known = known_provider(host)
+    # The table knows *.amazonaws.com for the Bedrock clients; as a bare host it is all of AWS.
+    if known == "bedrock" and not host.startswith("bedrock"):
+        known = None
+    found = bool(host) and (known or host_map().find(host)) is not None
+    if len(_routes) >= _ROUTE_LIMIT:
+        _routes.clear()
+    # An authority with credentials in it is not kept.
+    if "@" not in netloc:
+        _routes[netloc] = found
+    return found
+
+
+def wrap(client: Client) -> Callable[[Any], Any]:
+    """Makes a plain synchronous function around the one that sends."""
+    opened = _opening(client)
+
+    def make(original: Any) -> Any:
+        @wraps(original)
+        def send(self: Any, *args: Any, **kwargs: Any) -> Any:
+            scope = opened(self, args, kwargs)
+            if scope is None:
+                return original(self, *args, **kwargs)
+            try:
+                response = original(self, *args, **kwargs)
+            except BaseException as error:
+                scope.failed(error)
+                raise
+            finally:
+                scope.leave()
+            scope.answered(response)
+            return response
+
+        return send
+
+    return make
+
+
+def wrap_async(client: Client) -> Callable[[Any], Any]:
+    """Makes a plain coroutine function around the one that sends."""
+    opened = _opening(client)
+
+    def make(original: Any) -> Any:
+        @wraps(original)
+        async def send(self: Any, *args: Any, **kwargs: Any) -> Any:
+            scope = opened(self, args, kwargs)
+            if scope is None:
+                return await original(self, *args, **kwargs)
+            try:
+                response = await original(self, *args, **kwargs)
+            except BaseException as error:
+                scope.failed(error)
+                raise
+            finally:
+                scope.leave()
+            scope.answered(response)
+            return response
+
+        return send
+
+    return make
+
+
+def _opening(client: Client) -> Callable[..., Scope | None]:
+    @guarded(client.name)
+    def opened(owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Scope | None:
+        return begin(client, owner, args, kwargs)
+
+    return opened

@@ -1,0 +1,159 @@
+"""urllib3: `HTTPConnectionPool.urlopen`, and the places where a response takes bytes off the wire.
+
+Streams of requests are read here too. A body that is decoded by the library is watched before that,
+so that every way to read it (`read`, `read1`, `stream`, lines, `data`) is seen once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from functools import wraps
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from anchor_autopatch.host import patching
+from anchor_autopatch.host.clients import raw
+
+if TYPE_CHECKING:
+    from anchor_autopatch.host.clients.exchange import Exchange
+
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+def version() -> str | None:
+    """The imported library's version."""
+    return getattr(sys.modules.get("urllib3._version"), "__version__", None)
+
+
+def patch(connectionpool: ModuleType) -> None:
+    """Wraps what sends and what reads; `connectionpool` is `urllib3.connectionpool`."""
+    patching.replace(connectionpool.HTTPConnectionPool, "urlopen", raw.wrap(_Client()))
+    response = sys.modules["urllib3.response"].HTTPResponse
+    # 1.26 reads by `_fp_read`; in 2.x `_raw_read` is around it and checks the length.
+    patching.replace(response, "_raw_read" if "_raw_read" in vars(response) else "_fp_read", _read)
+    patching.replace(response, "_handle_chunk", _wrap_handle_chunk)
+    patching.replace(response, "read_chunked", _wrap_read_chunked)
+    patching.replace(response, "close", _wrap_closing)
+    patching.replace(response, "release_conn", _wrap_closing)
+
+
+class _Client:
+    """This library's side of `raw.wrap`."""
+
+    name = "urllib3"
+    attempts_of: frozenset[str] = frozenset(("requests", "urllib3"))
+    attempts_below = False
+
+    def netloc(self, owner: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> str:
+        return f"{owner.host}:{owner.port}"
+
+    def request(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> raw.Request:
+        given = dict(zip(("method", "url", "body", "headers"), args, strict=False)) | kwargs
+        url = given["url"]
+        if url.startswith("/"):
+            port = "" if owner.port in (None, _DEFAULT_PORTS.get(owner.scheme)) else owner.port
+            url = f"{owner.scheme}://{owner.host}{port and f':{port}'}{url}"
+        body = given.get("body")
+        return raw.Request(
+            given["method"],
+            url,
+            {str(name).lower(): value for name, value in (given.get("headers") or {}).items()},
+            body if isinstance(body, (bytes, bytearray, str)) else None,
+        )
+
+    def answered(self, exchange: Exchange, response: Any) -> None:
+        status, headers, body = response.status, response.headers, response._body
+        if isinstance(body, bytes) and response.decode_content:
+            exchange.whole(status, headers, body, response)
+        elif not exchange.headers(status, headers):
+            return
+        elif isinstance(body, bytes):
+            exchange.feed(body)
+            exchange.end(response)
+        else:
+            raw.open_bodies.put(response, exchange)
+
+
+def _read(original: Any) -> Any:
+    @wraps(original)
+    def read(self: Any, *args: Any, **kwargs: Any) -> Any:
+        exchange = raw.open_bodies.get(self)
+        if exchange is None:
+            return original(self, *args, **kwargs)
+        # The library releases the connection by itself in there: that is no leaving.
+        exchange.busy = True
+        try:
+            data = original(self, *args, **kwargs)
+        except BaseException as error:
+            raw.open_bodies.pop(self)
+            exchange.broke(error)
+            raise
+        finally:
+            exchange.busy = False
+        exchange.feed(data)
+        amount = args[0] if args else kwargs.get("amt")
+        if (not data and amount != 0) or _is_over(self._fp):
+            raw.open_bodies.pop(self)
+            exchange.end()
+        return data
+
+    return read
+
+
+def _is_over(source: Any) -> bool:
+    is_closed = getattr(source, "isclosed", None)
+    return bool(is_closed() if is_closed is not None else getattr(source, "closed", False))
+
+
+def _wrap_handle_chunk(original: Any) -> Any:
+    @wraps(original)
+    def _handle_chunk(self: Any, *args: Any, **kwargs: Any) -> Any:
+        data = original(self, *args, **kwargs)
+        exchange = raw.open_bodies.get(self)
+        if exchange is not None:
+            exchange.feed(data)
+        return data
+
+    return _handle_chunk
+
+
+def _wrap_read_chunked(original: Any) -> Any:
+    @wraps(original)
+    def read_chunked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        chunks = original(self, *args, **kwargs)
+        exchange = raw.open_bodies.get(self)
+        return chunks if exchange is None else _each(chunks, exchange, self)
+
+    return read_chunked
+
+
+def _each(chunks: Any, exchange: Exchange, source: object) -> Iterator[bytes]:
+    try:
+        while True:
+            exchange.busy = True
+            try:
+                chunk = next(chunks)
+            except StopIteration:
+                break
+            except BaseException as error:
+                raw.open_bodies.pop(source)
+                exchange.broke(error)
+                raise
+            finally:
+                exchange.busy = False
+            yield chunk
+    finally:
+        # Left midway, this closes the connection, and with it the call.
+        chunks.close()
+    raw.open_bodies.pop(source)
+    exchange.end()
+
+
+def _wrap_closing(original: Any) -> Any:
+    @wraps(original)
+    def closing(self: Any) -> Any:
+        raw.left(self)
+        return original(self)
+
+    return closing
