@@ -173,7 +173,17 @@ def _open(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | No
 def _fail(call: Call, error: BaseException, kwargs: dict[str, Any]) -> None:
     if not call.failed_children:
         _place(call, error, kwargs)
+    call.billable = not _unsent(call)
     call.fail(error)
+
+
+def _unsent(call: Call) -> bool:
+    """True when LiteLLM answered by itself (a cache, a mock, a provider of the application's own).
+
+    The HTTP clients count what is sent; where they are not watched, nobody knows.
+    """
+    http = patching.states.get("httpx")
+    return not call.sends and not call.children and http is not None and http.patched
 
 
 @guarded(_NAME)
@@ -185,12 +195,15 @@ def _close(call: Call, result: Any, kwargs: dict[str, Any]) -> None:
         if call.children:
             return
         _place(call, result, kwargs)
-        call.reader = _WrapperReader()
+        call.reader = _WrapperReader(call)
         streams.watch(result, call)
         return
     if call.children:
         if call.last_receipt_id is not None:
             _remember(result, call.last_receipt_id)
+        call.leave_to_children()
+        return
+    if _unsent(call):
         call.leave_to_children()
         return
     _place(call, result, kwargs)
@@ -268,8 +281,9 @@ class _WrapperReader:
     It is asked once, at the end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, call: Call) -> None:
         self.begun = False
+        self._call = call
         self._seen = Seen()
         self._complete = False
 
@@ -304,6 +318,9 @@ class _WrapperReader:
         return self._seen
 
     def complete(self) -> bool:
+        if _unsent(self._call):
+            # Asked when the stream is left: it was never started, so there was no provider call.
+            self._call.leave_to_children()
         return self._complete
 
 
@@ -317,7 +334,7 @@ def _take(wrapper: Any, call: Call, chunk: Any) -> None:
 def _end(wrapper: Any, call: Call, error: BaseException | None) -> None:
     _stream_calls.pop(wrapper)
     reader = call.reader
-    if not isinstance(reader, _WrapperReader):
+    if not isinstance(reader, _WrapperReader) or (error is None and _unsent(call)):
         call.leave_to_children()
         return
     hidden = getattr(wrapper, "_last_returned_hidden_params", None)
