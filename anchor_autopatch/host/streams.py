@@ -108,7 +108,7 @@ def leave_all() -> None:
 
 
 def _without_reader(call: Call) -> Callable[[Any], bool]:
-    """What is left of `feed` after a fault in it: one fault a stream, and our chunk stays hidden."""
+    """What is left of `feed` after a fault in it: one fault a stream, our chunk stays hidden."""
     return _hide_usage if call.injected else _show
 
 
