@@ -51,7 +51,8 @@ matrix:  ## The host half in both worlds on every Python found
 	@tools/test_pythons.sh 3.11 3.12 3.13 -- $(PYTEST_ARGS)
 
 conformance: worlds  ## Replay recorded provider exchanges in both worlds
-	@for world in a b; do .venvs/$$world/bin/python -m pytest -m conformance $(PYTEST_ARGS) || exit; done
+	@for world in a b; do echo "SDK world $$world"; \
+	    .venvs/$$world/bin/python -m pytest -q -s -m conformance tests/conformance $(PYTEST_ARGS) || exit; done
 
 chaos: .venv/.stamp  ## Kill processes and damage files for minutes; nothing lost, nothing doubled
 	@$(PYTEST) --ignore tests/sdk --ignore tests/packaging -m chaos --timeout 3600 $(PYTEST_ARGS)

@@ -143,11 +143,11 @@ class EventReader:
         self._facts |= found.facts or {}
         self._id = self._id or found.response_id
         metrics = chunk.get(_METRICS)
-        if found.raw_usage is not None:
-            # Cohere's last chunk has both: its own says what is billed.
-            self._usage, self._shape = json.loads(found.raw_usage), found.shape
-        elif isinstance(metrics, dict):
+        # Many last chunks have both: Bedrock's own counts hold, but Cohere says what it bills.
+        if isinstance(metrics, dict) and found.shape != _COHERE:
             self._usage, self._shape = metrics, INVOKE
+        elif found.raw_usage is not None:
+            self._usage, self._shape = json.loads(found.raw_usage), found.shape
         self._ended = self._ended or isinstance(metrics, dict)
 
     def _note_trace(self, event: dict[str, Any]) -> None:
