@@ -77,7 +77,8 @@ def as_dict(report: ShipReport) -> dict[str, object]:
 
 def print_shipped(report: ShipReport, homes: Sequence[Path]) -> None:
     """The report in words, findings included."""
-    print(shipped_line(report, homes))
+    # Flushed: `--follow` writes to a pipe or a log that somebody reads while it runs.
+    print(shipped_line(report, homes), flush=True)
     for finding in report.findings:
         print(f"! {finding}")
 

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from functools import wraps
 from typing import Any, NamedTuple, Protocol
 
@@ -32,6 +32,16 @@ def open_layer() -> Call | None:
     while layer is not None and layer.ended:
         layer = layer.parent
     return layer
+
+
+def leave_context(token: Token[Call | None]) -> None:
+    """Takes the mark of an open call off this context; for every `active.set`."""
+    try:
+        active.reset(token)
+    except ValueError:
+        # Left in another context than it was entered in (a coroutine that was moved between
+        # tasks): the mark dies with the context that it was set in.
+        return
 
 
 class Seen(NamedTuple):
@@ -338,7 +348,7 @@ def wrap(adapter: Adapter) -> Callable[[Any], Any]:
                 adapter.close(call, result)
                 return result
             finally:
-                active.reset(token)
+                leave_context(token)
             # Outside the handler, so that an error of the second try has no trace of the first.
             return request(self, *args, **kwargs)
 
@@ -368,7 +378,7 @@ def wrap_async(adapter: Adapter) -> Callable[[Any], Any]:
                 adapter.close(call, result)
                 return result
             finally:
-                active.reset(token)
+                leave_context(token)
             return await request(self, *args, **kwargs)
 
         return request

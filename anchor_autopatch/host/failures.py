@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from anchor_autopatch.core.failures import Failure, classify
 from anchor_autopatch.core.records import Attribution, ExceptionEvent
@@ -144,17 +144,16 @@ def may_be_billed(
 def record(call: Call, failure: Failure, failure_class: str, receipt_id: str | None) -> None:
     """Leaves one exception event for a failed call."""
     site = call.site
-    outbox.write_event(
-        _event(
-            failure_class,
-            failure,
-            call.attribution,
-            provider=call.provider,
-            dependency=site.host if site else None,
-            call=call,
-            receipt_id=receipt_id,
-        )
+    where = _Where(
+        call.provider,
+        site.host if site else None,
+        call.sdk,
+        call.operation,
+        call.request_model,
+        call.attempts,
+        receipt_id,
     )
+    outbox.write_event(_event(failure_class, failure, where, call.attribution))
 
 
 def record_internal(target: str, where: str, fault: Exception, *, switched_off: bool) -> None:
@@ -165,37 +164,38 @@ def record_internal(target: str, where: str, fault: Exception, *, switched_off: 
     failure = Failure(type(fault).__name__, None, None, None, scrub(text))
     try:
         outbox.write_event(
-            _event("internal", failure, Attribution(), provider=None, dependency=target)
+            _event("internal", failure, _Where(dependency=target), Attribution())
         )
     except Exception:  # noqa: BLE001 - the last resort: the outbox itself is at fault, its own counters tell
         return
 
 
+class _Where(NamedTuple):
+    """The middle of an event: which call of which dependency failed."""
+
+    provider: str | None = None
+    dependency: str | None = None
+    sdk: str | None = None
+    operation: str | None = None
+    request_model: str | None = None
+    attempts: int | None = None
+    receipt_id: str | None = None
+
+
 def _event(
-    event_class: str,
-    failure: Failure,
-    attribution: Attribution,
-    *,
-    provider: str | None,
-    dependency: str | None,
-    call: Call | None = None,
-    receipt_id: str | None = None,
+    event_class: str, failure: Failure, where: _Where, attribution: Attribution
 ) -> ExceptionEvent:
     return ExceptionEvent(
         ids.uuid7(),
         time.time_ns() // 1000,
         event_class,
-        provider,
-        dependency,
+        where.provider,
+        where.dependency,
         failure.http_status,
         failure.code,
         failure.exception_type,
         failure.message,
-        call.sdk if call else None,
-        call.operation if call else None,
-        call.request_model if call else None,
-        call.attempts if call else None,
-        receipt_id,
+        *where[2:],
         *attribution,
     )
 

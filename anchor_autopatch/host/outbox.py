@@ -10,6 +10,7 @@ the application never notices.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sqlite3
 import time
@@ -148,6 +149,14 @@ def flush() -> int:
         finally:
             writer.owner = None
     return len(writer.waiting)
+
+
+@atexit.register
+def _last_try() -> None:
+    # Registered before the streams' own farewell, so it runs after it. Only when rows wait: a
+    # process whose disk is well has nothing to do here.
+    if _writer is not None and _writer.waiting and _writer.pid == os.getpid():
+        flush()
 
 
 def _own_writer() -> Writer:

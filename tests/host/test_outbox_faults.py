@@ -102,6 +102,18 @@ print(waiting, flush())
     assert len(read_outboxes(home)[0]) == 50
 
 
+def test_rows_in_memory_are_written_when_the_process_leaves(home):
+    code = f"""{NO_SIGXFSZ}{RECORD}
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, resource.RLIM_INFINITY))
+call(50)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+"""
+    done = run_python("-c", code, home=home)
+
+    assert silent(done)
+    assert len(read_outboxes(home)[0]) == 50
+
+
 def test_unwritable_home_does_not_use_up_file_descriptors(home):
     code = f"""{NO_SIGXFSZ}{RECORD}
 resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, resource.RLIM_INFINITY))

@@ -112,11 +112,13 @@ def test_ten_shippers_at_once_ship_everything_once(tmp_path):
 def test_follow_ships_what_comes_later(tmp_path):
     command = (sys.executable, "-m", "anchor_autopatch", "ship", "--follow", "--interval", "0.05")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as follower:
-        follower.stdout.readline()
-        path = left_behind(tmp_path, receipt(1))
+        try:
+            follower.stdout.readline()
+            path = left_behind(tmp_path, receipt(1))
 
-        line = follower.stdout.readline()
-        follower.terminate()
+            line = follower.stdout.readline()
+        finally:
+            follower.kill()
 
     assert line == "Shipped receipts: 1, exception events: 0, from outboxes: 1.\n"
     assert not path.exists()

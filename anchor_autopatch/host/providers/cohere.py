@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from anchor_autopatch.host import patching, streams
-from anchor_autopatch.host.calls import Call, Opened, Seen, active, wrap, wrap_async
+from anchor_autopatch.host.calls import Call, Opened, Seen, active, leave_context, wrap, wrap_async
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers.reading import get, text, to_json
 from anchor_autopatch.host.providers.tap import LineReader, parsed, tap
@@ -175,7 +175,7 @@ class _Adapter:
                 self.fail(opened.call, error)
                 raise
             finally:
-                active.reset(token)
+                leave_context(token)
             self.begin_stream(opened.call, response)
             with _Entered(manager):
                 try:
@@ -204,7 +204,7 @@ class _Adapter:
                 self.fail(opened.call, error)
                 raise
             finally:
-                active.reset(token)
+                leave_context(token)
             self.begin_stream(opened.call, response)
             async with _Entered(manager):
                 try:

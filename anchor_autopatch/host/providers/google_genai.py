@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from anchor_autopatch.host import patching, streams
-from anchor_autopatch.host.calls import Call, Opened, Seen, active, wrap, wrap_async
+from anchor_autopatch.host.calls import Call, Opened, Seen, active, leave_context, wrap, wrap_async
 from anchor_autopatch.host.identity import ObjectMemo
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers import google_objects, objects
@@ -264,7 +264,7 @@ class _Adapter:
                 self.fail(call, error)
                 raise
             finally:
-                active.reset(token)
+                leave_context(token)
             call.adopted()
             call.http_status = 200
             return streams.AsyncChunks(chunks, call=call)
@@ -300,7 +300,7 @@ def _steps(chunks: Any, call: Call) -> Any:
         except StopIteration:
             return
         finally:
-            active.reset(token)
+            leave_context(token)
         call.http_status = 200
         yield chunk
 

@@ -12,7 +12,7 @@ from functools import wraps
 from typing import Any, NamedTuple
 
 from anchor_autopatch.host import streams
-from anchor_autopatch.host.calls import Adapter, Call, active, wrap, wrap_async
+from anchor_autopatch.host.calls import Adapter, Call, active, leave_context, wrap, wrap_async
 from anchor_autopatch.host.identity import ObjectMemo
 from anchor_autopatch.host.patching import guarded
 
@@ -141,7 +141,7 @@ def _begin(
         adapter.fail(call, error)
         raise
     finally:
-        active.reset(token)
+        leave_context(token)
 
 
 def _steps(stream: Any) -> Any:

@@ -16,7 +16,7 @@ from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 from anchor_autopatch.host import patching, streams
-from anchor_autopatch.host.calls import Call, Seen, active, open_layer
+from anchor_autopatch.host.calls import Call, Seen, active, leave_context, open_layer
 from anchor_autopatch.host.identity import ObjectMemo
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers.reading import facts, get, text, to_json
@@ -127,7 +127,7 @@ def _wrap_function(original: Any) -> Any:
                 _fail(call, error, kwargs)
                 raise
             finally:
-                active.reset(token)
+                leave_context(token)
             _close(call, result, kwargs)
             return result
 
@@ -145,7 +145,7 @@ def _wrap_function(original: Any) -> Any:
             _fail(call, error, kwargs)
             raise
         finally:
-            active.reset(token)
+            leave_context(token)
         _close(call, result, kwargs)
         return result
 
@@ -362,7 +362,7 @@ def _wrap_next(original: Any) -> Any:
             _end(self, call, error)
             raise
         finally:
-            active.reset(token)
+            leave_context(token)
         _take(self, call, chunk)
         return chunk
 
@@ -385,7 +385,7 @@ def _wrap_anext(original: Any) -> Any:
             _end(self, call, error)
             raise
         finally:
-            active.reset(token)
+            leave_context(token)
         _take(self, call, chunk)
         return chunk
 
