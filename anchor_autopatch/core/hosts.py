@@ -1,67 +1,27 @@
-"""Who invoices a call: the table of known provider hosts, and the operator's own map over it.
-
-Names are LiteLLM's provider names. Sources of the hosts: the default base URLs of the SDKs and of
-LiteLLM 1.109.1 (read 2026-11).
-"""
+"""Who invoices a call: the table of known provider hosts, and the operator's own map over it."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from anchor_autopatch.core.errors import ConfigError
+from anchor_autopatch.core.provider_hosts import KNOWN_HOSTS, KNOWN_SUFFIXES
+
+__all__ = (
+    "BY_MODEL",
+    "KNOWN_HOSTS",
+    "KNOWN_SUFFIXES",
+    "SDK",
+    "UNMAPPED",
+    "HostMap",
+    "known_provider",
+    "parse_host_map",
+    "provider_of_model",
+)
 
 UNMAPPED = "unmapped"
 SDK = "sdk"
 BY_MODEL = "by-model"
-
-KNOWN_HOSTS = {
-    "api.openai.com": "openai",
-    "us.api.openai.com": "openai",
-    "eu.api.openai.com": "openai",
-    "api.anthropic.com": "anthropic",
-    "generativelanguage.googleapis.com": "gemini",
-    "aiplatform.googleapis.com": "vertex_ai",
-    "api.x.ai": "xai",
-    "us-east-1.api.x.ai": "xai",
-    "eu-west-1.api.x.ai": "xai",
-    "api.groq.com": "groq",
-    "api.mistral.ai": "mistral",
-    "codestral.mistral.ai": "codestral",
-    "api.deepseek.com": "deepseek",
-    "openrouter.ai": "openrouter",
-    "api.together.xyz": "together_ai",
-    "api.together.ai": "together_ai",
-    "api.fireworks.ai": "fireworks_ai",
-    "api.perplexity.ai": "perplexity",
-    "api.cohere.com": "cohere",
-    "api.cohere.ai": "cohere",
-    "api.deepinfra.com": "deepinfra",
-    "api.cerebras.ai": "cerebras",
-    "api.sambanova.ai": "sambanova",
-    "api.hyperbolic.xyz": "hyperbolic",
-    "api.novita.ai": "novita",
-    "api.moonshot.ai": "moonshot",
-    "api.ai21.com": "ai21",
-    "integrate.api.nvidia.com": "nvidia_nim",
-    "dashscope.aliyuncs.com": "dashscope",
-    "dashscope-intl.aliyuncs.com": "dashscope",
-    "models.github.ai": "github",
-    "ai-gateway.vercel.sh": "vercel_ai_gateway",
-}
-
-# Suffix -> provider, for hosts with a resource, region or workspace in front.
-KNOWN_SUFFIXES = (
-    (".openai.azure.com", "azure"),
-    (".cognitiveservices.azure.com", "azure"),
-    (".services.ai.azure.com", "azure_ai"),
-    (".models.ai.azure.com", "azure_ai"),
-    (".inference.ai.azure.com", "azure_ai"),
-    ("-aiplatform.googleapis.com", "vertex_ai"),
-    (".amazonaws.com", "bedrock"),
-    (".api.aws", "bedrock"),
-    (".cloud.databricks.com", "databricks"),
-    (".azuredatabricks.net", "databricks"),
-)
 
 # Start of a model name -> provider; only for hosts that the operator mapped `by-model` (gateways).
 _MODEL_STARTS = (
@@ -121,7 +81,9 @@ def known_provider(host: str) -> str | None:
     found = KNOWN_HOSTS.get(name)
     if found is not None:
         return found
-    return next((provider for suffix, provider in KNOWN_SUFFIXES if name.endswith(suffix)), None)
+    found = next((provider for suffix, provider in KNOWN_SUFFIXES if name.endswith(suffix)), None)
+    # The same domains serve all of AWS.
+    return None if found == "bedrock" and "bedrock" not in name else found
 
 
 def provider_of_model(model: str | None) -> str:

@@ -10,17 +10,24 @@ helpers, raw responses, `client.post`), once per logical call; its shape is the 
 from __future__ import annotations
 
 import copy
-import json
 import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, NamedTuple
 
+from anchor_autopatch.core.provider_hosts import TELL_UNASKED
 from anchor_autopatch.host import patching, streams
-from anchor_autopatch.host.calls import NOTHING, Call, Opened, Seen, active, wrap, wrap_async
+from anchor_autopatch.host.calls import Call, Opened, Seen, active, wrap, wrap_async
 from anchor_autopatch.host.identity import ObjectMemo
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers import objects
+from anchor_autopatch.host.providers.answers import (
+    UnreadBody,
+    is_events,
+    is_read,
+    raw_answer,
+    read_events,
+)
 from anchor_autopatch.host.providers.reading import get
 from anchor_autopatch.host.sites import Site, host_of, site
 
@@ -164,6 +171,8 @@ class Adapter:
         # Whoever reads the raw lines would see a chunk that he did not ask for.
         if isinstance(headers, dict) and headers.get(_RAW_RESPONSE_HEADER) == "stream":
             return False
+        if call.provider in TELL_UNASKED:
+            return False
         return call.site is not None and call.site.known and call.site.host not in self._refusing
 
     def _refused_injection(self, call: Call, error: BaseException) -> bool:
@@ -203,16 +212,16 @@ class Adapter:
         if call.stream:
             return
         kind = type(result).__name__
-        if kind in _UNREAD and not _is_read(result.http_response):
+        if kind in _UNREAD and not is_read(result.http_response):
             # The application reads the body by itself; the answer is read when it closes it.
-            call.reader = _UnreadBody(call.operation, self.family.read_usage)
+            call.reader = UnreadBody(call.operation, self.family.read_usage)
             streams.watch(result.http_response, call)
             return
         raw = kind in _RAW or type(result).__module__.startswith("httpx")
-        if answered is not None and _is_events(answered):
-            call.succeed(_read_events(answered, self.family.stream_reader(call.operation, False)))
+        if answered is not None and is_events(answered):
+            call.succeed(read_events(answered, self.family.stream_reader(call.operation, False)))
             return
-        answer = _raw_answer(answered) if raw and answered is not None else result
+        answer = raw_answer(answered) if raw and answered is not None else result
         if call.operation == "responses" and get(answer, "status") in _UNFINISHED:
             self._close_objects(call, _IN_BACKGROUND, answer, None)
             return
@@ -230,13 +239,13 @@ class Adapter:
             streams.watch(result.http_response, call)
             return
         answer = result
-        if answered is not None and _is_read(answered) and not isinstance(result, dict):
-            answer = _raw_answer(answered) or answered.text
-        if not request.retrieved and answered is not None and _is_events(answered):
+        if answered is not None and is_read(answered) and not isinstance(result, dict):
+            answer = raw_answer(answered) or answered.text
+        if not request.retrieved and answered is not None and is_events(answered):
             reader = self.family.stream_reader(request.operation, False)
             settling = objects.SettlingReader(call, reader, retrieved=False)
             call.billable = True
-            call.succeed(_read_events(answered, settling))
+            call.succeed(read_events(answered, settling))
             return
         found = read(request, answer)
         call.billable = True
@@ -253,12 +262,12 @@ class Adapter:
         if call.attempts is None and retries.isdigit():
             call.attempts = int(retries) + 1
         answered, call.answer = call.answer, None
-        if answered is None or not _is_read(answered):
+        if answered is None or not is_read(answered):
             call.fail(error)
             return
         # The answer came, and is billed; the SDK could not parse it, or not into what was wanted.
         call.fail(
-            error, self.family.read_usage(call.operation, _raw_answer(answered)), answered=True
+            error, self.family.read_usage(call.operation, raw_answer(answered)), answered=True
         )
 
     def _patch_helpers(self) -> None:
@@ -298,33 +307,9 @@ class Adapter:
         call = streams.find(response)
         if call is None:
             return
-        if isinstance(call.reader, _UnreadBody):
+        if isinstance(call.reader, UnreadBody):
             call.reader.closed(response)
         streams.leave_response(response)
-
-
-class _UnreadBody:
-    """Stands for an answer whose body the application reads by itself."""
-
-    begun = True
-
-    def __init__(self, operation: str, read_usage: Callable[[str, Any], Seen]) -> None:
-        self._operation = operation
-        self._read_usage = read_usage
-        self._seen = NOTHING
-
-    def feed(self, chunk: object) -> bool:
-        return False
-
-    def closed(self, response: Any) -> None:
-        """Reads the answer, where the application has read it whole."""
-        self._seen = self._read_usage(self._operation, _raw_answer(response))
-
-    def seen(self) -> Seen:
-        return self._seen
-
-    def complete(self) -> bool:
-        return True
 
 
 def patch(family: Family, base_client: Any, streaming: Any) -> None:
@@ -405,38 +390,6 @@ def _with_usage(
     if len(args) > 1:
         return (args[0], ours, *args[2:]), kwargs
     return args, {**kwargs, "options": ours}
-
-
-def _raw_answer(response: Any) -> Any:
-    """The JSON of an HTTP response; {} for a binary, an unread or a broken one."""
-    if "json" not in response.headers.get("content-type", "") or not _is_read(response):
-        return {}
-    try:
-        return json.loads(response.content)
-    except ValueError:
-        return {}
-
-
-def _is_events(response: Any) -> bool:
-    return _is_read(response) and "event-stream" in response.headers.get("content-type", "")
-
-
-def _read_events(response: Any, reader: streams.Reader) -> Seen:
-    """Feeds a reader with the events of a stream that the SDK read as one text."""
-    name = None
-    for line in response.text.splitlines():
-        kind, _, value = line.partition(":")
-        if kind == "event":
-            name = value.strip()
-        elif kind == "data" and value.lstrip().startswith("{"):
-            data = json.loads(value)
-            reader.feed({"event": name, "data": data, **data} if name else data)
-    return reader.seen()
-
-
-def _is_read(response: Any) -> bool:
-    # httpx and httpx2 keep the body here once it has been read; the public property raises before.
-    return hasattr(response, "_content")
 
 
 def _wrap_helper_close(original: Any) -> Any:

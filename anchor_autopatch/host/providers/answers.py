@@ -1,0 +1,73 @@
+"""Reads the HTTP response below an SDK's result: whole, as events, or once the application has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from anchor_autopatch.host import streams
+from anchor_autopatch.host.calls import NOTHING, Seen
+from anchor_autopatch.host.providers.tap import parsed
+
+
+def raw_answer(response: Any) -> Any:
+    """The JSON of an HTTP response; {} for a binary, an unread or a broken one."""
+    if "json" not in response.headers.get("content-type", "") or not is_read(response):
+        return {}
+    try:
+        return json.loads(response.content)
+    except ValueError:
+        return {}
+
+
+def is_events(response: Any) -> bool:
+    """True for a stream of events that the SDK has read as one text."""
+    return is_read(response) and "event-stream" in response.headers.get("content-type", "")
+
+
+def read_events(response: Any, reader: streams.Reader) -> Seen:
+    """Feeds a reader with the events of a stream that the SDK read as one text."""
+    name = None
+    for line in response.text.splitlines():
+        kind, _, value = line.partition(":")
+        if kind == "event":
+            name = value.strip()
+        elif kind == "data":
+            data = parsed(value)
+            if data:
+                reader.feed({"event": name, "data": data, **data} if name else data)
+    return reader.seen()
+
+
+def is_read(response: Any) -> bool:
+    """True when the body has been read, by whoever."""
+    # httpx and httpx2 keep the body here once it has been read; the public property raises before.
+    return hasattr(response, "_content")
+
+
+class UnreadBody:
+    """Stands for an answer whose body the application reads by itself."""
+
+    begun = True
+
+    def __init__(self, operation: str, read_usage: Callable[[str, Any], Seen]) -> None:
+        self._operation = operation
+        self._read_usage = read_usage
+        self._seen = NOTHING
+
+    def feed(self, chunk: object) -> bool:
+        """Nothing is fed: the body is read when the application has done so."""
+        return False
+
+    def closed(self, response: Any) -> None:
+        """Reads the answer, where the application has read it whole."""
+        self._seen = self._read_usage(self._operation, raw_answer(response))
+
+    def seen(self) -> Seen:
+        """What the body told; nothing before it was read whole."""
+        return self._seen
+
+    def complete(self) -> bool:
+        """True: the application decides how much it reads."""
+        return True
