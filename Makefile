@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := check
 .PHONY: check help setup worlds demo test test-fast test-pythons test-all matrix conformance chaos \
-        coverage bench lint types format measure smoke lock clean
+        coverage bench docs lint types format measure smoke lock clean
 
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
@@ -65,6 +65,13 @@ bench: .venv/.stamp .venvs/a/.stamp .venvs/b/.stamp  ## Cost of start-up and of 
 
 smoke: .venv/.stamp  ## Build the wheel, install it alone and with the job extra, make one call
 	@$(PYTEST) -q tests/packaging $(PYTEST_ARGS)
+
+# -- docs --
+
+docs: setup worlds  ## Write the pages that are made from code: docs/report.md, docs/coverage.md
+	@for world in a b; do .venvs/$$world/bin/python -m tools.coverage_page --record || exit; done
+	@$(PYTHON) -m tools.coverage_page
+	@$(PYTHON) -m tools.report_page
 
 # -- style --
 

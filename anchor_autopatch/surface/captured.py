@@ -1,0 +1,136 @@
+"""What the patches capture, asked of their own tables of operations.
+
+Each SDK's patch decides by something else: the end of a path, a verb behind a colon, the name of a
+function, of an operation or of a gRPC method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from anchor_autopatch.host.clients import paths
+from anchor_autopatch.host.providers import (
+    anthropic,
+    botocore,
+    cohere,
+    google_genai,
+    google_interactions,
+    google_objects,
+    groq,
+    litellm,
+    mistralai,
+    openai,
+    speakeasy,
+    stainless,
+    xai_sdk,
+)
+from anchor_autopatch.host.providers.objects import Request
+from anchor_autopatch.surface.source import Method
+
+
+def operation(sdk: str, method: Method) -> str | None:
+    """The operation under which a request leaves a billable receipt; None when it leaves none."""
+    verb, _, path = method.route.partition(" ")
+    return _ASK[sdk](method.name, verb, path)
+
+
+_Asker = Callable[[str, str, str], str | None]
+"""(method, HTTP verb, path) -> operation."""
+
+
+def _stainless(family: stainless.Family) -> _Asker:
+    def ask(_name: str, verb: str, path: str) -> str | None:
+        found = stainless._operation(family.operations, verb, path)
+        if found is None and family.object_request is not None:
+            return _of_object(family.object_request(verb, path))
+        return found
+
+    return ask
+
+
+def _speakeasy(family: speakeasy.Family) -> _Asker:
+    def ask(_name: str, verb: str, path: str) -> str | None:
+        return family.operation(verb, path) or _of_object(family.object_request(verb, path))
+
+    return ask
+
+
+def _of_object(request: Request | None) -> str | None:
+    """Batches, runs and the like: submitted by one request, settled by those that retrieve them."""
+    return request.operation if request else None
+
+
+def _below(verb: str, path: str) -> str | None:
+    """What the layer of the HTTP clients makes of a request that no SDK's patch sees."""
+    billed = paths.billed(verb, path)
+    return billed.operation if billed else None
+
+
+def _google_genai(name: str, verb: str, path: str) -> str | None:
+    if name.startswith("_interactions."):
+        return _below(verb, path)
+    generated = _speakeasy(google_interactions._FAMILY)(name, verb, path)
+    if generated is not None:
+        return generated
+    # These stand for a whole path; at run time they are models/..., operations/...
+    path = path.replace("/{model}", "/models/{model}").replace("{operationName}", "operations/{id}")
+    action = path.rpartition("models/")[2].partition(":")[2] if verb == "POST" else ""
+    if path == "/cachedContents" and verb == "POST":
+        return google_genai._CACHE
+    found = google_genai._OPERATIONS.get(action)
+    return found or _of_object(google_objects.request(verb, path))
+
+
+def _litellm(name: str, _verb: str, function: str) -> str | None:
+    return litellm._OPERATIONS.get(function or name.rpartition(".")[2])
+
+
+def _botocore(name: str, _verb: str, _path: str) -> str | None:
+    service, _, wanted = name.partition(".")
+    return botocore._OPERATIONS[service].get(wanted)
+
+
+def _mistralai(name: str, verb: str, path: str) -> str | None:
+    if name.startswith(("azure.", "gcp.")):
+        # Copies of the client with a base of their own.
+        return _below(verb, path)
+    return _speakeasy(mistralai._FAMILY)(name, verb, path)
+
+
+def _cohere(_name: str, verb: str, path: str) -> str | None:
+    return cohere._operation(verb, path.removeprefix("/"))
+
+
+def _xai_sdk(_name: str, _verb: str, path: str) -> str | None:
+    return xai_sdk._OPERATIONS.get(path)
+
+
+_ASK: dict[str, _Asker] = {
+    "openai": _stainless(openai._FAMILY),
+    "anthropic": _stainless(anthropic._FAMILY),
+    "groq": _stainless(groq._FAMILY),
+    "google-genai": _google_genai,
+    "litellm": _litellm,
+    "botocore": _botocore,
+    "mistralai": _mistralai,
+    "cohere": _cohere,
+    "xai-sdk": _xai_sdk,
+}
+
+
+def unsent(sdk: str, methods: Iterable[Method]) -> Iterator[str]:
+    """Paths in the tables of a patch that no method of its SDK sends.
+
+    Other providers speak the same dialect, and applications post to paths of their own choice.
+    """
+    sent = [method.route for method in methods if method.route.startswith("POST ")]
+    return (path for path in _PATHS.get(sdk, ()) if not any(route.endswith(path) for route in sent))
+
+
+_PATHS: dict[str, Iterable[str]] = {
+    "openai": openai._OPERATIONS,
+    "anthropic": anthropic._OPERATIONS,
+    "groq": groq._OPERATIONS,
+    "mistralai": mistralai._OPERATIONS,
+    "google-genai": [f":{verb}" for verb in google_genai._OPERATIONS],
+}
