@@ -1,0 +1,1 @@
+"""What `anchor doctor` looks at: one module for each kind of thing that can go wrong."""
