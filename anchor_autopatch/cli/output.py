@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
+from importlib.util import find_spec
 from typing import Any, TextIO
 
 Row = Sequence[object]
@@ -94,8 +95,11 @@ def _plain_table(
 
 @contextmanager
 def progress(label: str, total: int | None = None) -> Iterator[Any]:
-    """Yields `advance(n)`; draws a bar on a terminal only, so that cron mail stays empty."""
-    if not sys.stderr.isatty():
+    """Yields `advance(n)`; draws a bar on a terminal only, so that cron mail stays empty.
+
+    None either where rich is not installed: an application's environment has the base install.
+    """
+    if not (sys.stderr.isatty() and find_spec("rich")):
         yield lambda _count=1: None
         return
     from rich.console import Console

@@ -39,19 +39,30 @@ class Bare:
 
     def doctor(self, *, hook: Path | None = HOOK, **variables: str) -> tuple[int, list[list[str]]]:
         """Exit code and [subject, status, text] of each finding."""
+        done = self.run("doctor", "--json", hook=hook, **variables)
+        assert done.returncode in (0, 1), done.stderr
+        return done.returncode, [list(finding.values()) for finding in json.loads(done.stdout)]
+
+    def run(
+        self,
+        *arguments: str,
+        hook: Path | None = HOOK,
+        stderr: int = subprocess.PIPE,
+        **variables: str,
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs an `anchor` command there."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("ANCHOR_", "PYTHON"))}
         path = os.pathsep.join(map(str, filter(None, (hook, self.packages, CHECKOUT))))
         ours = {"PYTHONPATH": path, "ANCHOR_HOME": str(self.home), "HOME": str(self.home.parent)}
-        done = subprocess.run(
-            [self.python, "-m", "anchor_autopatch", "doctor", "--json"],
-            capture_output=True,
+        return subprocess.run(
+            [self.python, "-m", "anchor_autopatch", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=stderr,
             text=True,
             check=False,
             cwd=self.packages,
             env=kept | ours | variables,
         )
-        assert done.returncode in (0, 1), done.stderr
-        return done.returncode, [list(finding.values()) for finding in json.loads(done.stdout)]
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import shutil
 from pathlib import Path
 
@@ -26,6 +28,16 @@ def test_hooked_environment_without_sdks_is_clean(bare: Bare) -> None:
 
     assert (code, _problems(findings)) == (0, [])
     assert ["switch", "ok", f"PYTHONPATH has {HOOK}"] in findings
+
+
+def test_terminal_without_rich_gets_a_plain_table(bare: Bare) -> None:
+    ours, theirs = pty.openpty()
+
+    done = bare.run("doctor", stderr=theirs)
+
+    os.close(ours)
+    os.close(theirs)
+    assert (done.returncode, "anchor doctor" in done.stdout) == (0, True)
 
 
 def test_environment_without_hook_is_a_problem(bare: Bare) -> None:
