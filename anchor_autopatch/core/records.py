@@ -130,5 +130,14 @@ USAGE_SHAPES = (
     "gemini.interactions",
     "litellm.usage",
     "xai.sampling",
+    "bedrock.converse",
+    "bedrock.invoke",
+    "bedrock.titan",
+    "bedrock.llama",
+    "bedrock.guardrail",
+    "bedrock.agent",
+    "cohere.billed_units",
+    "gemini.predictions",
+    "gemini.cached_content",
 )
 """Known meanings of a raw usage object; `units` calls (an image count, characters) carry none."""

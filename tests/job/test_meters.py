@@ -239,6 +239,81 @@ CASES = {
         {"prompt_text_tokens": 7, "reasoning_tokens": 2, "total_tokens": 9},
         {"input_tokens": 7, "output_reasoning_tokens": 2},
     ),
+    "openai chat: an embedding of another host tells a total alone": (
+        "openai.chat",
+        {"total_tokens": 12},
+        {"input_tokens": 12},
+    ),
+    "bedrock: cache is counted beside input": (
+        "bedrock.converse",
+        {
+            "inputTokens": 3,
+            "outputTokens": 227,
+            "totalTokens": 1942,
+            "cacheReadInputTokens": 0,
+            "cacheWriteInputTokens": 1712,
+            "cacheDetails": [{"ttl": "5m", "inputTokens": 1712}],
+        },
+        {"input_tokens": 3, "cache_write_5m_tokens": 1712, "output_tokens": 227},
+    ),
+    "bedrock: an invoked model's last chunk": (
+        "bedrock.invoke",
+        {
+            "inputTokenCount": 4,
+            "outputTokenCount": 10,
+            "cacheReadInputTokenCount": 1209,
+            "invocationLatency": 1410,
+        },
+        {"input_tokens": 4, "cache_read_tokens": 1209, "output_tokens": 10},
+    ),
+    "bedrock: an invoked model's headers": (
+        "bedrock.invoke",
+        {"x-amzn-bedrock-input-token-count": 7, "x-amzn-bedrock-output-token-count": 335},
+        {"input_tokens": 7, "output_tokens": 335},
+    ),
+    "titan: each result has its tokens": (
+        "bedrock.titan",
+        {
+            "inputTextTokenCount": Decimal("28.0"),
+            "results": [{"tokenCount": Decimal("197.0")}, {"tokenCount": 3}],
+        },
+        {"input_tokens": 28, "output_tokens": 200},
+    ),
+    "llama": (
+        "bedrock.llama",
+        {"prompt_token_count": 10, "generation_token_count": 60},
+        {"input_tokens": 10, "output_tokens": 60},
+    ),
+    "agent: the sum of its model calls": (
+        "bedrock.agent",
+        {
+            "modelInvocations": [
+                {"inputTokens": 100, "outputTokens": 5},
+                {"inputTokens": 40, "outputTokens": 6},
+            ]
+        },
+        {"input_tokens": 140, "output_tokens": 11},
+    ),
+    "guardrail: policy units are no tokens": ("bedrock.guardrail", {"topicPolicyUnits": 1}, {}),
+    "cohere: what is billed, not what was read": (
+        "cohere.billed_units",
+        {
+            "billed_units": {"input_tokens": Decimal("5.0"), "output_tokens": 3},
+            "tokens": {"input_tokens": 206, "output_tokens": 3},
+            "cached_tokens": 112,
+        },
+        {"input_tokens": 5, "output_tokens": 3},
+    ),
+    "gemini: a prediction for each text": (
+        "gemini.predictions",
+        {"statistics": [{"token_count": 1, "truncated": False}, {"token_count": 2}]},
+        {"input_tokens": 3},
+    ),
+    "gemini: a cache is read once": (
+        "gemini.cached_content",
+        {"totalTokenCount": 9602},
+        {"input_tokens": 9602},
+    ),
     "litellm: one write count under three names counts once": (
         "litellm.usage",
         {
@@ -297,6 +372,26 @@ def test_every_known_shape_has_a_case():
 )
 def test_figures_that_do_not_add_up_are_flagged(shape, usage):
     assert read_meters(shape, usage, {}).usage_mismatch
+
+
+def test_lifetimes_told_before_apply_to_bedrock_counts():
+    usage = {"inputTokenCount": 4, "outputTokenCount": 1, "cacheWriteInputTokenCount": 30}
+    told = {"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20}
+
+    meters = read_meters("bedrock.invoke", usage, {"cache_creation": told})
+
+    assert (meters.cache_write_5m_tokens, meters.cache_write_1h_tokens) == (10, 20)
+    assert not meters.usage_mismatch
+
+
+def test_guardrail_units_leave_tokens_unknown():
+    assert read_meters("bedrock.guardrail", {"topicPolicyUnits": 1}, {}).input_tokens is None
+
+
+def test_rerank_is_billed_by_search_units():
+    usage = {"api_version": {"version": "2"}, "billed_units": {"search_units": 1}}
+
+    assert read_meters("cohere.billed_units", usage, {}).queries == 1
 
 
 def test_missing_usage_is_unknown_not_zero():

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from types import MappingProxyType
 
-from anchor_autopatch.job.meters import xai
+from anchor_autopatch.job.meters import cohere, xai
 from anchor_autopatch.job.meters.fields import (
     HIGHEST_COUNT,
     Json,
@@ -49,18 +49,24 @@ def with_facts(meters: Meters, usage: Json, facts: Json) -> Meters:
         pixels=_pixels(size, images),
         # Images that report tokens bill by them, whatever their size.
         image_variant=_variant(size, quality) if images and not meters.total_tokens else "",
-        input_images=count(facts, "input_images"),
+        input_images=_first(count(facts, "input_images"), count(cohere.units(usage), "images")),
         audio_in_ms=milliseconds(facts, "seconds", "duration")
         if "seconds" not in usage
         else milliseconds(usage, "seconds"),
         audio_out_ms=milliseconds(facts, "output_seconds"),
         video_ms=milliseconds(facts, "video_seconds"),
         characters=count(facts, "characters"),
-        pages=_first(count(part(usage, "usage_info"), "pages_processed"), count(facts, "pages")),
+        pages=_first(
+            count(part(usage, "usage_info"), "pages_processed"),
+            count(cohere.units(usage), "pages"),
+            count(facts, "pages"),
+        ),
         searches=_searches(usage, facts),
         map_queries=count(facts, "map_queries"),
         file_searches=_first(count(facts, "file_searches"), xai.file_searches(usage)),
-        queries=count(facts, "queries", "search_units"),
+        queries=_first(
+            count(facts, "queries", "search_units"), count(cohere.units(usage), "search_units")
+        ),
         sessions=count(facts, "sessions", "code_interpreter_sessions"),
         tier=_tier(usage, facts),
         speed=text(usage, "speed") or text(facts, "speed"),

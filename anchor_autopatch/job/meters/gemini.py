@@ -45,6 +45,19 @@ def read_embeddings(usage: Json) -> TokenCount:
     return TokenCount(inputs, total, fitted and prompt is not None)
 
 
+def read_predictions(usage: Json) -> TokenCount:
+    """Vertex AI's embeddings: a token count for each text."""
+    told = [count(one, "token_count", "tokenCount") for one in parts(usage, "statistics")]
+    known = [tokens for tokens in told if tokens is not None]
+    return TokenCount({"input_tokens": sum(known)}, None, len(known) == len(told) > 0)
+
+
+def read_cached_content(usage: Json) -> TokenCount:
+    """A cache that was made: its content is billed as input once; storage is billed by time."""
+    stored = count(usage, "totalTokenCount", "total_token_count")
+    return TokenCount({"input_tokens": stored or 0}, stored, stored is not None)
+
+
 def read_interactions(usage: Json) -> TokenCount:
     """The interactions API: thoughts and tool use stand beside input and output."""
     prompt = count(usage, "total_input_tokens", "totalInputTokens") or 0

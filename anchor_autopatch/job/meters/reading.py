@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from anchor_autopatch.job.meters import anthropic, gemini, openai, xai
+from anchor_autopatch.job.meters import anthropic, bedrock, cohere, gemini, openai, xai
 from anchor_autopatch.job.meters.facts import with_facts
 from anchor_autopatch.job.meters.fields import HIGHEST_COUNT, Json, count
 from anchor_autopatch.job.meters.record import Meters, TokenCount, fill
 
-METER_VERSION = 1
+METER_VERSION = 2
 """Raised whenever the same raw usage would read differently."""
 
 _READERS: Mapping[str, Callable[[Json], TokenCount]] = MappingProxyType(
@@ -25,8 +25,17 @@ _READERS: Mapping[str, Callable[[Json], TokenCount]] = MappingProxyType(
         "gemini.interactions": gemini.read_interactions,
         "litellm.usage": openai.read_totals,
         "xai.sampling": xai.read_sampling,
+        "bedrock.converse": bedrock.read_converse,
+        "bedrock.titan": bedrock.read_titan,
+        "bedrock.llama": bedrock.read_llama,
+        "bedrock.agent": bedrock.read_agent,
+        "cohere.billed_units": cohere.read,
+        "gemini.predictions": gemini.read_predictions,
+        "gemini.cached_content": gemini.read_cached_content,
     }
 )
+_WITHOUT_TOKENS = frozenset(("bedrock.guardrail",))
+"""Shapes that count other things; what has no meter stays unpriced, and its raw usage tells it."""
 _NOTHING: dict[str, object] = {}
 
 
@@ -48,7 +57,7 @@ def read_meters(usage_shape: str | None, raw_usage: Json | None, price_facts: Js
         meters = Meters(usage_mismatch=True) if counted is None else fill(counted)
         if any(isinstance(value, int) and value >= HIGHEST_COUNT for value in usage.values()):
             meters = meters._replace(usage_mismatch=True)
-    if _bills_seconds(usage):
+    if _bills_seconds(usage) or usage_shape in _WITHOUT_TOKENS:
         meters = Meters()
     return with_facts(meters, usage, price_facts)
 
@@ -56,6 +65,8 @@ def read_meters(usage_shape: str | None, raw_usage: Json | None, price_facts: Js
 def _count_tokens(shape: str | None, usage: Json, facts: Json) -> TokenCount | None:
     if shape == "gemini.generate_content":
         return gemini.read_content(usage, grounded=_is_grounded(facts))
+    if shape == "bedrock.invoke":
+        return bedrock.read_invoke(usage, bedrock.lifetimes_in(facts))
     reader = _READERS.get(shape or "")
     return None if reader is None else reader(usage)
 
