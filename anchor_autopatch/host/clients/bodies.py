@@ -14,14 +14,16 @@ from typing import Any, Protocol
 
 from anchor_autopatch.host.calls import Seen
 from anchor_autopatch.host.clients import fields
+from anchor_autopatch.host.clients.dialects import LastEvent
 from anchor_autopatch.host.streams import Reader
 
 _LIMIT = 262_144
 """Bytes kept of one line or body; of a longer one, the start and the end."""
 _HEAD, _TAIL = 4_096, 65_536
 # Events worth parsing: those with a usage object, those that end a stream, those that say it broke.
+# One expression: searching for its words one by one took three times as long.
 _TELLS = re.compile(
-    rb'"(?:usage(?:Metadata)?|billed_units|amazon-bedrock-invocationMetrics)"\s*:\s*\{'
+    rb'"(?:usage(?:Metadata)?|billed_units)"\s*:\s*\{'
     rb'|"response\.(?:completed|incomplete|failed)"|"error"|"finishReason"'
 )
 
@@ -101,6 +103,9 @@ class Events:
         self._rest = b""
         self._any = False
         self._done = False
+        # Counts that only grow need not be parsed before the last one of them is known.
+        self._lazy = isinstance(reader, LastEvent)
+        self._latest = b""
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes."""
@@ -115,7 +120,18 @@ class Events:
     def _event(self, data: bytes) -> None:
         if self._any and _TELLS.search(data) is None:
             self._done = self._done or data.strip() == b"[DONE]"
-            return
+        elif self._any and self._lazy and b'"finishReason"' not in data:
+            self._latest = data
+        else:
+            self._catch_up()
+            self._parse(data)
+
+    def _catch_up(self) -> None:
+        latest, self._latest = self._latest, b""
+        if latest:
+            self._parse(latest)
+
+    def _parse(self, data: bytes) -> None:
         event = fields.read(data)
         if not event:
             return
@@ -126,10 +142,12 @@ class Events:
 
     def seen(self) -> Seen:
         """What is known so far."""
+        self._catch_up()
         return self._reader.seen()
 
     def complete(self) -> bool:
         """True when everything that will be told has been."""
+        self._catch_up()
         return self._done or self._reader.complete()
 
 

@@ -40,7 +40,7 @@ def _message_reader() -> Reader:
     return anthropic._FAMILY.stream_reader("chat", False)
 
 
-class _LastEvent:
+class LastEvent:
     """Events of which the last one with usage tells all (Gemini: its counts are cumulative)."""
 
     def __init__(self, operation: str, read_usage: Callable[[str, dict[str, Any]], Seen]) -> None:
@@ -51,6 +51,7 @@ class _LastEvent:
         self._ended = False
 
     def feed(self, chunk: Any) -> bool:
+        """Keeps the chunk where it tells usage; nothing is ever hidden."""
         self.begun = True
         if not self._last or _tells_usage(chunk):
             self._last = chunk
@@ -58,10 +59,12 @@ class _LastEvent:
         return False
 
     def seen(self) -> Seen:
+        """What the last one told."""
         seen = self._read_usage(self._operation, self._last)
         return seen if self._ended else seen._replace(source="partial")
 
     def complete(self) -> bool:
+        """True when a chunk has said that it is the last."""
         return self._ended
 
 
@@ -94,7 +97,7 @@ def _bedrock_facts(_operation: str, body: dict[str, Any]) -> dict[str, object] |
 
 
 def _last_event(read_usage: Callable[[str, dict[str, Any]], Seen]) -> Callable[[str], Reader]:
-    return lambda operation: _LastEvent(operation, read_usage)
+    return lambda operation: LastEvent(operation, read_usage)
 
 
 DIALECTS = {

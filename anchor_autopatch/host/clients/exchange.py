@@ -83,8 +83,8 @@ class Exchange:
     def leave(self) -> None:
         """Puts the context variables back."""
         if self._tokens is not None:
-            active.reset(self._tokens[0])
-            raw.counting.reset(self._tokens[1])
+            raw.put_back(active, self._tokens[0])
+            raw.put_back(raw.counting, self._tokens[1])
 
     def _answered(self, response: Any) -> None:
         self._client.answered(self, response)

@@ -101,7 +101,17 @@ class _Counted:
         return
 
     def leave(self) -> None:
-        counting.reset(self._token)
+        put_back(counting, self._token)
+
+
+def put_back(variable: ContextVar[Call | None], token: Token[Call | None]) -> None:
+    """Resets a context variable of ours; never raises."""
+    try:
+        variable.reset(token)
+    except ValueError:
+        # A coroutine that is closed by the garbage collector, in another context than it ran in:
+        # the value died with that context.
+        return
 
 
 def open_layer() -> Call | None:

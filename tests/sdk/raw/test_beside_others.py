@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import inspect
 import pickle
 import sys
+import time
 
 import pytest
 
@@ -49,6 +51,48 @@ def test_call_that_is_over_hides_nothing(way, server, one_receipt, open_call):
     way.plain(f"{server.url}/v1/chat/completions", BODY)
 
     assert (one_receipt().sdk, open_call.sends) == (way.target, 0)
+
+
+@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+def test_coroutine_may_be_closed_in_another_context(library, home, monkeypatch):
+    module = pytest.importorskip(library)
+    monkeypatch.setenv("ANCHOR_PROVIDER_HOSTS", "llm.example.org=openai")
+
+    async def never(_request):
+        await asyncio.sleep(60)
+
+    async def run():
+        async with module.AsyncClient(transport=module.MockTransport(never)) as client:
+            call = client.post("http://llm.example.org/v1/chat/completions", json=BODY)
+            contextvars.Context().run(call.send, None)
+            call.close()
+
+    asyncio.run(run())
+
+
+def test_loop_goes_on_while_an_answer_is_read(server, receipts):
+    aiohttp = pytest.importorskip("aiohttp")
+    server.answer(*[EVENT] * 20, headers=SSE, wait=0.01)
+    gaps = []
+
+    async def tick():
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0)
+            gaps.append(time.perf_counter() - before)
+
+    async def run():
+        ticking = asyncio.create_task(tick())
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{server.url}/v1/chat/completions", json=BODY) as response,
+        ):
+            await response.read()
+        ticking.cancel()
+
+    asyncio.run(run())
+
+    assert (len(receipts()), max(gaps) < 0.1) == (1, True)
 
 
 @pytest.mark.parametrize("kind", ["plain", "streamed"])

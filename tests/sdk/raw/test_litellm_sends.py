@@ -10,6 +10,8 @@ import pytest
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 litellm = pytest.importorskip("litellm", reason="LiteLLM lives in SDK world A only")
 
+# LiteLLM warns while it works: TypedDict qualifiers, clients and tasks that outlive their loop.
+pytestmark = pytest.mark.filterwarnings("ignore")
 ASK = [{"role": "user", "content": "hello there"}]
 
 

@@ -161,6 +161,25 @@ def test_cohere_stream_tells_them_at_its_end():
     assert sink.complete()
 
 
+def test_gemini_usage_before_the_last_chunk_is_kept():
+    sink = bodies.Events(DIALECTS["gemini"].reader("generate_content"))
+    for chunk in (
+        b'{"candidates":[{}]}',
+        b'{"usageMetadata": {"totalTokenCount":1}}',
+        b'{"usageMetadata":{"totalTokenCount":2}}',
+        b'{"candidates":[{"finishReason":"STOP"}]}',
+    ):
+        sink.feed(b"data: " + chunk + b"\r\n\r\n")
+
+    assert (sink.complete(), sink.seen().raw_usage) == (True, '{"totalTokenCount":2}')
+
+
+@pytest.mark.parametrize("usage", [b'"usage":null,"x_groq":{"usage":{"a":1}}', b'"usage": {"a":1}'])
+def test_event_with_usage_is_told_from_one_without(usage):
+    assert bodies._TELLS.search(b'{"id":"x",' + usage + b"}")
+    assert not bodies._TELLS.search(b'{"id":"x","usage": null}')
+
+
 def test_pages_of_mistral_ocr_are_counted():
     seen = DIALECTS["mistral"].read_usage(
         "ocr", {"model": "o", "usage_info": {"pages_processed": 3}}
