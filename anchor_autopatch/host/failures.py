@@ -34,7 +34,18 @@ _PROVIDER_ROOTS = frozenset(
     )
 )
 _SPEAKING_ROOTS = _PROVIDER_ROOTS | frozenset(
-    ("httpx", "httpx2", "httpcore", "httpcore2", "h11", "aiohttp", "urllib3", "requests", "ssl")
+    (
+        "httpx",
+        "httpx2",
+        "httpcore",
+        "httpcore2",
+        "h11",
+        "aiohttp",
+        "urllib3",
+        "requests",
+        "ssl",
+        "websockets",
+    )
 )
 # google-genai: "Raw response: ..."; LiteLLM: "Original Response: ...", "invalid response=...".
 _QUOTED_ANSWER = re.compile(r"(?is)\b((?:raw|original|invalid|received)[ _]response)\b.*")
@@ -92,7 +103,12 @@ def read(error: BaseException, handling: int = 0) -> Failure:
     if rpc_failures.is_rpc_error(cause):
         return rpc_failures.read(cause)
     body = _error_body(cause)
-    status = _integer(getattr(cause, "status_code", None)) or _integer(getattr(cause, "code", None))
+    status = (
+        _integer(getattr(cause, "status_code", None))
+        or _integer(getattr(cause, "code", None))
+        or _integer(getattr(getattr(cause, "response", None), "status_code", None))
+        or _integer(_botocore(cause).get("ResponseMetadata", {}).get("HTTPStatusCode"))
+    )
     code = _detail(body) or _word(body.get("code")) or _word(getattr(cause, "code", None))
     kind = (
         _word(body.get("type"))
@@ -163,9 +179,7 @@ def record_internal(target: str, where: str, fault: Exception, *, switched_off: 
     )
     failure = Failure(type(fault).__name__, None, None, None, scrub(text))
     try:
-        outbox.write_event(
-            _event("internal", failure, _Where(dependency=target), Attribution())
-        )
+        outbox.write_event(_event("internal", failure, _Where(dependency=target), Attribution()))
     except Exception:  # noqa: BLE001 - the last resort: the outbox itself is at fault, its own counters tell
         return
 
@@ -219,7 +233,16 @@ def _error_body(error: BaseException) -> dict[str, object]:
             inner = body.get("error", body)
             if isinstance(inner, dict):
                 return inner
-    return {}
+    told = _botocore(error).get("Error")
+    return {"code": told.get("Code"), "message": told.get("Message")} if told else {}
+
+
+def _botocore(error: BaseException) -> dict[str, dict[str, object]]:
+    """What botocore's errors carry as their response: Error and ResponseMetadata."""
+    response = getattr(error, "response", None)
+    if not isinstance(response, dict):
+        return {}
+    return {name: part for name, part in response.items() if isinstance(part, dict)}
 
 
 def _detail(body: dict[str, object]) -> str | None:
