@@ -73,6 +73,10 @@ class BodyReader:
             self._missing -= len(part)
         return False
 
+    def whole(self) -> bool:
+        """True when as many bytes have been read as the headers announced."""
+        return self._missing is not None and self._missing <= 0
+
     def seen(self) -> Seen:
         """The model's own usage, else that of the headers."""
         if self._seen is None:
@@ -89,9 +93,7 @@ class BodyReader:
         return self._seen
 
     def complete(self) -> bool:
-        """True when the body is whole, or the headers have told all."""
-        if self._seen is None and self._missing is not None and self._missing > 0:
-            return False
+        """True when there is something to bill by, of the body or of the headers."""
         seen = self.seen()
         return seen.raw_usage is not None or seen.facts is not None
 

@@ -207,7 +207,7 @@ def _take(body: Any, call: Call, part: Any, args: tuple[Any, ...], kwargs: dict[
         part = b"".join(part)
     call.reader.feed(part)
     wanted = next(iter((*args, *kwargs.values())), None)
-    if not part or wanted is None or call.reader.complete():
+    if not part or wanted is None or call.reader.whole():
         streams.leave_response(body)
 
 

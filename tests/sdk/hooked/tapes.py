@@ -1,0 +1,75 @@
+"""Answers for SDKs that the simulator does not speak: over a transport, or in botocore's place."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import struct
+import zlib
+
+
+def transport(library, answer, *, content_type="application/json", status=200):
+    """A mock transport of `httpx` or `httpx2` that always gives this answer; sync and async."""
+    client = importlib.import_module(library)
+    body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+
+    def respond(_request):
+        return client.Response(status, headers={"content-type": content_type}, content=body)
+
+    return client.MockTransport(respond)
+
+
+def sse(*events):
+    """Server-sent events."""
+    return b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
+
+
+class Raw:
+    """The body of a botocore answer, as urllib3 hands it out."""
+
+    def __init__(self, body):
+        self._body = io.BytesIO(body)
+
+    def stream(self, amt=1024, decode_content=None):
+        while part := self._body.read(64):
+            yield part
+
+    def read(self, amt=None, **_):
+        return self._body.read(amt)
+
+    def close(self):
+        self._body.close()
+
+
+def bedrock(body, *, headers=None, status=200, service="bedrock-runtime"):
+    """A boto3 client whose every request gets this answer, without a network."""
+    import boto3
+    import botocore.awsrequest
+    import botocore.config
+
+    keys = {"aws_access_key_id": "AKIATEST", "aws_secret_access_key": "secret"}
+    config = botocore.config.Config(retries={"max_attempts": 0})
+    client = boto3.client(service, region_name="eu-west-1", config=config, **keys)
+    given = botocore.awsrequest.HeadersDict(headers or {})
+
+    def answer(request, **_):
+        return botocore.awsrequest.AWSResponse(request.url, status, given, Raw(body))
+
+    client.meta.events.register_first(f"before-send.{service}", answer)
+    return client
+
+
+def events(*messages):
+    """Amazon's event stream: (event type, JSON) each."""
+    return b"".join(_message(kind, json.dumps(payload).encode()) for kind, payload in messages)
+
+
+def _message(kind, payload):
+    headers = b""
+    for name, value in ((":event-type", kind), (":message-type", "event")):
+        headers += bytes([len(name)]) + name.encode() + b"\x07"
+        headers += struct.pack("!H", len(value)) + value.encode()
+    prelude = struct.pack("!II", len(headers) + len(payload) + 16, len(headers))
+    start = prelude + struct.pack("!I", zlib.crc32(prelude)) + headers + payload
+    return start + struct.pack("!I", zlib.crc32(start))

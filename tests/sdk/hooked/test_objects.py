@@ -1,0 +1,129 @@
+"""Batches, background responses and runs: billed once, at their end, to who submitted them."""
+
+from __future__ import annotations
+
+import importlib
+import json
+
+import pytest
+
+import anchor_autopatch
+from anchor_autopatch.host.providers import objects
+from tests.sdk.hooked import tapes
+
+USAGE = {
+    "input_tokens": 13,
+    "input_tokens_details": {"cached_tokens": 0},
+    "output_tokens": 4,
+    "output_tokens_details": {"reasoning_tokens": 0},
+    "total_tokens": 17,
+}
+QUEUED = {"id": "resp_1", "object": "response", "status": "queued", "output": [], "usage": None}
+DONE = {**QUEUED, "status": "completed", "usage": USAGE, "model": "gpt-5"}
+BATCH = {"id": "batch_1", "object": "batch", "status": "in_progress", "endpoint": "/v1/responses"}
+
+
+@pytest.fixture(autouse=True)
+def _no_objects():
+    objects._submitted.clear()
+    objects._settled.clear()
+
+
+def openai(answer):
+    import openai
+
+    library = "httpx2" if int(openai.__version__.partition(".")[0]) >= 3 else "httpx"
+    client = importlib.import_module(library).Client(transport=tapes.transport(library, answer))
+    return openai.OpenAI(api_key="sk-test", max_retries=0, http_client=client)
+
+
+def submit():
+    with anchor_autopatch.attribute(team="search", request_id="r-1"):
+        openai(QUEUED).responses.create(model="gpt-5", input="Hi", background=True)
+
+
+def test_a_background_response_is_not_billed_when_submitted(home, one_receipt):
+    submit()
+
+    assert (one_receipt().billable, one_receipt().response_id) == (0, "resp_1")
+
+
+def test_its_end_is_billed_to_who_submitted_it(home, receipts):
+    submit()
+    openai(QUEUED).responses.retrieve("resp_1")
+    openai(DONE).responses.retrieve("resp_1")
+
+    (billed,) = (receipt for receipt in receipts() if receipt.billable)
+    assert (billed.team, billed.request_id) == ("search", "r-1")
+    assert json.loads(billed.raw_usage) == USAGE
+
+
+def test_asking_again_bills_nothing(home, receipts):
+    for _ in range(3):
+        openai(DONE).responses.retrieve("resp_1")
+
+    assert [receipt.billable for receipt in receipts()] == [1]
+    assert json.loads(receipts()[0].price_facts)["retrieved"] is True
+
+
+def test_retrieving_what_was_billed_when_made_is_free(home, receipts):
+    openai(DONE).responses.create(model="gpt-5", input="Hi")
+    openai(DONE).responses.retrieve("resp_1")
+
+    assert [receipt.billable for receipt in receipts()] == [1, 0]
+
+
+def test_a_batch_is_billed_by_its_sum_when_it_ends(home, receipts):
+    zeros = {**USAGE, "input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+    openai({**BATCH, "usage": zeros}).batches.retrieve("batch_1")
+    openai({**BATCH, "status": "completed", "usage": USAGE}).batches.retrieve("batch_1")
+
+    (billed,) = receipts()
+    assert (billed.operation, json.loads(billed.price_facts)["batch"]) == ("batch", True)
+
+
+def test_a_failed_poll_is_never_billed(home, receipts, events):
+    client = openai(DONE)
+    client.base_url = "http://127.0.0.1:1"
+    client._client.close()
+
+    with pytest.raises(Exception):  # noqa: B017, PT011 - whichever the SDK raises
+        client.responses.retrieve("resp_1")
+
+    assert receipts() == []
+
+
+def test_results_of_an_anthropic_batch_are_billed_line_by_line(home, receipts):
+    import anthropic
+
+    lines = [
+        {"custom_id": str(n), "result": {"type": "succeeded", "message": message(n)}}
+        for n in range(2)
+    ]
+    body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    from anthropic._decoders.jsonl import JSONLDecoder
+
+    library = "httpx2" if int(anthropic.__version__.partition(".")[0]) >= 1 else "httpx"
+    fake = tapes.transport(library, body, content_type="application/x-jsonl")
+    client = anthropic.Anthropic(
+        api_key="sk-ant-test",
+        max_retries=0,
+        http_client=importlib.import_module(library).Client(transport=fake),
+    )
+    decoder = JSONLDecoder[anthropic.types.messages.MessageBatchIndividualResponse]
+
+    results = list(client.get("/v1/messages/batches/b/results", cast_to=decoder, stream=True))
+
+    assert len(results) == 2
+    assert [receipt.response_id for receipt in receipts()] == ["msg_0", "msg_1"]
+
+
+def message(number):
+    return {
+        "id": f"msg_{number}",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude",
+        "content": [],
+        "usage": {"input_tokens": 3, "output_tokens": 1, "service_tier": "batch"},
+    }
