@@ -135,6 +135,15 @@ KNOWN_SUFFIXES = (
 )
 
 TELL_UNASKED = frozenset(
-    ("codestral", "cohere", "databricks", "groq", "mistral", "perplexity", "snowflake")
+    (
+        "codestral",
+        "cohere",
+        "databricks",
+        "groq",
+        "huggingface",
+        "mistral",
+        "perplexity",
+        "snowflake",
+    )
 )
 """Providers whose chat streams end with usage whether it was asked for or not."""
