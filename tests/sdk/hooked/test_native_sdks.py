@@ -142,7 +142,8 @@ def test_an_async_mistral_stream_tells_usage_too(home, one_receipt):
 
     async def read():
         stream = await client.chat.stream_async(model="mistral-small", messages=TURN)
-        return [chunk async for chunk in stream]
+        async with stream:
+            return [chunk async for chunk in stream]
 
     assert len(asyncio.run(read())) == 2
     assert json.loads(one_receipt().raw_usage) == CHAT
