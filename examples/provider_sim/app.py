@@ -7,22 +7,25 @@ other prefixes work too: Azure deployments, Vertex projects, Gemini's OpenAI end
 from __future__ import annotations
 
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from examples.provider_sim import (
     anthropic_wire,
     control,
+    gemini_live,
     gemini_wire,
     openai_chat,
     openai_common,
     openai_media,
     openai_models,
+    openai_realtime,
     openai_responses,
 )
 from examples.provider_sim.answers import JSON_TYPE, Plain
 from examples.provider_sim.calls import Operation
 from examples.provider_sim.serving import Build, Endpoint
+from examples.provider_sim.sessions import SessionEndpoint, Talk
 from examples.provider_sim.state import State
 from examples.provider_sim.values import SimulationError, dump
 
@@ -113,6 +116,21 @@ def _by_header(headers: dict[bytes, bytes]) -> str:
     return "gemini" if b"x-goog-api-key" in headers else "openai"
 
 
+def _session(path: str, wire: str, name: str, talk: Talk) -> WebSocketRoute:
+    return WebSocketRoute(path, SessionEndpoint(Operation(wire, name, wire), talk))
+
+
+def _sessions() -> list[BaseRoute]:
+    live = "BidiGenerateContent"
+    return [
+        _session("/v1/realtime", "openai", "realtime", openai_realtime.realtime),
+        _session("/v1/responses", "openai", "responses", openai_realtime.responses),
+        _session("/v1/live/sessions", "openai", "live", openai_realtime.live),
+        _session("/ws/{service}." + live, "gemini", "live", gemini_live.talk),
+        _session("/ws/{service}/" + live, "gemini", "live", gemini_live.talk),
+    ]
+
+
 def _routes() -> list[BaseRoute]:
     post, get = ["POST"], ["GET"]
     one = "/v1/responses/{id}"
@@ -121,6 +139,7 @@ def _routes() -> list[BaseRoute]:
         Route("/v1/messages", _MESSAGES, methods=post),
         Route("/v1/responses", _RESPONSES, methods=post),
         *control.routes(),
+        *_sessions(),
         Route(one, _openai("retrieve", openai_responses.retrieve), methods=get),
         Route(one, _openai("delete", openai_responses.delete), methods=["DELETE"]),
         Route(f"{one}/cancel", _openai("cancel", openai_responses.cancel), methods=post),

@@ -108,6 +108,42 @@ async def read_call(request: Request, operation: Operation, model: str | None = 
     )
 
 
+def session_call(
+    request: Request, operation: Operation, model: str, body: Json, moment: str = ""
+) -> Call:
+    """Return one turn of a session as a call; `request` is the one that opened the session.
+
+    A script's rule finds it at its path and `moment`: `/v1/realtime#open`, `/v1/realtime#turn`.
+
+    Raises:
+        WishError: for a wish that is not understood.
+    """
+    state: State = request.app.state.sim
+    headers: list[tuple[bytes, bytes]] = request.scope["headers"]
+    path: str = request.scope["path"]
+    provider = state.ports.get(request.scope["server"][1]) or operation.provider
+    with state.lock:
+        wishes = state.script.take(provider, path + moment, model) if moment else {}
+    wishes = {**wishes, **header_wishes(headers), **body_wishes(body, b"")}
+    return Call(
+        state=state,
+        ledger=state.ledger,
+        request=request,
+        operation=operation,
+        provider=provider,
+        path=path,
+        model=model,
+        body=body,
+        raw=b"",
+        plan=make_plan(wishes) if wishes else NO_WISHES,
+        at=state.clock.now(),
+        request_id=state.ids.new("req_", 32 if operation.wire == "openai" else 24),
+        api_key_id=_key_id(headers, request.scope["query_string"]),
+        project=_known_headers(headers).get(b"openai-project"),
+        attempt=None,
+    )
+
+
 def _provider_of(path: str) -> str | None:
     """Return who invoices a path of another host's shape, where the port does not say."""
     if path.startswith("/openai/"):

@@ -66,6 +66,26 @@ def openai_audio(usage: Json) -> Meters:
     )
 
 
+def openai_realtime(usage: Json) -> Meters:
+    """Meters of a realtime response: what the cache served is told by modality."""
+    parts = _details(usage, "input_token_details")
+    cached = _details(parts, "cached_tokens_details")
+    made = _details(usage, "output_token_details")
+    read = {
+        name: (parts.get(f"{name}_tokens") or 0) - (cached.get(f"{name}_tokens") or 0)
+        for name in ("text", "audio", "image")
+    }
+    return _counts(
+        input=read["text"],
+        audio_input=read["audio"],
+        image_input=read["image"],
+        cached_input=cached.get("text_tokens"),
+        cached_audio_input=cached.get("audio_tokens"),
+        output=made.get("text_tokens"),
+        audio_output=made.get("audio_tokens"),
+    )
+
+
 def anthropic(usage: Json) -> Meters:
     """Meters of messages, by the token types of the cost report; every count is additive."""
     written = _details(usage, "cache_creation")
@@ -104,6 +124,15 @@ def gemini(usage: Json) -> Meters:
         input_tool_use=usage.get("toolUsePromptTokenCount"),
         output_thinking=usage.get("thoughtsTokenCount"),
     )
+
+
+def gemini_live(usage: Json) -> Meters:
+    """Meters of a live turn, whose output goes by another name."""
+    named = {
+        "candidatesTokenCount": usage.get("responseTokenCount"),
+        "candidatesTokensDetails": usage.get("responseTokensDetails"),
+    }
+    return gemini({**usage, **named})
 
 
 def _modalities(details: object, prefix: str, total: int | None) -> Meters:

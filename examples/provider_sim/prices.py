@@ -35,6 +35,7 @@ openai     *                       cached_input                              0.2
 openai     *                       cache_write                               1.25
 openai     *                       output                                    4
 openai     *                       audio_input                               8
+openai     *                       cached_audio_input                        0.4
 openai     *                       audio_output                              16
 openai     *                       text_input                                2
 openai     *                       image_input                               4

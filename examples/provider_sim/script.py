@@ -11,6 +11,10 @@ from examples.provider_sim.values import Json
 _SCOPE = ("path", "model", "provider", "times", "skip")
 
 
+OPENING = "#open"
+"""What stands behind the path of a session that is being opened."""
+
+
 @dataclass(slots=True)
 class Rule:
     """One rule: which requests it is for, how many of them are left, and the wishes it grants."""
@@ -28,6 +32,8 @@ class Rule:
         return (
             (not self.provider or self.provider == provider)
             and (not self.path or self.path in path or fnmatchcase(path, self.path))
+            # A session is opened by the way: a rule for its turns must not be used up by that.
+            and (path.endswith(OPENING) <= self.path.endswith(OPENING))
             and (not self.model or fnmatchcase(model, self.model))
         )
 
