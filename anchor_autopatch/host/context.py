@@ -175,6 +175,11 @@ def current() -> Attribution:
     return bound.resolved() if bound is not None else _environment_default()
 
 
+def is_bound() -> bool:
+    """True where somebody has bound an attribution, in code or by a framework."""
+    return _bound.get() is not None
+
+
 def forget_environment() -> None:
     """Reads the environment variables anew at the next call.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from anchor_autopatch.host.targets import TARGETS, Target
+from anchor_autopatch.host.targets import PARTS, TARGETS, Target
 
 # Spelled out: `import typing` would cost every process of the host 5 ms.
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-_BY_TRIGGER = {target.trigger: target for target in TARGETS}
+_BY_TRIGGER = {target.trigger: target for target in (*TARGETS, *PARTS)}
 
 
 class AnchorFinder:
@@ -29,7 +29,7 @@ class AnchorFinder:
         self.waiting = {
             trigger: target
             for trigger, target in _BY_TRIGGER.items()
-            if target.name not in disabled
+            if disabled.isdisjoint((target.name, target.name.partition("/")[0]))
         }
         self._searching: set[str] = set()
 

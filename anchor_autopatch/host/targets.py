@@ -68,3 +68,37 @@ TARGETS = (
     Target("aiohttp", "aiohttp.client", _CLIENTS + "aiohttp", "aiohttp", "3.8", "3.14"),
     Target("urllib3", "urllib3.connectionpool", _CLIENTS + "urllib3", "urllib3", "1.26.12", "2.8"),
 )
+
+_OPENAI = "openai.resources."
+
+# Modules of those SDKs that are imported on first use, if ever, and hold choke points of their own.
+# Their names begin with that of the SDK, whose switch is theirs too.
+PARTS = (
+    *(
+        Target(
+            f"openai/{part}",
+            _OPENAI + part,
+            _PROVIDERS + "openai_realtime",
+            "openai",
+            "1.60",
+            "3.54",
+        )
+        for part in (
+            "realtime.realtime",
+            "realtime.translations.translations",
+            "beta.realtime.realtime",
+            "responses.responses",
+            "beta.responses.responses",
+            "live.live",
+            "live.forks",
+        )
+    ),
+    Target(
+        "google-genai/live",
+        "google.genai.live",
+        _PROVIDERS + "google_live",
+        "google-genai",
+        "1.10",
+        "3.4",
+    ),
+)

@@ -25,3 +25,9 @@ def _nothing_left_over(home):
     """Ends what a test leaves open."""
     yield
     gc.collect()
+
+
+@pytest.fixture
+def sim_key():
+    """A made-up key that must never reach the disk."""
+    return "sk-test-0123456789abcdef0123"
