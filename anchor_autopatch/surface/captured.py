@@ -7,6 +7,7 @@ function, of an operation or of a gRPC method.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 
 from anchor_autopatch.host.clients import paths
 from anchor_autopatch.host.providers import (
@@ -25,13 +26,32 @@ from anchor_autopatch.host.providers import (
     xai_sdk,
 )
 from anchor_autopatch.host.providers.objects import Request
+from anchor_autopatch.host.targets import PARTS
+from anchor_autopatch.surface import ways
 from anchor_autopatch.surface.source import Method
 
 
 def operation(sdk: str, method: Method) -> str | None:
     """The operation under which a request leaves a billable receipt; None when it leaves none."""
     verb, _, path = method.route.partition(" ")
-    return _ASK[sdk](method.name, verb, path)
+    return _ASK[sdk](method.name, verb, path) or _session(sdk, method.name)
+
+
+def _session(sdk: str, name: str) -> str | None:
+    """What a WebSocket does that the module of this method opens."""
+    for part in PARTS:
+        if part.name.startswith(f"{sdk}/") and name == _opener(part.trigger):
+            patcher = import_module(part.patcher)
+            by_module = getattr(patcher, "_OPERATIONS", {})
+            found = by_module.get(part.trigger) or getattr(patcher, "_OPERATION", None)
+            return found if isinstance(found, str) else None
+    return None
+
+
+def _opener(module: str) -> str:
+    """`live.forks.connect` for the module openai.resources.live.forks."""
+    parts = module.removeprefix("openai.resources.").removeprefix("google.genai.").split(".")
+    return ways.STAINLESS.name(tuple(parts), "", "connect")
 
 
 _Asker = Callable[[str, str, str], str | None]

@@ -145,8 +145,8 @@ def test_newer_version_of_known_shape_is_noted(
 ) -> None:
     from anchor_autopatch.cli.doctor_checks import sdks
 
-    requests = [target for target in sdks.TARGETS if target.name == "requests"]
-    monkeypatch.setattr(sdks, "TARGETS", requests)
+    requests = tuple(target for target in sdks._SDKS if target.name == "requests")
+    monkeypatch.setattr(sdks, "_SDKS", requests)
     info = tmp_path / "requests-99.1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: requests\nVersion: 99.1\n")

@@ -12,40 +12,46 @@ from importlib.metadata import PackageNotFoundError, version
 
 from anchor_autopatch.cli.doctor_checks.finding import NOTE, OK, PROBLEM, Finding, count
 from anchor_autopatch.cli.output import progress
-from anchor_autopatch.host.targets import TARGETS, Target
+from anchor_autopatch.host.targets import PARTS, TARGETS, Target
 
 _IMPORT_SECONDS = 120
 _AT_ONCE = 4
 _NAMED = 5
-# Imports one SDK in a process of its own with the hook on, and tells what became of it there.
+# google-genai has two choke points, but one name.
+_SDKS = tuple({target.name: target for target in reversed(TARGETS)}.values())[::-1]
+# Imports the modules of one SDK in a process of its own with the hook on, and tells what became of
+# each there.
 _PROBE = """
-import json, sys
+import importlib, json
 from anchor_autopatch.host import startup
 startup.install()
-try:
-    __import__({trigger!r})
-except ModuleNotFoundError as missing:
-    print(json.dumps({{"missing": missing.name}}))
-    sys.exit()
-from anchor_autopatch.host import patching
-state = patching.states.get({name!r})
-print(json.dumps(state._asdict() if state else None))
+told = {{}}
+for name, module in {modules!r}:
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as missing:
+        told.setdefault(name, {{"missing": missing.name}})
+        continue
+    from anchor_autopatch.host import patching
+    state = patching.states.get(name)
+    told[name] = state._asdict() if state else {{"reason": "the hook did not see its import"}}
+print(json.dumps(told))
 """
 
 
 def check() -> list[Finding]:
     """One finding for each target that is installed, one line for those that are not."""
-    present = [(target, each) for target in TARGETS if (each := _installed(target)) is not None]
-    found = []
+    present = [(target, each) for target in _SDKS if (each := _installed(target)) is not None]
+    found: list[Finding] = []
     with progress("asking the SDKs", len(present)) as advance, ThreadPoolExecutor(_AT_ONCE) as pool:
-        for finding in pool.map(lambda pair: _target(*pair), present):
-            found.append(finding)
+        for findings in pool.map(lambda pair: _target(*pair), present):
+            found += findings
             advance(1)
     here = {target.name for target, _ in present}
-    absent = dict.fromkeys(target.name for target in TARGETS if target.name not in here)
+    absent = [target.name for target in _SDKS if target.name not in here]
     if absent:
         found.append(Finding("not installed", OK, ", ".join(absent)))
-    return [*dict.fromkeys(found), *_unknown_switches(), *_unknown_methods()]
+    return [*found, *_unknown_switches(), *_unknown_methods()]
 
 
 def _installed(target: Target) -> str | None:
@@ -60,32 +66,43 @@ def disabled() -> list[str]:
     return list(filter(None, os.environ.get("ANCHOR_DISABLE", "").replace(" ", "").split(",")))
 
 
-def _target(target: Target, installed: str) -> Finding:
+def _target(target: Target, installed: str) -> list[Finding]:
     if target.name in disabled():
         text = f"{installed} is installed but switched off by ANCHOR_DISABLE"
-        return Finding(target.name, PROBLEM, text)
-    state = _patched_state(target)
-    if isinstance(state, str):
-        return Finding(target.name, PROBLEM, f"{installed} is not captured: {state}")
-    if "missing" in state:
-        # Nobody else can import it either: an older version, or one without what it needs.
-        text = f"{installed} has no {target.trigger} here: no module {state['missing']}"
+        return [Finding(target.name, PROBLEM, text)]
+    states = _states(target)
+    if isinstance(states, str):
+        return [Finding(target.name, PROBLEM, f"{installed} is not captured: {states}")]
+    found = [
+        Finding(name, PROBLEM, f"{installed} is not captured: {state.get('reason')}")
+        for name, state in states.items()
+        if "missing" not in state and not state.get("patched")
+    ]
+    return found or [_captured(target, installed, states[target.name].get("missing"))]
+
+
+def _captured(target: Target, installed: str, missing: object) -> Finding:
+    if missing is not None:
+        # Nobody else can import it either, so nothing is lost.
+        text = f"{installed} cannot be used here: it has no module {missing}"
         return Finding(target.name, OK, text)
-    if not state.get("patched"):
-        return Finding(target.name, PROBLEM, f"{installed} is not captured: {state.get('reason')}")
     if _is_newer(installed, target.tested):
         text = f"{installed} is captured; newer than the tested {target.tested}, shaped as known"
         return Finding(target.name, NOTE, text)
     return Finding(target.name, OK, f"{installed} is captured")
 
 
-def _patched_state(target: Target) -> dict[str, object] | str:
-    """What became of the target in a process that imports it, or why that cannot be told."""
-    probe = _PROBE.format(trigger=target.trigger, name=target.name)
+def _states(target: Target) -> dict[str, dict[str, object]] | str:
+    """Name -> what became of it in a process that imports it, or why that cannot be told."""
+    modules = [
+        (each.name, each.trigger)
+        for each in (*TARGETS, *PARTS)
+        if each.distribution == target.distribution
+    ]
     environ = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     try:
         done = subprocess.run(
-            [sys.executable, "-c", probe],
+            [sys.executable, "-c", _PROBE.format(modules=modules)],
             capture_output=True,
             text=True,
             timeout=_IMPORT_SECONDS,
@@ -97,8 +114,8 @@ def _patched_state(target: Target) -> dict[str, object] | str:
     if done.returncode != 0:
         last = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
         return f"it cannot be imported ({last[0]})"
-    state = json.loads(done.stdout.strip().splitlines()[-1])
-    return state if isinstance(state, dict) else "the hook did not see its import"
+    states: dict[str, dict[str, object]] = json.loads(done.stdout.strip().splitlines()[-1])
+    return states
 
 
 def _is_newer(installed: str, tested: str) -> bool:
@@ -109,7 +126,7 @@ def _is_newer(installed: str, tested: str) -> bool:
 
 
 def _unknown_switches() -> Iterator[Finding]:
-    known = {target.name for target in TARGETS}
+    known = {target.name for target in _SDKS}
     for name in disabled():
         if name not in known:
             text = (
