@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anchor_autopatch.host import streams
 from anchor_autopatch.host.calls import NOTHING, Seen
 from anchor_autopatch.host.providers.tap import parsed
+
+if TYPE_CHECKING:
+    from anchor_autopatch.host.clients.bodies import Sink
 
 
 def raw_answer(response: Any) -> Any:
@@ -52,6 +55,8 @@ class UnreadBody:
     begun = True
 
     def __init__(self, operation: str, read_usage: Callable[[str, Any], Seen]) -> None:
+        self.sink: Sink | None = None
+        """Takes the pieces, where the application reads the body piece by piece."""
         self._operation = operation
         self._read_usage = read_usage
         self._seen = NOTHING
@@ -60,9 +65,16 @@ class UnreadBody:
         """Nothing is fed: the body is read when the application has done so."""
         return False
 
+    def read(self, answer: Any) -> Seen:
+        """What the answer's JSON tells."""
+        return self._read_usage(self._operation, answer)
+
     def closed(self, response: Any) -> None:
-        """Reads the answer, where the application has read it whole."""
-        self._seen = self._read_usage(self._operation, raw_answer(response))
+        """Reads the answer, where the application has read it whole or in pieces."""
+        if self.sink is not None and not is_read(response):
+            self._seen = self.sink.seen()
+        else:
+            self._seen = self.read(raw_answer(response))
 
     def seen(self) -> Seen:
         """What the body told; nothing before it was read whole."""

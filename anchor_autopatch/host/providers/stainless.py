@@ -20,7 +20,7 @@ from anchor_autopatch.host import patching, streams
 from anchor_autopatch.host.calls import Call, Opened, Seen, active, wrap, wrap_async
 from anchor_autopatch.host.identity import ObjectMemo
 from anchor_autopatch.host.patching import guarded
-from anchor_autopatch.host.providers import objects
+from anchor_autopatch.host.providers import objects, pieces
 from anchor_autopatch.host.providers.answers import (
     UnreadBody,
     is_events,
@@ -335,6 +335,7 @@ def patch(family: Family, base_client: Any, streaming: Any) -> None:
     responses = sys.modules[f"{base_client.__package__}._response"]
     patching.replace(responses.APIResponse, "close", adapter.wrap_close)
     patching.replace(responses.AsyncAPIResponse, "close", adapter.wrap_async_close)
+    pieces.patch(responses)
 
 
 def _noting(adapter: Adapter) -> Callable[[Any], Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 
@@ -331,14 +332,40 @@ class TestHelpers:
         assert (one_receipt().response_id, one_receipt().usage_source) == (answer.id, "provider")
 
     @pytest.mark.parametrize("read", ["iter_bytes", "iter_lines", "iter_text"])
-    def test_streaming_response_read_piecewise(self, openai_client, receipts, read):
+    def test_streaming_response_read_piecewise(self, openai_client, one_receipt, simulator, read):
         with openai_client.chat.completions.with_streaming_response.create(
             model="gpt-4o", messages=ASK
         ) as response:
             assert list(getattr(response, read)())
 
-        (receipt,) = receipts()
-        assert (receipt.billable, receipt.http_status) == (1, 200)
+        receipt = one_receipt()
+        assert (receipt.billable, receipt.http_status, receipt.outcome) == (1, 200, "ok")
+        assert json.loads(receipt.raw_usage) == simulator.ledger()[0]["usage"]
+
+    @pytest.mark.parametrize("read", ["iter_bytes", "iter_lines", "iter_text"])
+    def test_async_streaming_response_read_piecewise(self, one_receipt, simulator, read):
+        async def main():
+            import openai
+
+            client = openai.AsyncOpenAI(base_url=f"{simulator.openai}/v1", api_key="k")
+            create = client.chat.completions.with_streaming_response.create
+            async with client, create(model="gpt-4o", messages=ASK) as response:
+                return [piece async for piece in getattr(response, read)()]
+
+        assert asyncio.run(main())
+
+        assert json.loads(one_receipt().raw_usage) == simulator.ledger()[0]["usage"]
+
+    def test_lines_of_a_stream_with_usage_of_the_callers_own(
+        self, openai_client, one_receipt, simulator
+    ):
+        with openai_client.chat.completions.with_streaming_response.create(
+            model="gpt-4o", messages=ASK, stream=True, stream_options={"include_usage": True}
+        ) as response:
+            assert list(response.iter_lines())
+
+        assert json.loads(one_receipt().raw_usage) == simulator.ledger()[0]["usage"]
+        assert one_receipt().usage_source == "provider"
 
     def test_streaming_response_of_a_stream(self, openai_client, receipts):
         with openai_client.chat.completions.with_streaming_response.create(
