@@ -188,7 +188,7 @@ def _gone(noted: Noted, newest: str) -> str:
 
 def main() -> int:
     """Does what the arguments say."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description="The page docs/coverage.md")
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--check", action="store_true")
     parsed = parser.parse_args()
