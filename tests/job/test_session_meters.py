@@ -128,3 +128,9 @@ def test_live_session_bills_seconds_and_no_token():
     meters = read_meters("openai.realtime", {"seconds": Decimal("12.5")}, {})
 
     assert (meters.audio_in_ms, meters.total_tokens) == (12_500, None)
+
+
+def test_trained_tokens_are_no_tokens_that_a_model_read():
+    meters = read_meters(None, {"trained_tokens": 12_000}, {})
+
+    assert (meters.total_tokens, meters.usage_mismatch) == (None, True)

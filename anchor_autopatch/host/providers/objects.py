@@ -21,7 +21,17 @@ _LIMIT = 4_096
 _Key = tuple[str, str]
 
 ENDED = frozenset(
-    ("cancelled", "canceled", "completed", "done", "ended", "expired", "failed", "incomplete")
+    (
+        "cancelled",
+        "canceled",
+        "completed",
+        "done",
+        "ended",
+        "expired",
+        "failed",
+        "incomplete",
+        "succeeded",
+    )
 )
 """States in which nothing more is added to an object's usage."""
 
