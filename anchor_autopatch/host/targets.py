@@ -94,6 +94,14 @@ PARTS = (
         )
     ),
     Target(
+        "google-genai/interactions",
+        "google.genai._interactions._base_client",
+        _PROVIDERS + "google_interactions_v1",
+        "google-genai",
+        "1.10",
+        "1.75",
+    ),
+    Target(
         "google-genai/live",
         "google.genai.live",
         _PROVIDERS + "google_live",

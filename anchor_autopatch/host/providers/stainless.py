@@ -41,10 +41,11 @@ _UNREAD = (
 )
 _RAW = ("LegacyAPIResponse", *_UNREAD)
 _REFUSAL_STATUSES = (400, 404, 422)
-_STREAMED_OBJECTS = ("responses", "run")
+_STREAMED_OBJECTS = ("responses", "run", "interactions")
 _LISTED = ("batch_results",)
 _UNFINISHED = ("queued", "in_progress")
-_IN_BACKGROUND = objects.Request("responses", "", retrieved=False)
+_IN_BACKGROUND = ("responses", "interactions")
+"""Operations whose answer may say that the work goes on."""
 _ALONE, _INTO_THEIRS = 1, 2
 """How usage was asked for: by stream options of ours alone, or in a copy of the caller's."""
 
@@ -222,8 +223,9 @@ class Adapter:
             call.succeed(read_events(answered, self.family.stream_reader(call.operation, False)))
             return
         answer = raw_answer(answered) if raw and answered is not None else result
-        if call.operation == "responses" and get(answer, "status") in _UNFINISHED:
-            self._close_objects(call, _IN_BACKGROUND, answer, None)
+        if call.operation in _IN_BACKGROUND and get(answer, "status") in _UNFINISHED:
+            submitted = objects.Request(call.operation, "", retrieved=False)
+            self._close_objects(call, submitted, answer, None)
             return
         call.succeed(self.family.read_usage(call.operation, answer), result)
 
