@@ -26,7 +26,7 @@ from anchor_autopatch.host.providers import (
     xai_sdk,
 )
 from anchor_autopatch.host.providers.objects import Request
-from anchor_autopatch.host.targets import PARTS
+from anchor_autopatch.host.targets import PARTS, TARGETS
 from anchor_autopatch.surface import ways
 from anchor_autopatch.surface.source import Method
 
@@ -88,7 +88,7 @@ def _below(verb: str, path: str) -> str | None:
 
 def _google_genai(name: str, verb: str, path: str) -> str | None:
     if name.startswith("_interactions."):
-        return _below(verb, path)
+        return _earlier_interactions(name, verb, path)
     generated = _speakeasy(google_interactions._FAMILY)(name, verb, path)
     if generated is not None:
         return generated
@@ -99,6 +99,14 @@ def _google_genai(name: str, verb: str, path: str) -> str | None:
         return google_genai._CACHE
     found = google_genai._OPERATIONS.get(action)
     return found or _of_object(google_objects.request(verb, path))
+
+
+def _earlier_interactions(name: str, verb: str, path: str) -> str | None:
+    for target in (*TARGETS, *PARTS):
+        if target.trigger.startswith("google.genai._interactions."):
+            family: stainless.Family = import_module(target.patcher)._FAMILY
+            return _stainless(family)(name, verb, path)
+    return _below(verb, path)
 
 
 def _litellm(name: str, _verb: str, function: str) -> str | None:
