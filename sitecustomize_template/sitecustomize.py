@@ -13,7 +13,7 @@ def _next_on_path():  # noqa: ANN202 - no import is spent on annotations here
     # Two environments' hooks on one path would hand over to each other for ever: each leaves its
     # folder on `sys` for the next one to pass over.
     ours = (*getattr(sys, "_anchor_hooks", ()), os.path.dirname(os.path.realpath(__file__)))
-    vars(sys)["_anchor_hooks"] = ours
+    sys.__dict__["_anchor_hooks"] = ours
     rest = [entry for entry in sys.path if os.path.realpath(entry or os.curdir) not in ours]
     # The last finder on meta_path is the path finder; asking it keeps importlib.machinery out of
     # start-up.

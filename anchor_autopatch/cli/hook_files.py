@@ -63,14 +63,14 @@ def write(folder: Path) -> list[Path]:
     wanted = {_PTH: _PTH_LINE}
     if sys.version_info >= (3, 15):
         wanted[_START] = _START_LINE
-    try:
-        for name, line in wanted.items():
+    for name, line in wanted.items():
+        try:
             (folder / name).write_text(line, encoding="utf-8")
-    except OSError as error:
-        raise AnchorError(
-            f"Cannot write {str(folder / name)!r}: {error.strerror}; "
-            "use PYTHONPATH=$(anchor hook) instead"
-        ) from error
+        except OSError as error:
+            raise AnchorError(
+                f"Cannot write {str(folder / name)!r}: {error.strerror}; "
+                "use PYTHONPATH=$(anchor hook) instead"
+            ) from error
     return [folder / name for name in wanted]
 
 

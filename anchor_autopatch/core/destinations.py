@@ -101,6 +101,7 @@ class Exporter(Protocol):
 
     def watermarks(self, outboxes: Sequence[OutboxIdentity]) -> list[Watermark]:
         """How far each outbox was shipped, in order; `Watermark()` for one never seen."""
+        ...
 
     def write(self, batches: Iterable[Batch], now_us: int) -> list[Written]:
         """Commits rows, losses and watermarks of all batches together, or nothing of them.
@@ -108,6 +109,7 @@ class Exporter(Protocol):
         Rows that the destination has already are left out. The batches are read while they are
         written: no more of them are in memory than the destination holds.
         """
+        ...
 
     def finish(self, outboxes: Sequence[OutboxIdentity], state: str, now_us: int) -> None:
         """Notes that the files are gone: `finished` (removed) or `quarantined`."""
