@@ -22,9 +22,3 @@ verdict() { # what was run
     printf '%s: %d of %d part(s) failed\n' "$1" ${#failed[@]} $ran
     exit 1
 }
-
-tests() { # a pytest command; what fails on a busy machine is tried once more alone, and named
-    "$@" && return
-    printf '\nOnce more, alone, what failed above:\n'
-    "$@" -n 0 --last-failed --last-failed-no-failures none
-}

@@ -15,7 +15,7 @@ host_half() { # world, version, pytest arguments
     local world=$1 version=$2 env=.venvs/$1-$2
     shift 2
     tools/venv.sh "$env" "requirements/world-$world.txt" "$version" || return
-    tests "$env/bin/python" -m pytest -q tests/sdk tests/host -n 2 -m "not chaos" "$@"
+    "$env/bin/python" -m pytest -q tests/sdk tests/host -n 2 -m "not chaos" "$@"
 }
 
 for version in "${versions[@]}"; do
