@@ -51,19 +51,31 @@ _SPEAKING_ROOTS = _PROVIDER_ROOTS | frozenset(
 _QUOTED_ANSWER = re.compile(r"(?is)\b((?:raw|original|invalid|received)[ _]response)\b.*")
 _CHAIN_LIMIT = 20
 _HTTP_STATUSES = range(100, 600)
-# Raised before a request left this machine: it cannot have been billed.
-_NEVER_SENT = (
-    "ConnectError",
-    "ConnectTimeout",
-    "PoolTimeout",
-    "gaierror",
-    "NewConnectionError",
-    "ProxyError",
-    "UnsupportedProtocol",
-    "LocalProtocolError",
-    "SSLError",
-    "InvalidURL",
-    "ConnectionRefusedError",
+# Raised before a request left this machine: it cannot have been billed. One set for the SDKs and
+# for the HTTP clients below them; a timeout here is one of connecting, never of waiting.
+_NEVER_SENT = frozenset(
+    (
+        "ClosedPoolError",
+        "ConnectError",
+        "ConnectTimeout",
+        "ConnectTimeoutError",
+        "ConnectionRefusedError",
+        "ConnectionTimeoutError",
+        "EmptyPoolError",
+        "InvalidSchema",
+        "InvalidURL",
+        "LocalProtocolError",
+        "LocationParseError",
+        "LocationValueError",
+        "MissingSchema",
+        "NameResolutionError",
+        "NewConnectionError",
+        "PoolTimeout",
+        "ProxyError",
+        "SSLError",
+        "UnsupportedProtocol",
+        "gaierror",
+    )
 )
 _LOST = ("ReadTimeout", "ReadError", "RemoteProtocolError", "ServerDisconnectedError")
 _FIRST_ERROR_STATUS = 400

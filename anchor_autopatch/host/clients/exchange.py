@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextvars import Token
 from typing import Any
 
-from anchor_autopatch.host import failures, patching
+from anchor_autopatch.host import patching
 from anchor_autopatch.host.calls import NOTHING, Call, Seen, active
 from anchor_autopatch.host.clients import bodies, fields, paths, raw
 from anchor_autopatch.host.clients.dialects import DIALECTS
@@ -21,20 +21,6 @@ from anchor_autopatch.host.sites import host_of, site
 _REDIRECT, _REFUSED = 300, 400
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid")
 _KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
-# Beside the names that `failures` knows: raised before anything was sent.
-_NEVER_SENT = frozenset(
-    (
-        "ConnectTimeoutError",
-        "ConnectionTimeoutError",
-        "NameResolutionError",
-        "EmptyPoolError",
-        "ClosedPoolError",
-        "MissingSchema",
-        "InvalidSchema",
-        "LocationParseError",
-        "LocationValueError",
-    )
-)
 
 
 class HTTPStatusError(Exception):
@@ -97,9 +83,6 @@ class Exchange:
             self._status = status
             self._refused()
             return
-        names = {type(link).__name__ for link in failures.chain(error)}
-        if not names.isdisjoint(_NEVER_SENT):
-            self.call.billable = False
         self.call.fail(error)
 
     def _count(self) -> None:

@@ -169,3 +169,17 @@ def test_cancelled_call_is_a_receipt_and_no_event(
     asyncio.run(cancelled(with_aiohttp() if library == "aiohttp" else with_httpx()))
 
     assert (one_receipt().outcome, events()) == ("cancelled", [])
+
+
+def test_call_that_waited_for_a_connection_in_vain_was_never_billed(simulator, receipts, one_event):
+    urllib3 = pytest.importorskip("urllib3")
+    host, port = simulator.openai.removeprefix("http://").split(":")
+    pool = urllib3.HTTPConnectionPool(host, int(port), maxsize=1, block=True)
+    taken = pool.pool.get()
+
+    with pytest.raises(urllib3.exceptions.EmptyPoolError):
+        pool.urlopen("POST", "/v1/chat/completions", body=b"{}", retries=False, pool_timeout=0.01)
+
+    pool.pool.put(taken)
+    pool.close()
+    assert (one_event().exception_type, receipts()) == ("EmptyPoolError", [])
