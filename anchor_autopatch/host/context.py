@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from contextvars import ContextVar
 from functools import wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, TypeVar
@@ -18,6 +17,8 @@ from typing import Any, TypeVar
 from anchor_autopatch.core.records import Attribution
 from anchor_autopatch.core.scrub import scrub_name
 from anchor_autopatch.host.patching import guarded
+from anchor_autopatch.host.request_context import bound as _bound
+from anchor_autopatch.host.request_context import inbound as _inbound
 
 _VALUE_LIMIT = 256
 _LABEL_LIMIT = 64
@@ -61,7 +62,6 @@ class _Bound:
         return self._resolved
 
 
-_bound: ContextVar[_Bound | None] = ContextVar("anchor_attribution", default=None)
 _from_environment: tuple[_Fields, dict[str, str], _Fields] | None = None
 _default: Attribution | None = None
 
@@ -171,13 +171,30 @@ def _without(top: _Bound | None, owner: attribute) -> _Bound | None:
 
 def current() -> Attribution:
     """The attribution that a call made here and now would carry, without its call site."""
-    bound = _bound.get()
+    bound: _Bound | None = _bound.get()
     return bound.resolved() if bound is not None else _environment_default()
 
 
 def is_bound() -> bool:
     """True where somebody has bound an attribution, in code or by a framework."""
-    return _bound.get() is not None
+    return _bound.get() is not None or _inbound.get() is not None
+
+
+_CARRIED = (
+    "team", "service", "feature", "environment", "cost_center", "user_id", "request_id",
+    "trace_id", "labels",
+)  # fmt: skip
+"""What a task keeps of who submitted it; region and call site are those of the worker."""
+
+
+def carried() -> dict[str, str]:
+    """Who a task that is submitted here is for, to be sent with it: `Request(carried=...)`.
+
+    Plain texts by field name; labels as a JSON object. Never raises.
+    """
+    who = current()
+    found = {name: getattr(who, name) for name in _CARRIED}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def forget_environment() -> None:
