@@ -42,8 +42,8 @@ def _session(sdk: str, name: str) -> str | None:
     for part in PARTS:
         if part.name.startswith(f"{sdk}/") and name == _opener(part.trigger):
             patcher = import_module(part.patcher)
-            by_module = getattr(patcher, "_OPERATIONS", {})
-            found = by_module.get(part.trigger) or getattr(patcher, "_OPERATION", None)
+            by_module = getattr(patcher, "OPERATIONS", {})
+            found = by_module.get(part.trigger) or getattr(patcher, "OPERATION", None)
             return found if isinstance(found, str) else None
     return None
 
@@ -60,7 +60,7 @@ _Asker = Callable[[str, str, str], str | None]
 
 def _stainless(family: stainless.Family) -> _Asker:
     def ask(_name: str, verb: str, path: str) -> str | None:
-        found = stainless._operation(family.operations, verb, path)
+        found = stainless.operation_of(family.operations, verb, path)
         if found is None and family.object_request is not None:
             return _of_object(family.object_request(verb, path))
         return found
@@ -89,54 +89,54 @@ def _below(verb: str, path: str) -> str | None:
 def _google_genai(name: str, verb: str, path: str) -> str | None:
     if name.startswith("_interactions."):
         return _earlier_interactions(name, verb, path)
-    generated = _speakeasy(google_interactions._FAMILY)(name, verb, path)
+    generated = _speakeasy(google_interactions.FAMILY)(name, verb, path)
     if generated is not None:
         return generated
     # These stand for a whole path; at run time they are models/..., operations/...
     path = path.replace("/{model}", "/models/{model}").replace("{operationName}", "operations/{id}")
     action = path.rpartition("models/")[2].partition(":")[2] if verb == "POST" else ""
     if path == "/cachedContents" and verb == "POST":
-        return google_genai._CACHE
-    found = google_genai._OPERATIONS.get(action)
+        return google_genai.CACHE
+    found = google_genai.OPERATIONS.get(action)
     return found or _of_object(google_objects.request(verb, path))
 
 
 def _earlier_interactions(name: str, verb: str, path: str) -> str | None:
     for target in (*TARGETS, *PARTS):
         if target.trigger.startswith("google.genai._interactions."):
-            family: stainless.Family = import_module(target.patcher)._FAMILY
+            family: stainless.Family = import_module(target.patcher).FAMILY
             return _stainless(family)(name, verb, path)
     return _below(verb, path)
 
 
 def _litellm(name: str, _verb: str, function: str) -> str | None:
-    return litellm._OPERATIONS.get(function or name.rpartition(".")[2])
+    return litellm.OPERATIONS.get(function or name.rpartition(".")[2])
 
 
 def _botocore(name: str, _verb: str, _path: str) -> str | None:
     service, _, wanted = name.partition(".")
-    return botocore._OPERATIONS[service].get(wanted)
+    return botocore.OPERATIONS[service].get(wanted)
 
 
 def _mistralai(name: str, verb: str, path: str) -> str | None:
     if name.startswith(("azure.", "gcp.")):
         # Copies of the client with a base of their own.
         return _below(verb, path)
-    return _speakeasy(mistralai._FAMILY)(name, verb, path)
+    return _speakeasy(mistralai.FAMILY)(name, verb, path)
 
 
 def _cohere(_name: str, verb: str, path: str) -> str | None:
-    return cohere._operation(verb, path.removeprefix("/"))
+    return cohere.operation_of(verb, path.removeprefix("/"))
 
 
 def _xai_sdk(_name: str, _verb: str, path: str) -> str | None:
-    return xai_sdk._OPERATIONS.get(path)
+    return xai_sdk.OPERATIONS.get(path)
 
 
 _ASK: dict[str, _Asker] = {
-    "openai": _stainless(openai._FAMILY),
-    "anthropic": _stainless(anthropic._FAMILY),
-    "groq": _stainless(groq._FAMILY),
+    "openai": _stainless(openai.FAMILY),
+    "anthropic": _stainless(anthropic.FAMILY),
+    "groq": _stainless(groq.FAMILY),
     "google-genai": _google_genai,
     "litellm": _litellm,
     "botocore": _botocore,
@@ -156,9 +156,9 @@ def unsent(sdk: str, methods: Iterable[Method]) -> Iterator[str]:
 
 
 _PATHS: dict[str, Iterable[str]] = {
-    "openai": openai._OPERATIONS,
-    "anthropic": anthropic._OPERATIONS,
-    "groq": groq._OPERATIONS,
-    "mistralai": mistralai._OPERATIONS,
-    "google-genai": [f":{verb}" for verb in google_genai._OPERATIONS],
+    "openai": openai.OPERATIONS,
+    "anthropic": anthropic.OPERATIONS,
+    "groq": groq.OPERATIONS,
+    "mistralai": mistralai.OPERATIONS,
+    "google-genai": [f":{verb}" for verb in google_genai.OPERATIONS],
 }

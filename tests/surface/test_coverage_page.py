@@ -40,8 +40,8 @@ def test_every_listed_verdict_is_of_a_method_that_exists(name: str) -> None:
 @pytest.mark.parametrize(
     "end",
     [
-        *openai._OPERATIONS, *anthropic._OPERATIONS, *mistralai._OPERATIONS,
-        *(f":{verb}" for verb in google_genai._OPERATIONS),
+        *openai.OPERATIONS, *anthropic.OPERATIONS, *mistralai.OPERATIONS,
+        *(f":{verb}" for verb in google_genai.OPERATIONS),
     ],
 )  # fmt: skip
 def test_every_captured_path_is_on_the_page(end: str) -> None:

@@ -33,11 +33,11 @@ class Dialect(NamedTuple):
 
 
 def _openai_reader(operation: str) -> Reader:
-    return openai._FAMILY.stream_reader(operation, False)
+    return openai.FAMILY.stream_reader(operation, False)
 
 
 def _message_reader() -> Reader:
-    return anthropic._FAMILY.stream_reader("chat", False)
+    return anthropic.FAMILY.stream_reader("chat", False)
 
 
 class LastEvent:

@@ -16,7 +16,7 @@ from anchor_autopatch.host.providers.objects import Object, Request
 from anchor_autopatch.host.providers.reading import get, text, to_json
 from anchor_autopatch.host.streams import Reader
 
-_OPERATIONS = {"/v1/messages": "chat", "/v1/complete": "text_completion"}
+OPERATIONS = {"/v1/messages": "chat", "/v1/complete": "text_completion"}
 _SHAPE = "anthropic.messages"
 _RESULTS = re.compile(r"/messages/batches/[^/]+/results\Z")
 
@@ -28,7 +28,7 @@ def version() -> str | None:
 
 def patch(base_client: ModuleType) -> None:
     """Wraps the choke points; `base_client` is `anthropic._base_client`."""
-    stainless.patch(_FAMILY, base_client, sys.modules["anthropic._streaming"])
+    stainless.patch(FAMILY, base_client, sys.modules["anthropic._streaming"])
     lines = sys.modules.get("anthropic._decoders.jsonl")
     if lines is not None:
         patching.replace(lines.JSONLDecoder, "__decode__", _wrap_decode)
@@ -135,7 +135,7 @@ def _wrap_async_decode(original: Any) -> Any:
     return __decode__
 
 
-_FAMILY = stainless.Family(
+FAMILY = stainless.Family(
     name="anthropic",
     provider="anthropic",
     class_providers={
@@ -145,7 +145,7 @@ _FAMILY = stainless.Family(
         "AnthropicFoundry": "azure_ai",
         "AnthropicAWS": "bedrock",
     },
-    operations=_OPERATIONS,
+    operations=OPERATIONS,
     request_id_header="request-id",
     request_facts=read_request,
     read_usage=read_usage,

@@ -21,7 +21,7 @@ from anchor_autopatch.host.providers.reading import get
 from anchor_autopatch.host.sites import Site, host_of, site
 
 _NAME = "botocore"
-_OPERATIONS = {
+OPERATIONS = {
     "bedrock-runtime": {
         "Converse": "chat",
         "ConverseStream": "chat",
@@ -89,7 +89,7 @@ class _Adapter:
         return False
 
     def _open(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opened | None:
-        operations = _OPERATIONS.get(client.meta.service_model.service_name)
+        operations = OPERATIONS.get(client.meta.service_model.service_name)
         if operations is None or _NAME in patching.off:
             return None
         name = args[0] if args else kwargs["operation_name"]

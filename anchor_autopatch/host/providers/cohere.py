@@ -21,7 +21,7 @@ from anchor_autopatch.host.providers.tap import LineReader, parsed, tap
 from anchor_autopatch.host.sites import Site, host_of, site
 
 _NAME = "cohere"
-_OPERATIONS = {
+OPERATIONS = {
     "chat": "chat",
     "generate": "text_completion",
     "summarize": "summarize",
@@ -113,7 +113,7 @@ class _Adapter:
         if _NAME in patching.off:
             return None
         path = args[0] if args else kwargs.get("path")
-        operation = _operation(kwargs.get("method"), path)
+        operation = operation_of(kwargs.get("method"), path)
         given = kwargs.get("json")
         body = given if isinstance(given, dict) else {}
         model = body.get("model")
@@ -234,11 +234,12 @@ class _Entered:
         return await self._manager.__aexit__(*error)
 
 
-def _operation(method: Any, path: Any) -> str | None:
+def operation_of(method: Any, path: Any) -> str | None:
+    """The operation of a request by its path, in either version; None for what costs nothing."""
     if str(method).upper() != "POST" or not isinstance(path, str):
         return None
     version, _, rest = path.strip("/").partition("/")
-    return _OPERATIONS.get(rest) if version in ("v1", "v2") else None
+    return OPERATIONS.get(rest) if version in ("v1", "v2") else None
 
 
 def _site(client: Any, base_url: Any) -> Site:

@@ -22,7 +22,7 @@ from anchor_autopatch.host.providers.reading import facts, get, text
 from anchor_autopatch.host.sites import Site, host_of, site
 
 _NAME = "google-genai"
-_OPERATIONS = {
+OPERATIONS = {
     "generateContent": "generate_content",
     "streamGenerateContent": "generate_content",
     "embedContent": "embeddings",
@@ -30,8 +30,8 @@ _OPERATIONS = {
     "asyncBatchEmbedContent": "embeddings",
     "predict": "image_generation",
 }
-_CACHE = "cache_creation"
-_SHAPES = {"embeddings": "gemini.embeddings", _CACHE: "gemini.cached_content"}
+CACHE = "cache_creation"
+_SHAPES = {"embeddings": "gemini.embeddings", CACHE: "gemini.cached_content"}
 _WHOLE_BODY = 16_384
 """Up to this many characters the body is parsed whole.
 
@@ -59,7 +59,7 @@ def read_request(operation: str, body: dict[str, Any]) -> dict[str, object] | No
     """What the price of a request depends on, where the answer does not say it."""
     if operation == "image_generation":
         return facts(body.get("parameters"), "sampleImageSize", "aspectRatio")
-    if operation == _CACHE:
+    if operation == CACHE:
         return facts(body, "ttl")
     return None
 
@@ -93,12 +93,12 @@ def _statistics(body: Any) -> dict[str, Any] | None:
 
 
 def _cached_model(operation: str, answer: dict[str, Any]) -> str | None:
-    model = text(answer, "model") if operation == _CACHE else None
+    model = text(answer, "model") if operation == CACHE else None
     return model.rpartition("models/")[2] if model else None
 
 
 def _cache_name(operation: str, answer: dict[str, Any]) -> str | None:
-    return text(answer, "name") if operation == _CACHE else None
+    return text(answer, "name") if operation == CACHE else None
 
 
 def _grounding(answer: dict[str, Any], body: Any) -> dict[str, object] | None:
@@ -188,11 +188,11 @@ class _Adapter:
         path = args[1] if len(args) > 1 else kwargs["path"]
         body = next(iter(args[2:3]), None) or kwargs.get("request_dict")
         model, _, verb = path.partition("?")[0].rpartition("models/")[2].partition(":")
-        operation = _OPERATIONS.get(verb)
+        operation = OPERATIONS.get(verb)
         if verb == "predict" and "embedding" in model:
             operation = "embeddings"
         elif path.endswith("cachedContents"):
-            operation = _CACHE if _method(args, kwargs) == "POST" else None
+            operation = CACHE if _method(args, kwargs) == "POST" else None
         call = Call(_NAME, operation or "other", model or None, self._site(client), stream=stream)
         call.billable = operation is not None
         if operation is not None:

@@ -26,7 +26,7 @@ _SERVER_ERRORS = 500
 
 def patch(basesdk: ModuleType) -> None:
     """Wraps the choke points; `basesdk` is `google.genai._gaos.basesdk`."""
-    speakeasy.patch(_FAMILY, basesdk.BaseSDK, getattr(basesdk, "AsyncBaseSDK", basesdk.BaseSDK))
+    speakeasy.patch(FAMILY, basesdk.BaseSDK, getattr(basesdk, "AsyncBaseSDK", basesdk.BaseSDK))
 
 
 def read_request(_operation: str, _body: dict[str, Any]) -> dict[str, object] | None:
@@ -78,7 +78,7 @@ def _error(response: Any) -> Exception:
     return error
 
 
-_FAMILY = speakeasy.Family(
+FAMILY = speakeasy.Family(
     name="google-genai",
     operation=_operation,
     object_request=_object_request,

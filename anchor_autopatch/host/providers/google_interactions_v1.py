@@ -23,7 +23,7 @@ _ASKED = re.compile(r"/interactions/[^/:]+(?:/cancel)?\Z")
 
 def patch(base_client: ModuleType) -> None:
     """Wraps the choke points; `base_client` is `google.genai._interactions._base_client`."""
-    stainless.patch(_FAMILY, base_client, sys.modules[f"{base_client.__package__}._streaming"])
+    stainless.patch(FAMILY, base_client, sys.modules[f"{base_client.__package__}._streaming"])
 
 
 def read_usage(_operation: str, interaction: Any) -> Seen:
@@ -77,7 +77,7 @@ def _reader(_operation: str, _injected: bool) -> Reader:
     return _EventReader()
 
 
-_FAMILY = stainless.Family(
+FAMILY = stainless.Family(
     name="google-genai",
     provider="gemini",
     class_providers={},

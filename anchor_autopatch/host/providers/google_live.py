@@ -19,7 +19,7 @@ __all__ = ("patch", "read_request", "read_usage", "version")
 
 _NAME = "google-genai/live"
 _SDK = "google-genai"
-_OPERATION = "live"
+OPERATION = "live"
 _SHAPE = "gemini.generate_content"
 _TURN = "turn"
 _connecting: ContextVar[_Connection | None] = ContextVar("anchor_live_connection", default=None)
@@ -61,7 +61,7 @@ class _Connection:
         if self._opened:
             return
         # Sends of this step (an access token) are no calls of the application's.
-        self._call = Call(_SDK, f"{_OPERATION}_session", self.model, self._site(), stream=True)
+        self._call = Call(_SDK, f"{OPERATION}_session", self.model, self._site(), stream=True)
         self._call.billable = False
         self._tokens = _connecting.set(self), active.set(self._call)
 
@@ -82,7 +82,7 @@ class _Connection:
         """Notes the session that the first step has made."""
         if self._call is not None:
             self._call.leave_to_children()
-        self.session = Session(_SDK, _OPERATION, self.model, self._site())
+        self.session = Session(_SDK, OPERATION, self.model, self._site())
         _open_sessions.put(session, self.session)
 
     def _site(self) -> Site:
@@ -162,7 +162,7 @@ def _hear(connection: Any, message: Any) -> None:
     complete = bool(content is not None and content.turn_complete)
     if message.usage_metadata is not None:
         # Whatever of the turn is still to come, this much of it has been told and is billed.
-        session.end(_TURN).succeed(read_usage(_OPERATION, message))
+        session.end(_TURN).succeed(read_usage(OPERATION, message))
         session.told = not complete
     elif complete:
         session.told = False

@@ -11,7 +11,7 @@ from anchor_autopatch.host.providers import openai, stainless
 from anchor_autopatch.host.providers.reading import facts, get, text, to_json
 from anchor_autopatch.host.streams import Reader
 
-_OPERATIONS = {
+OPERATIONS = {
     "/chat/completions": "chat",
     "/embeddings": "embeddings",
     "/audio/speech": "speech",
@@ -27,7 +27,7 @@ def version() -> str | None:
 
 def patch(base_client: ModuleType) -> None:
     """Wraps the choke points; `base_client` is `groq._base_client`."""
-    stainless.patch(_FAMILY, base_client, sys.modules["groq._streaming"])
+    stainless.patch(FAMILY, base_client, sys.modules["groq._streaming"])
 
 
 def read_request(operation: str, body: dict[str, Any]) -> dict[str, object] | None:
@@ -89,11 +89,11 @@ def _reader(_operation: str, _injected: bool) -> Reader:
     return _ChunkReader()
 
 
-_FAMILY = stainless.Family(
+FAMILY = stainless.Family(
     name="groq",
     provider="groq",
     class_providers={},
-    operations=_OPERATIONS,
+    operations=OPERATIONS,
     request_id_header="x-request-id",
     request_facts=read_request,
     read_usage=read_usage,

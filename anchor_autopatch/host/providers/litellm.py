@@ -24,7 +24,7 @@ from anchor_autopatch.host.sites import host_of, site
 
 _NAME = "litellm"
 _SHAPE = "litellm.usage"
-_OPERATIONS = {
+OPERATIONS = {
     "completion": "chat",
     "acompletion": "chat",
     "text_completion": "text_completion",
@@ -85,7 +85,7 @@ def _patch_late(main: ModuleType) -> None:
 
     Through the decorator's closure cell.
     """
-    for name in _OPERATIONS:
+    for name in OPERATIONS:
         cell = _original_cell(getattr(main, name, None))
         if cell is not None and not hasattr(cell.cell_contents, "_anchor_original"):
             ours = _wrap_function(cell.cell_contents)
@@ -105,7 +105,7 @@ def _original_cell(function: Any) -> CellType | None:
 def _wrap_decorator(original: Any) -> Any:
     @wraps(original)
     def client(original_function: Any) -> Any:
-        if original_function.__name__ not in _OPERATIONS:
+        if original_function.__name__ not in OPERATIONS:
             return original(original_function)
         return original(_wrap_function(original_function))
 
@@ -165,7 +165,7 @@ def _open(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | No
     model = kwargs.get("model", args[0] if args else None)
     stream = bool(kwargs.get("stream"))
     return Call(
-        _NAME, _OPERATIONS[name], model if isinstance(model, str) else None, None, stream=stream
+        _NAME, OPERATIONS[name], model if isinstance(model, str) else None, None, stream=stream
     )
 
 

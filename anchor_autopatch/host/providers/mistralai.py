@@ -13,7 +13,7 @@ from anchor_autopatch.host.providers.reading import get, text, to_json
 from anchor_autopatch.host.providers.tap import parsed
 from anchor_autopatch.host.sites import Site, host_of, site
 
-_OPERATIONS = {
+OPERATIONS = {
     "/v1/chat/completions": "chat",
     "/v1/agents/completions": "chat",
     "/v1/fim/completions": "text_completion",
@@ -37,7 +37,7 @@ def version() -> str | None:
 
 def patch(basesdk: ModuleType) -> None:
     """Wraps the choke points; `basesdk` is `mistralai.client.basesdk`."""
-    speakeasy.patch(_FAMILY, basesdk.BaseSDK, basesdk.BaseSDK)
+    speakeasy.patch(FAMILY, basesdk.BaseSDK, basesdk.BaseSDK)
 
 
 def read_request(_operation: str, body: dict[str, Any]) -> dict[str, object] | None:
@@ -65,7 +65,7 @@ def read_usage(operation: str, answer: dict[str, Any]) -> Seen:
 def _operation(method: str, path: str) -> str | None:
     if method != "POST":
         return None
-    found = _OPERATIONS.get(path)
+    found = OPERATIONS.get(path)
     return "chat" if found is None and _CONVERSATION.fullmatch(path) else found
 
 
@@ -93,7 +93,7 @@ def _error(response: Any) -> Exception:
     return error
 
 
-_FAMILY = speakeasy.Family(
+FAMILY = speakeasy.Family(
     name="mistralai",
     operation=_operation,
     object_request=_object_request,

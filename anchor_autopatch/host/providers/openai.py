@@ -11,7 +11,7 @@ from anchor_autopatch.host.providers import openai_objects, stainless
 from anchor_autopatch.host.providers.reading import facts, get, text, to_json
 from anchor_autopatch.host.streams import Reader
 
-_OPERATIONS = {
+OPERATIONS = {
     "/chat/completions": "chat",
     "/completions": "text_completion",
     "/responses": "responses",
@@ -54,7 +54,7 @@ def version() -> str | None:
 
 def patch(base_client: ModuleType) -> None:
     """Wraps the choke points; `base_client` is `openai._base_client`."""
-    stainless.patch(_FAMILY, base_client, sys.modules["openai._streaming"])
+    stainless.patch(FAMILY, base_client, sys.modules["openai._streaming"])
 
 
 def read_request(operation: str, body: dict[str, Any]) -> dict[str, object] | None:
@@ -208,11 +208,11 @@ def _reader(operation: str, injected: bool) -> Reader:
     return _EventReader(operation)
 
 
-_FAMILY = stainless.Family(
+FAMILY = stainless.Family(
     name="openai",
     provider="openai",
     class_providers={"AzureOpenAI": "azure", "BedrockOpenAI": "bedrock"},
-    operations=_OPERATIONS,
+    operations=OPERATIONS,
     request_id_header="x-request-id",
     request_facts=read_request,
     read_usage=read_usage,

@@ -30,7 +30,7 @@ _NAME = "openai/sessions"
 _SDK = "openai"
 _SHAPE = "openai.realtime"
 # Module -> what its connections do.
-_OPERATIONS = {
+OPERATIONS = {
     "openai.resources.realtime.realtime": "realtime",
     "openai.resources.beta.realtime.realtime": "realtime",
     "openai.resources.realtime.translations.translations": "realtime_translation",
@@ -58,7 +58,7 @@ _SECONDS = "session seconds"
 
 def patch(module: ModuleType) -> None:
     """Wraps the connection classes of one module of resources."""
-    operation = _OPERATIONS[module.__name__]
+    operation = OPERATIONS[module.__name__]
     found = [value for name, value in vars(module).items() if _is_connection(module, name, value)]
     if not found:
         raise patching.NotPatchableError(f"{module.__name__} has no connection class")

@@ -97,7 +97,7 @@ class Adapter:
         if self.family.name in patching.off:
             return None
         options = args[1] if len(args) > 1 else kwargs["options"]
-        operation = _operation(self.family.operations, options.method, options.url)
+        operation = operation_of(self.family.operations, options.method, options.url)
         body = options.json_data if isinstance(options.json_data, dict) else {}
         model = body.get("model")
         stream = bool(kwargs.get("stream"))
@@ -364,7 +364,7 @@ def _noting_async(adapter: Adapter) -> Callable[[Any], Any]:
     return make
 
 
-def _operation(operations: dict[str, str], method: str, url: str) -> str | None:
+def operation_of(operations: dict[str, str], method: str, url: str) -> str | None:
     """The operation of a URL, by the longest known end of its path; None for what costs nothing."""
     if method.upper() != "POST":
         return None

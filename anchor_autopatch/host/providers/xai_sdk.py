@@ -42,7 +42,7 @@ _STUBS: dict[str, dict[str, str]] = {
     },
     "DocumentsStub": {"Search": "search"},
 }
-_OPERATIONS = {name: operation for stub in _STUBS.values() for name, operation in stub.items()}
+OPERATIONS = {name: operation for stub in _STUBS.values() for name, operation in stub.items()}
 _STREAMED = frozenset(("GetCompletionChunk",))
 _SUBMITS = frozenset(("StartDeferredCompletion", "GenerateVideo", "ExtendVideo"))
 _POLLS = frozenset(("GetDeferredCompletion", "GetDeferredVideo"))
@@ -182,7 +182,7 @@ class _Adapter:
         origin = method.origin
         place = site(_PROVIDER, origin.host, origin.api_key) if origin else None
         stream = method.name in _STREAMED
-        return Call(_NAME, _OPERATIONS[method.name], model, place, stream=stream)
+        return Call(_NAME, OPERATIONS[method.name], model, place, stream=stream)
 
     def _close(self, call: Call, result: Any) -> None:
         (name, request), call.answer = call.answer, None
