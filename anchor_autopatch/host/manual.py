@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from anchor_autopatch.core.hosts import UNMAPPED
 from anchor_autopatch.host import identity, outbox, streams
 from anchor_autopatch.host.calls import Call, Seen
 from anchor_autopatch.host.patching import guarded
@@ -23,6 +24,8 @@ _RECORDED_LIMIT = 4_096
 _recorded: dict[tuple[str, str], None] = {}
 """(provider, response id) of the receipts that were written here; the oldest goes first."""
 _LAYERS = 20
+# They invoice for models of every maker.
+_RESELLERS = frozenset(("azure", "azure_ai", "bedrock", "vertex_ai", "openrouter"))
 
 
 def record(response: object, *, provider: str | None = None, model: str | None = None) -> None:
@@ -60,7 +63,7 @@ def _record(response: object, provider: str | None, model: str | None) -> None:
     usage = _usage(answer)
     served = text(answer, "model") or text(answer, "model_version") or text(answer, "modelVersion")
     call = Call("record", "record", model or served, None, stream=False)
-    call.site = site(provider or "unmapped", None, None)
+    call.site = site(provider or UNMAPPED, None, None)
     call.provider = call.site.provider
     shape = usage_shape(usage)
     # What has no shape of its own is still evidence: kept verbatim, and metered once the shape is
@@ -79,16 +82,28 @@ def _is_known(layer: object) -> bool:
 
 
 def _has_receipt(response_id: str, provider: str | None) -> bool:
-    """True when this response id has a receipt under that provider, or from a patch under any.
+    """True when this response id has a receipt of that provider, under whatever name a patch knows.
 
-    The patch may know the provider by another name than the caller (azure, unmapped); two dicts
-    with one id but different providers are two responses.
+    Two answers with one id but different providers are two: self-hosted servers give out such ids.
     """
     if identity.receipt_of_response_id(response_id, provider) is not None:
         return True
-    known = identity.receipt_of_response_id(response_id)
-    return known is not None and not any(
-        (other, response_id) in _recorded for other in identity.providers_of(response_id)
+    return provider is not None and any(
+        (other, response_id) not in _recorded and _may_be_one(provider, other)
+        for other in identity.providers_of(response_id)
+    )
+
+
+def _may_be_one(said: str, known: str) -> bool:
+    """True when the caller's name and the patch's can stand for one provider of one call.
+
+    The caller often names the SDK or the maker of the model, the patch who invoices.
+    """
+    return (
+        known == UNMAPPED
+        # The SDK with which most hosts are called.
+        or said == "openai"
+        or not _RESELLERS.isdisjoint((said, known))
     )
 
 

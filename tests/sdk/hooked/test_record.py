@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from anchor_autopatch import record
+from anchor_autopatch.host import sites
 
 ASK = [{"role": "user", "content": "hello there"}]
 FORMS = {
@@ -87,3 +88,24 @@ def test_two_answers_with_one_id_are_two(openai_client, simulator, receipts):
         record(chat(openai_client), provider="openai")
 
     assert len(receipts()) == 2
+
+
+def test_dict_of_another_provider_with_the_same_id_counts(openai_client, receipts):
+    answer = chat(openai_client)
+
+    record({"id": answer.id, "usage": {"prompt_tokens": 1}}, provider="mistral")
+
+    assert sorted(receipt.provider for receipt in receipts()) == ["mistral", "openai"]
+
+
+@pytest.mark.parametrize("said", ["openai", "self-hosted"])
+def test_host_that_nobody_explained_is_the_one_that_the_caller_names(
+    openai_client, receipts, monkeypatch, said
+):
+    monkeypatch.setenv("ANCHOR_PROVIDER_HOSTS", "")
+    sites.forget()
+    answer = chat(openai_client.with_options(base_url=f"{openai_client.base_url}/"))
+
+    record(answer.model_dump(), provider=said)
+
+    assert [receipt.provider for receipt in receipts()] == ["unmapped"]
