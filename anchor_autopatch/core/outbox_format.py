@@ -20,7 +20,7 @@ from anchor_autopatch.core.records import ExceptionEvent, Receipt
 SCHEMA_VERSION = 1
 
 _INTEGERS = frozenset(
-    ("occurred_at_us", "duration_us", "http_status", "stream", "attempts", "billable")
+    ("occurred_at_us", "duration_us", "http_status", "stream", "attempts", "retried", "billable")
 )
 
 

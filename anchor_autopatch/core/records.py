@@ -102,8 +102,11 @@ class ExceptionEvent(NamedTuple):
     operation: str | None
     request_model: str | None
     attempts: int | None
+    """Number of the HTTP request that failed, from 1 in each call; None when not observed."""
+    retried: int
+    """1 when the SDK sent the request again by itself; 0 when the failure was the call's end."""
     receipt_id: str | None
-    """The receipt of the same call, where it may have been billed."""
+    """The receipt of the same call, where this very request may have been billed."""
     team: str | None
     service: str | None
     feature: str | None

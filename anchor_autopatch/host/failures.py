@@ -179,6 +179,7 @@ def record(call: Call, failure: Failure, failure_class: str, receipt_id: str | N
         call.operation,
         call.request_model,
         call.attempts,
+        0,
         receipt_id,
     )
     outbox.write_event(_event(failure_class, failure, where, call.attribution))
@@ -205,6 +206,7 @@ class _Where(NamedTuple):
     operation: str | None = None
     request_model: str | None = None
     attempts: int | None = None
+    retried: int = 0
     receipt_id: str | None = None
 
 

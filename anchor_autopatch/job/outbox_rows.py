@@ -58,7 +58,7 @@ def check_rows(outbox: OutboxIdentity, before: Watermark, found: RowsRead) -> Ba
         receipts=receipts.good,
         events=events.good,
         losses=losses,
-        checksum=_digest((*receipts.crcs.values(), *events.crcs.values())),
+        checksum=batch_checksum((*receipts.crcs.values(), *events.crcs.values())),
     )
 
 
@@ -77,7 +77,7 @@ def _rules(record: type[Receipt | ExceptionEvent], *required: str) -> _Rules:
 
 
 _RECEIPT_RULES = _rules(Receipt, "receipt_id", "occurred_at_us", "provider", "billable")
-_EVENT_RULES = _rules(ExceptionEvent, "event_id", "occurred_at_us", "event_class")
+_EVENT_RULES = _rules(ExceptionEvent, "event_id", "occurred_at_us", "event_class", "retried")
 
 
 def _check(rows: Sequence[Row], rules: _Rules) -> _Checked:
@@ -128,5 +128,6 @@ def _spans(numbers: Collection[int], reason: str) -> Iterator[Loss]:
     return (Loss(first, last, reason) for first, last in zip(starts, ends, strict=True))
 
 
-def _digest(crcs: Iterable[int]) -> str:
+def batch_checksum(crcs: Iterable[int]) -> str:
+    """SHA-256 (hex) over row checksums, 4 bytes big-endian each: receipts by seq, then events."""
     return sha256(b"".join(crc.to_bytes(4, "big") for crc in crcs)).hexdigest()

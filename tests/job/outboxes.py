@@ -55,6 +55,7 @@ def event(number=1, **fields):
         "http_status": 429,
         "exception_type": "RateLimitError",
         "message": "Too many requests",
+        "retried": 0,
         "service": "chatbot",
     }
     return ExceptionEvent(**plain | fields)

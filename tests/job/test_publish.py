@@ -199,3 +199,11 @@ def test_provider_health_counts_a_failed_call_once(published, tmp_path):
         "SELECT provider, model, calls, failed_calls, rate_limited, timeouts, network_errors"
         " FROM provider_health"
     ) == [("openai", "gpt-4o", 3, 2, 1, 1, 0)]
+
+
+def test_request_that_the_sdk_sent_again_is_no_failed_call(published, tmp_path):
+    again = event(1, retried=1, request_model="gpt-4o")
+    left_behind(tmp_path, again, receipt(2, attempts=2))
+
+    assert published("SELECT calls, failed_calls, rate_limited FROM provider_health") == [(1, 0, 1)]
+    assert published("SELECT retried FROM exception_events") == [(True,)]

@@ -228,6 +228,7 @@ SELECT
     operation,
     request_model,
     attempts,
+    retried,
     receipt_id,
     team,
     service,
@@ -387,7 +388,8 @@ WITH seen AS (
     FROM receipt
     WHERE billable
     UNION ALL
-    -- A failure that left a receipt is one call, counted above; only its class is told here.
+    -- A failure that left a receipt is one call, counted above, and one that the SDK tried again is a
+    -- part of one; only its class is told here.
     SELECT
         occurred_at,
         provider,
@@ -395,7 +397,7 @@ WITH seen AS (
         NULL AS duration_us,
         event_class AS class,
         true AS failed,
-        receipt_id IS NULL AS is_call
+        receipt_id IS NULL AND NOT retried AS is_call
     FROM exception_event
     WHERE provider IS NOT NULL
         AND event_class <> 'internal'

@@ -164,8 +164,9 @@ COMMENT ON COLUMN report.exception_events.message IS 'Scrubbed of secrets, at mo
 COMMENT ON COLUMN report.exception_events.sdk IS 'Layers of the call, outermost first: litellm>openai';
 COMMENT ON COLUMN report.exception_events.operation IS 'chat, responses, embeddings, ...';
 COMMENT ON COLUMN report.exception_events.request_model IS 'Model that was asked for';
-COMMENT ON COLUMN report.exception_events.attempts IS 'HTTP requests sent; NULL = not observed';
-COMMENT ON COLUMN report.exception_events.receipt_id IS 'Receipt of the same call, where it may have been billed';
+COMMENT ON COLUMN report.exception_events.attempts IS 'Number of the HTTP request that failed, from 1 in each call; NULL = not observed';
+COMMENT ON COLUMN report.exception_events.retried IS 'true: the SDK sent the request again by itself; false: the call ended so';
+COMMENT ON COLUMN report.exception_events.receipt_id IS 'Receipt of the same call, where this very request may have been billed';
 COMMENT ON COLUMN report.exception_events.team IS 'NULL = nobody said';
 COMMENT ON COLUMN report.exception_events.service IS 'NULL = nobody said';
 COMMENT ON COLUMN report.exception_events.feature IS 'NULL = nobody said';

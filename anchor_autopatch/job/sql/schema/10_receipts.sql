@@ -72,6 +72,7 @@ CREATE TABLE IF NOT EXISTS exception_event (
     operation VARCHAR,
     request_model VARCHAR,
     attempts INTEGER,
+    retried BOOLEAN NOT NULL,
     receipt_id VARCHAR,
     team VARCHAR,
     service VARCHAR,
@@ -94,8 +95,9 @@ COMMENT ON COLUMN exception_event.occurred_at IS 'UTC';
 COMMENT ON COLUMN exception_event.event_class IS 'Class of the failure; internal = a fault of the capture itself';
 COMMENT ON COLUMN exception_event.dependency IS 'host[:port] of what failed';
 COMMENT ON COLUMN exception_event.message IS 'Scrubbed of secrets, at most 512 characters';
-COMMENT ON COLUMN exception_event.attempts IS 'HTTP requests sent for this call; NULL = not observed';
-COMMENT ON COLUMN exception_event.receipt_id IS 'Receipt of the same call, where it may have been billed';
+COMMENT ON COLUMN exception_event.attempts IS 'Number of the HTTP request that failed, from 1 in each call; NULL = not observed';
+COMMENT ON COLUMN exception_event.retried IS 'true: the SDK sent the request again by itself; false: the call ended so';
+COMMENT ON COLUMN exception_event.receipt_id IS 'Receipt of the same call, where this very request may have been billed';
 COMMENT ON COLUMN exception_event.outbox_id IS 'Outbox file that it came from';
 COMMENT ON COLUMN exception_event.writer_seq IS 'Gapless counter of that outbox, shared with receipts';
 COMMENT ON COLUMN exception_event.shipped_at IS 'When it entered the warehouse, UTC';
