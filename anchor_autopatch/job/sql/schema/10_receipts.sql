@@ -72,7 +72,7 @@ CREATE TABLE IF NOT EXISTS exception_event (
     operation VARCHAR,
     request_model VARCHAR,
     attempts INTEGER,
-    retried BOOLEAN NOT NULL,
+    retried BOOLEAN NOT NULL DEFAULT false,
     receipt_id VARCHAR,
     team VARCHAR,
     service VARCHAR,
