@@ -40,6 +40,7 @@ COMMANDS = {
         "reconcile", "the cron line: ship, price, anchor to the invoices, publish"
     ),
     "report": Command("report", "print the split of the bill"),
+    "verify": Command("verify", "prove the whole chain again, from outboxes to report"),
 }
 
 

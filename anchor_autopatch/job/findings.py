@@ -107,12 +107,12 @@ def _variances(allocated: AllocationReport) -> Iterator[str]:
         if row.flagged:
             yield (
                 f"{name}: estimated {row.estimated_total_usd:.2f} USD against "
-                f"{_money(row.invoice_total)} {row.currency} invoiced, "
-                f"beyond {_money(row.threshold)}"
+                f"{money(row.invoice_total)} {row.currency} invoiced, "
+                f"beyond {money(row.threshold)}"
             )
         if row.unallocated:
             yield (
-                f"{name}: {_money(row.unallocated)} {row.currency} found no receipt and stays "
+                f"{name}: {money(row.unallocated)} {row.currency} found no receipt and stays "
                 "under __unallocated; is every caller of this provider captured?"
             )
 
@@ -120,13 +120,13 @@ def _variances(allocated: AllocationReport) -> Iterator[str]:
 def _coarse_lines(con: DuckDBPyConnection) -> Iterator[str]:
     for period, provider, invoice_id, model, amount, currency in _rows(con, "coarse_lines"):
         yield (
-            f"{provider} {period} {invoice_id}: {_money(amount)} {currency} of {model!r} found no "
+            f"{provider} {period} {invoice_id}: {money(amount)} {currency} of {model!r} found no "
             "receipt of that model and were shared by all calls of the invoice "
             "(match_level 'provider'); is every caller of this model captured?"
         )
 
 
-def _money(amount: Decimal | None) -> str:
+def money(amount: Decimal | None) -> str:
     """An amount without the zeros that only its storage needs; cents always shown."""
     if amount is None:
         return "nothing"
@@ -138,6 +138,6 @@ def _broken_sums(invoices: Iterable[InvoiceCheck]) -> Iterator[str]:
     for invoice in invoices:
         if not invoice.holds:
             yield (
-                f"Split of invoice {invoice.invoice_id!r} sums to {_money(invoice.split_sum)}, "
-                f"not to {_money(invoice.total)} {invoice.currency}; please report this"
+                f"Split of invoice {invoice.invoice_id!r} sums to {money(invoice.split_sum)}, "
+                f"not to {money(invoice.total)} {invoice.currency}; please report this"
             )

@@ -11,6 +11,7 @@ import duckdb
 
 from anchor_autopatch.core.errors import StoreError
 from anchor_autopatch.core.settings import WAREHOUSE_FILE
+from anchor_autopatch.job.migration import apply_scripts
 from anchor_autopatch.job.sql import load, schema_scripts
 
 if TYPE_CHECKING:
@@ -80,8 +81,7 @@ def _apply_schema(con: duckdb.DuckDBPyConnection) -> None:
     if con.execute(sql["schema_state"]).fetchone() == (digest,):
         return
     with transaction(con):
-        for script in scripts:
-            con.execute(script)
+        apply_scripts(con, scripts)
         con.execute(sql["forget_schema_state"])
         con.execute(sql["note_schema_state"], {"digest": digest})
 

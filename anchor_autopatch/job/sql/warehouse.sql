@@ -31,3 +31,29 @@ DELETE FROM schema_state;
 -- name: note_schema_state
 -- Notes which schema the file has.
 INSERT INTO schema_state (schema_sha256) VALUES ($digest);
+
+-- name: table_columns
+-- Every column of the file's own tables, in order.
+SELECT
+    columns.table_name,
+    columns.column_name,
+    columns.data_type
+FROM duckdb_columns() AS columns
+JOIN duckdb_tables() AS tables USING (database_oid, table_oid)
+WHERE NOT tables.temporary
+    AND tables.database_name = current_database()
+ORDER BY columns.table_name, columns.column_index;
+
+-- name: rename_table
+-- Puts an outdated table aside.
+ALTER TABLE {table} RENAME TO {before};
+
+-- name: copy_rows
+-- Moves the rows over, column by column of the same name.
+INSERT INTO {table} BY NAME
+SELECT {columns}
+FROM {before};
+
+-- name: drop_table
+-- The outdated table, once its rows are moved.
+DROP TABLE {table};

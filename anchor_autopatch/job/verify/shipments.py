@@ -1,0 +1,105 @@
+"""Shipments against the warehouse: the rows that are there are those that the writers wrote.
+
+A shipment keeps the SHA-256 over the checksums that its rows had in the outbox. The checksums are
+worked out again from the warehouse, field by field, so that a row that was changed, added or taken
+away after shipping is seen, whoever did it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from anchor_autopatch.core.outbox_format import row_crc
+from anchor_autopatch.job.outbox_rows import batch_checksum
+from anchor_autopatch.job.sql import load
+from anchor_autopatch.job.verify.link import SHOWN_FAULTS, Link
+from anchor_autopatch.job.verify.sums import faults_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import duckdb
+
+_FETCH_ROWS = 10_000
+
+_SENTENCES = {
+    "unaccounted_numbers": "outbox {0}: rows {1} to {2} of its writer, accounted for: {3}",
+    "watermarks": "outbox {0}: its watermark is {1}, its last shipment ended at {2}",
+    "rows_of_outboxes": "outbox {0}: {1} rows were shipped, the warehouse holds {2}",
+    "doubled_receipts": "receipt {0} is in the warehouse {1} times",
+    "doubled_events": "exception event {0} is in the warehouse {1} times",
+}
+
+
+def check_shipments(con: duckdb.DuckDBPyConnection, totals: Mapping[str, int]) -> Link:
+    """Counts and contents of everything that was ever shipped."""
+    proven = (
+        f"{totals['shipments']} shipments: {totals['receipts']} receipts and {totals['events']} "
+        "exception events are in the warehouse as they were written, each once"
+    )
+    return Link("shipments", proven, (*faults_of(con, _SENTENCES), *_changed(con)))
+
+
+class _Shipment(NamedTuple):
+    outbox_id: str
+    after_seq: int
+    last_seq: int
+    receipts: int
+    events: int
+    duplicates: int
+    checksum: str
+    is_only_writer: bool
+
+
+class _Numbered(NamedTuple):
+    outbox_id: str
+    seq: int
+    crc: int
+
+
+def _changed(con: duckdb.DuckDBPyConnection) -> list[str]:
+    receipts = _Rows(con, "receipt_rows")
+    events = _Rows(con, "event_rows")
+    found: list[str] = []
+    for row in con.execute(load("verify")["shipments"]).fetchall():
+        shipment = _Shipment(*row)
+        if not shipment.is_only_writer:
+            # Two clones number different rows alike: only their counts can be compared.
+            continue
+        crcs = (*receipts.take(shipment), *events.take(shipment))
+        # Rows that came by another outbox first were left out: the rest has no digest.
+        if not shipment.duplicates and batch_checksum(crcs) != shipment.checksum:
+            found.append(
+                f"outbox {shipment.outbox_id}: rows {shipment.after_seq + 1} to "
+                f"{shipment.last_seq} are not as they were shipped ({len(crcs)} of "
+                f"{shipment.receipts + shipment.events} are there)"
+            )
+            if len(found) == SHOWN_FAULTS:
+                break
+    return found
+
+
+class _Rows:
+    """The rows of one table in the order of outbox and number, read once and never all held."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, name: str) -> None:
+        self._rows = _numbered(con.cursor(), name)
+        self._next = next(self._rows, None)
+
+    def take(self, shipment: _Shipment) -> list[int]:
+        """Checksums of the rows of a shipment; rows before it belong to none and are passed."""
+        first = (shipment.outbox_id, shipment.after_seq)
+        last = (shipment.outbox_id, shipment.last_seq)
+        crcs = []
+        while self._next is not None and self._next[:2] <= last:
+            if self._next[:2] > first:
+                crcs.append(self._next.crc)
+            self._next = next(self._rows, None)
+        return crcs
+
+
+def _numbered(con: duckdb.DuckDBPyConnection, name: str) -> Iterator[_Numbered]:
+    found = con.execute(load("verify")[name])
+    while rows := found.fetchmany(_FETCH_ROWS):
+        for outbox_id, seq, *record in rows:
+            yield _Numbered(outbox_id, seq, row_crc(seq, tuple(record)))
