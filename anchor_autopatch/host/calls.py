@@ -12,36 +12,16 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from contextvars import ContextVar, Token
 from functools import wraps
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from anchor_autopatch.core.records import Attribution, Receipt
 from anchor_autopatch.host import callsite, context, failures, identity, ids, outbox
+from anchor_autopatch.host.layers import active, leave_context, open_layer
 from anchor_autopatch.host.sites import Site
 
-active: ContextVar[Call | None] = ContextVar("anchor_call", default=None)
-
-
-def open_layer() -> Call | None:
-    """The call that is open here.
-
-    Tasks and callbacks inherit the context of calls that are over: those are passed.
-    """
-    layer = active.get()
-    while layer is not None and layer.ended:
-        layer = layer.parent
-    return layer
-
-
-def leave_context(token: Token[Call | None]) -> None:
-    """Takes the mark of an open call off this context; for every `active.set`."""
-    try:
-        active.reset(token)
-    except ValueError:
-        # Left in another context than it was entered in (a coroutine that was moved between
-        # tasks): the mark dies with the context that it was set in.
-        return
+if TYPE_CHECKING:
+    from anchor_autopatch.host.attempts import Lost
 
 
 class Seen(NamedTuple):
@@ -79,7 +59,6 @@ class Call:
 
     __slots__ = (
         "_done",
-        "_handling",
         "_process",
         "_started_ns",
         "answer",
@@ -89,15 +68,18 @@ class Call:
         "children",
         "facts",
         "failed_children",
+        "handling",
         "http_status",
         "injected",
         "last_receipt_id",
+        "lost",
         "occurred_at_us",
         "operation",
         "parent",
         "provider",
         "provider_request_id",
         "reader",
+        "receipt_id",
         "request_model",
         "sdk",
         "sends",
@@ -131,6 +113,10 @@ class Call:
         self.children = 0
         self.failed_children = 0
         self.last_receipt_id: str | None = None
+        self.lost: Lost | None = None
+        """The request that brought no answer, until another one is sent; see `attempts`."""
+        self.receipt_id: str | None = None
+        """Given before the receipt is written where an earlier request may have been billed."""
         self._done = False
         self._process = _process
         if parent is None:
@@ -140,7 +126,8 @@ class Call:
             self.sdk = f"{parent.sdk}>{target}"
             self.attribution = parent.attribution
         self.occurred_at_us = time.time_ns() // 1000
-        self._handling = id(sys.exception())
+        self.handling = id(sys.exception())
+        """What the application was handling when it made the call is no cause of its failure."""
         self._started_ns = time.perf_counter_ns()
 
     def adopted(self) -> None:
@@ -193,8 +180,8 @@ class Call:
             # An inner layer has told this failure already.
             self._done = True
             return
-        failure = failures.read(error, self._handling)
-        failure_class = failures.classify_error(error, failure, self._handling)
+        failure = failures.read(error, self.handling)
+        failure_class = failures.classify_error(error, failure, self.handling)
         if begun and failure_class != "client_cancelled":
             failure_class = "partial_stream"
         outcome = (
@@ -205,7 +192,8 @@ class Call:
         if self.billable and (
             begun
             or answered
-            or failures.may_be_billed(error, failure_class, failure.http_status, self._handling)
+            or self.receipt_id is not None
+            or failures.may_be_billed(error, failure_class, failure.http_status, self.handling)
         ):
             receipt_id = self._finish(outcome, seen or NOTHING, None)
         self._done = True
@@ -223,7 +211,7 @@ class Call:
         if self.ended:
             return None
         self._done = True
-        receipt_id = ids.uuid7()
+        receipt_id = self.receipt_id or ids.uuid7()
         outbox.write_receipt(self._receipt(receipt_id, outcome, seen))
         self._remember(receipt_id, seen, result)
         return receipt_id

@@ -21,11 +21,14 @@ _LIMIT = 262_144
 """Bytes kept of one line or body; of a longer one, the start and the end."""
 _HEAD, _TAIL = 4_096, 65_536
 # Events worth parsing: those with a usage object, those that end a stream, those that say it broke.
-# One expression: searching for its words one by one took three times as long.
+# One expression that begins with one character: `re` looks for that alone at first. Its words one
+# by one took three times as long, and alternatives that each have the quote half as long again.
 _TELLS = re.compile(
-    rb'"(?:usage(?:Metadata)?|billed_units)"\s*:\s*\{'
-    rb'|"response\.(?:completed|incomplete|failed)"|"error"|"finishReason"'
+    rb'"(?:usage(?:Metadata)?"\s*:\s*\{|billed_units"\s*:\s*\{'
+    rb'|response\.(?:completed|incomplete|failed)"|error"|finishReason")'
 )
+_WHOLE_EVENTS = (b"}\n\n", b"}\r\n\r\n")
+"""Ends of a piece after which no event is left open, and which `[DONE]` does not have."""
 
 
 class Sink(Protocol):
@@ -109,27 +112,38 @@ class Events:
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes."""
+        if self._any and not self._rest and data.endswith(_WHOLE_EVENTS):
+            # Nearly every piece of a stream: whole events, most of them without a word for us.
+            if _TELLS.search(data) is None:
+                return
+            if self._may_wait(data):
+                self._latest = data
+                return
         lines = (self._rest + data).split(b"\n") if self._rest else data.split(b"\n")
         self._rest = lines.pop()
         if len(self._rest) > _LIMIT:
             self._rest = _shortened(self._rest)
         for line in lines:
             if line.startswith(b"data:"):
-                self._event(line[5:])
+                self._event(line)
 
-    def _event(self, data: bytes) -> None:
-        if self._any and _TELLS.search(data) is None:
-            self._done = self._done or data.strip() == b"[DONE]"
-        elif self._any and self._lazy and b'"finishReason"' not in data:
-            self._latest = data
+    def _may_wait(self, data: bytes) -> bool:
+        return self._lazy and b'"finishReason"' not in data
+
+    def _event(self, line: bytes) -> None:
+        if self._any and _TELLS.search(line) is None:
+            self._done = self._done or line[5:].strip() == b"[DONE]"
+        elif self._any and self._may_wait(line):
+            self._latest = line
         else:
             self._catch_up()
-            self._parse(data)
+            self._parse(line[5:])
 
     def _catch_up(self) -> None:
         latest, self._latest = self._latest, b""
-        if latest:
-            self._parse(latest)
+        for line in latest.split(b"\n"):
+            if line.startswith(b"data:"):
+                self._parse(line[5:])
 
     def _parse(self, data: bytes) -> None:
         event = fields.read(data)

@@ -12,9 +12,10 @@ from contextvars import Token
 from typing import Any
 
 from anchor_autopatch.host import patching
-from anchor_autopatch.host.calls import NOTHING, Call, Seen, active
+from anchor_autopatch.host.calls import NOTHING, Call, Seen
 from anchor_autopatch.host.clients import bodies, fields, paths, raw
 from anchor_autopatch.host.clients.dialects import DIALECTS
+from anchor_autopatch.host.layers import active, leave_context
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.sites import host_of, site
 
@@ -69,8 +70,8 @@ class Exchange:
     def leave(self) -> None:
         """Puts the context variables back."""
         if self._tokens is not None:
-            raw.put_back(active, self._tokens[0])
-            raw.put_back(raw.counting, self._tokens[1])
+            leave_context(self._tokens[0])
+            leave_context(self._tokens[1], raw.counting)
 
     def _answered(self, response: Any) -> None:
         self._client.answered(self, response)

@@ -49,9 +49,10 @@ class _Client:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def netloc(self, _owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    def netloc(self, _owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         request = args[0] if args else kwargs["request"]
-        return str(request.url.netloc, "ascii")
+        netloc: bytes = request.url.netloc
+        return netloc
 
     def request(self, _owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> raw.Request:
         request = args[0] if args else kwargs["request"]

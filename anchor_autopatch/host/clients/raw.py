@@ -7,7 +7,6 @@ program that merely uses `requests` pays nothing for it.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from functools import wraps
@@ -15,19 +14,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from anchor_autopatch.core.hosts import known_provider
 from anchor_autopatch.host.identity import ObjectMemo
+from anchor_autopatch.host.layers import active, leave_context, open_layer
 from anchor_autopatch.host.patching import guarded
 
 if TYPE_CHECKING:
     from anchor_autopatch.host.calls import Call
     from anchor_autopatch.host.clients.exchange import Exchange
 
-_CALLS = "anchor_autopatch.host.calls"
 _ROUTE_LIMIT = 4_096
 
 counting: ContextVar[Call | None] = ContextVar("anchor_counting", default=None)
 """The call whose current send has been counted: a client below another one adds nothing."""
 
-_routes: dict[str, bool] = {}
+_routes: dict[str | bytes, bool] = {}
+"""host[:port] -> whether it is a provider's."""
 
 
 class Request(NamedTuple):
@@ -54,8 +54,11 @@ class Client(Protocol):
     attempts_below: bool
     """True when another client below this one counts the attempts."""
 
-    def netloc(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> str:
-        """host[:port] that this goes to; the only thing asked of every unrelated send."""
+    def netloc(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> str | bytes:
+        """host[:port] that this goes to, as the library has it at hand.
+
+        The only thing asked of every unrelated send.
+        """
         ...
 
     def request(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> Request:
@@ -101,24 +104,7 @@ class _Counted:
         return
 
     def leave(self) -> None:
-        put_back(counting, self._token)
-
-
-def put_back(variable: ContextVar[Call | None], token: Token[Call | None]) -> None:
-    """Resets a context variable of ours; never raises."""
-    try:
-        variable.reset(token)
-    except ValueError:
-        # A coroutine that is closed by the garbage collector, in another context than it ran in:
-        # the value died with that context.
-        return
-
-
-def open_layer() -> Call | None:
-    """The call that is open here, None without importing anything where no call was ever begun."""
-    calls = sys.modules.get(_CALLS)
-    layer: Call | None = calls.open_layer() if calls is not None else None
-    return layer
+        leave_context(self._token, counting)
 
 
 def begin(
@@ -172,10 +158,11 @@ def forget() -> None:
     _routes.clear()
 
 
-def _learn(netloc: str) -> bool:
+def _learn(netloc: str | bytes) -> bool:
     from anchor_autopatch.host.sites import host_map, host_of
 
-    host = host_of(netloc) or ""
+    authority = netloc.decode("ascii", "replace") if isinstance(netloc, bytes) else netloc
+    host = host_of(authority) or ""
     known = known_provider(host)
     # The table knows *.amazonaws.com for the Bedrock clients; as a bare host it is all of AWS.
     if known == "bedrock" and not host.startswith("bedrock"):
@@ -184,7 +171,7 @@ def _learn(netloc: str) -> bool:
     if len(_routes) >= _ROUTE_LIMIT:
         _routes.clear()
     # An authority with credentials in it is not kept.
-    if "@" not in netloc:
+    if "@" not in authority:
         _routes[netloc] = found
     return found
 
@@ -240,8 +227,13 @@ def wrap_async(client: Client) -> Callable[[Any], Any]:
 
 
 def _opening(client: Client) -> Callable[..., Scope | None]:
+    netloc = client.netloc
+
     @guarded(client.name)
     def opened(owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Scope | None:
+        # What nearly every send of a process comes to: no call is open, the host is none of ours.
+        if active.get() is None and _routes.get(netloc(owner, args, kwargs)) is False:
+            return None
         return begin(client, owner, args, kwargs)
 
     return opened

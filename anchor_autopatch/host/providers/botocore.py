@@ -14,7 +14,8 @@ from types import ModuleType
 from typing import Any
 
 from anchor_autopatch.host import patching, streams
-from anchor_autopatch.host.calls import Call, Opened, active, wrap
+from anchor_autopatch.host.calls import Call, Opened, wrap
+from anchor_autopatch.host.layers import active
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers import bedrock_usage
 from anchor_autopatch.host.providers.reading import get

@@ -14,7 +14,8 @@ from types import ModuleType
 from typing import Any
 
 from anchor_autopatch.host import patching, streams
-from anchor_autopatch.host.calls import Call, Opened, Seen, active, leave_context, wrap, wrap_async
+from anchor_autopatch.host.calls import Call, Opened, Seen, wrap, wrap_async
+from anchor_autopatch.host.layers import active, leave_context
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers.reading import get, text, to_json
 from anchor_autopatch.host.providers.tap import LineReader, parsed, tap

@@ -14,8 +14,9 @@ from types import ModuleType
 from typing import Any
 
 from anchor_autopatch.host import patching, streams
-from anchor_autopatch.host.calls import Call, Opened, Seen, active, leave_context, wrap, wrap_async
+from anchor_autopatch.host.calls import Call, Opened, Seen, wrap, wrap_async
 from anchor_autopatch.host.identity import ObjectMemo
+from anchor_autopatch.host.layers import active, leave_context
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers import google_objects, objects
 from anchor_autopatch.host.providers.reading import facts, get, text

@@ -8,7 +8,8 @@ from types import ModuleType
 from typing import Any
 
 from anchor_autopatch.host import patching
-from anchor_autopatch.host.calls import NOTHING, Call, Seen, active
+from anchor_autopatch.host.calls import NOTHING, Call, Seen
+from anchor_autopatch.host.layers import active
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers.google_genai import version
 from anchor_autopatch.host.sessions import Session, Sessions

@@ -12,8 +12,9 @@ from functools import wraps
 from typing import Any, NamedTuple
 
 from anchor_autopatch.host import streams
-from anchor_autopatch.host.calls import Adapter, Call, active, leave_context, wrap, wrap_async
+from anchor_autopatch.host.calls import Adapter, Call, wrap, wrap_async
 from anchor_autopatch.host.identity import ObjectMemo
+from anchor_autopatch.host.layers import active, leave_context
 from anchor_autopatch.host.patching import guarded
 
 

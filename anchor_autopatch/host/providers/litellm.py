@@ -16,8 +16,9 @@ from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 from anchor_autopatch.host import patching, streams
-from anchor_autopatch.host.calls import Call, Seen, active, leave_context, open_layer
+from anchor_autopatch.host.calls import Call, Seen
 from anchor_autopatch.host.identity import ObjectMemo
+from anchor_autopatch.host.layers import active, leave_context, open_layer
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers.reading import facts, get, text, to_json
 from anchor_autopatch.host.sites import host_of, site

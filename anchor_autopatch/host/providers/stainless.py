@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 
 from anchor_autopatch.core.provider_hosts import TELL_UNASKED
 from anchor_autopatch.host import patching, streams
-from anchor_autopatch.host.calls import Call, Opened, Seen, active, wrap, wrap_async
+from anchor_autopatch.host.calls import Call, Opened, Seen, wrap, wrap_async
 from anchor_autopatch.host.identity import ObjectMemo
+from anchor_autopatch.host.layers import active
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers import objects, pieces
 from anchor_autopatch.host.providers.answers import (

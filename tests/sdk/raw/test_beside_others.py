@@ -13,8 +13,9 @@ import time
 import pytest
 
 from anchor_autopatch.host import patching
-from anchor_autopatch.host.calls import Call, active
+from anchor_autopatch.host.calls import Call
 from anchor_autopatch.host.clients import raw
+from anchor_autopatch.host.layers import active
 from tests.host.support import run_python
 from tests.sdk.raw.ways import KEY, every_way
 
