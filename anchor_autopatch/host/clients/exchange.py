@@ -74,6 +74,9 @@ class Exchange:
             leave_context(self._tokens[1], raw.counting)
 
     def _answered(self, response: Any) -> None:
+        if _answers_another_question(response):
+            self.call.leave_to_children()
+            return
         self._client.answered(self, response)
 
     def _failed(self, error: BaseException) -> None:
@@ -214,6 +217,17 @@ def begin(client: raw.Client, request: raw.Request) -> Exchange | None:
     call.facts = DIALECTS[billed.dialect].read_request(billed.operation, body)
     call.sends = 0 if client.attempts_below else 1
     return Exchange(client, call, billed, decoded=request.decoded).enter()
+
+
+def _answers_another_question(response: Any) -> bool:
+    """True when redirects ended at something that was not posted: a page, say, to log in at.
+
+    303, and 302 as all clients take it, turn a POST into a GET (RFC 9110, 15.4).
+    """
+    if not getattr(response, "history", ()):
+        return False
+    # aiohttp's response has the method itself.
+    return bool(getattr(response, "request", response).method.upper() != "POST")
 
 
 def _body(body: Any) -> dict[str, Any]:

@@ -88,20 +88,27 @@ class Scope(Protocol):
 class _Counted:
     """A send inside an open call that has been counted on it."""
 
-    __slots__ = ("_token",)
+    __slots__ = ("_layer", "_token")
 
     def __init__(self, layer: Call) -> None:
+        self._layer = layer
         self._token: Token[Call | None] = counting.set(layer)
         outer: Call | None = layer
         while outer is not None:
             outer.sends += 1
             outer = outer.parent
+        if layer.lost is not None:
+            from anchor_autopatch.host import attempts
+
+            attempts.sent_again(layer)
 
     def answered(self, _response: Any) -> None:
         return
 
-    def failed(self, _error: BaseException) -> None:
-        return
+    def failed(self, error: BaseException) -> None:
+        from anchor_autopatch.host import attempts
+
+        attempts.lost(self._layer, error)
 
     def leave(self) -> None:
         leave_context(self._token, counting)

@@ -65,14 +65,25 @@ def _handler(server):  # noqa: C901 - a class of six short methods
             return
 
         def do_POST(self):
-            server.bodies.append(self.rfile.read(int(self.headers.get("content-length", 0))))
+            server.bodies.append(self._body())
             answer = server.next()
             try:
                 self._send(answer)
             except OSError:
                 self.close_connection = True
 
-        do_GET = do_POST  # noqa: N815 - the name that the library looks for
+        # The names that the library looks for.
+        do_GET = do_HEAD = do_OPTIONS = do_DELETE = do_POST  # noqa: N815
+
+        def _body(self):
+            if "chunked" not in self.headers.get("transfer-encoding", ""):
+                return self.rfile.read(int(self.headers.get("content-length", 0)))
+            found = b""
+            while size := int(self.rfile.readline(), 16):
+                found += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return found
 
         def _send(self, answer):
             self.send_response(answer.status)
@@ -83,6 +94,8 @@ def _handler(server):  # noqa: C901 - a class of six short methods
             else:
                 self.send_header("content-length", str(sum(map(len, answer.pieces))))
             self.end_headers()
+            if self.command == "HEAD":
+                return
             for number, piece in enumerate(answer.pieces):
                 if number:
                     time.sleep(answer.wait)

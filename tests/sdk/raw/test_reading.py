@@ -174,6 +174,39 @@ def test_gemini_usage_before_the_last_chunk_is_kept():
     assert (sink.complete(), sink.seen().raw_usage) == (True, '{"totalTokenCount":2}')
 
 
+GEMINI_STREAM = b"".join(
+    b'data: {"candidates":[{}],"usageMetadata": {"totalTokenCount":%d}}\r\n\r\n' % count
+    for count in (1, 2, 3)
+)
+
+
+@pytest.mark.parametrize("size", [1, 7, len(GEMINI_STREAM) // 3, 100, len(GEMINI_STREAM)])
+def test_counts_that_grow_are_read_wherever_the_stream_is_cut(size):
+    sink = bodies.Events(DIALECTS["gemini"].reader("generate_content"))
+    for start in range(0, len(GEMINI_STREAM), size):
+        sink.feed(GEMINI_STREAM[start : start + size])
+    # The application left in the middle of an event.
+    sink.feed(b'data: {"candi')
+
+    assert (sink.complete(), sink.seen().raw_usage) == (False, '{"totalTokenCount":3}')
+
+
+CHAT_STREAM = (
+    b'data: {"id":"c1","model":"m","usage":null}\n\n' * 3
+    + b'data: {"id":"c1","choices":[],"usage": {"total_tokens":7}}\n\ndata: [DONE]\n\n'
+)
+
+
+@pytest.mark.parametrize("size", [1, 5, 43, 90, len(CHAT_STREAM)])
+def test_usage_is_found_wherever_the_stream_is_cut(size):
+    sink = bodies.Events(DIALECTS["openai"].reader("chat"))
+
+    for start in range(0, len(CHAT_STREAM), size):
+        sink.feed(CHAT_STREAM[start : start + size])
+
+    assert (sink.complete(), sink.seen().raw_usage) == (True, '{"total_tokens":7}')
+
+
 @pytest.mark.parametrize("usage", [b'"usage":null,"x_groq":{"usage":{"a":1}}', b'"usage": {"a":1}'])
 def test_event_with_usage_is_told_from_one_without(usage):
     assert bodies._TELLS.search(b'{"id":"x",' + usage + b"}")
