@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from anchor_autopatch.host.targets import PARTS, TARGETS, Target
+from anchor_autopatch.host.targets import EXECUTORS, FRAMEWORKS, PARTS, TARGETS, Target
 
 # Spelled out: `import typing` would cost every process of the host 5 ms.
 TYPE_CHECKING = False
@@ -19,19 +19,26 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-_BY_TRIGGER = {target.trigger: target for target in (*TARGETS, *PARTS)}
+_IMPORTED = (*TARGETS, *PARTS, *FRAMEWORKS)
 
 
 class AnchorFinder:
     """Watches for the trigger modules of the targets; every other import costs one set lookup."""
 
     def __init__(self, disabled: frozenset[str]) -> None:
-        self.waiting = {
-            trigger: target
-            for trigger, target in _BY_TRIGGER.items()
-            if disabled.isdisjoint((target.name, target.name.partition("/")[0]))
-        }
+        self._disabled = disabled
+        self.waiting: dict[str, Target] = {}
+        self.waiting = {target.trigger: target for target in self.wanted(_IMPORTED)}
         self._searching: set[str] = set()
+
+    def wanted(self, targets: tuple[Target, ...]) -> list[Target]:
+        """Those not waited for yet that ANCHOR_DISABLE does not name, nor what they are part of."""
+        return [
+            target
+            for target in targets
+            if target.trigger not in self.waiting
+            and self._disabled.isdisjoint((target.name, target.name.partition("/")[0]))
+        ]
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -83,8 +90,21 @@ def apply(target: Target) -> None:
         from anchor_autopatch.host import patching
 
         patching.apply(target)
+        _watch_executors()
     except Exception:  # noqa: BLE001 - our installation is broken; the doctor tells
         return
+
+
+def _watch_executors() -> None:
+    """From the first patch on: before it there is no attribution that could travel."""
+    from anchor_autopatch.host import patching
+
+    finders = [finder for finder in sys.meta_path if isinstance(finder, AnchorFinder)]
+    for finder in finders:
+        for target in finder.wanted(EXECUTORS):
+            finder.waiting[target.trigger] = target
+            if target.trigger in sys.modules:
+                patching.apply(target)
 
 
 def add(disabled: frozenset[str]) -> None:
@@ -93,7 +113,7 @@ def add(disabled: frozenset[str]) -> None:
         return
     ours = AnchorFinder(disabled)
     sys.meta_path.insert(0, ours)
-    for trigger, target in ours.waiting.items():
+    for trigger, target in tuple(ours.waiting.items()):
         if trigger in sys.modules:
             apply(target)
 

@@ -38,6 +38,7 @@ off: set[str] = set()
 """Targets that were switched off after too many faults."""
 _faults: dict[str, int] = {}
 _undo: list[tuple[object, str, object]] = []
+_ABSENT = object()
 
 
 class NotPatchableError(Exception):
@@ -107,6 +108,14 @@ def replace_if_present(owner: object, name: str, make: Callable[[Any], object]) 
         replace(owner, name, make)
 
 
+def put(owner: object, name: str, ours: object) -> None:
+    """Sets `owner.name`, which is no plain function or does not exist; undone as by `replace`."""
+    original = vars(owner).get(name, _ABSENT)
+    if original is not ours:
+        setattr(owner, name, ours)
+        _undo.append((owner, name, original))
+
+
 def undo_all() -> None:
     """Puts every original back, last first."""
     _undo_down_to(0)
@@ -116,7 +125,10 @@ def undo_all() -> None:
 def _undo_down_to(count: int) -> None:
     while len(_undo) > count:
         owner, name, original = _undo.pop()
-        setattr(owner, name, original)
+        if original is _ABSENT:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, original)
 
 
 def guarded(target: str) -> Callable[[Callable[..., _Result]], Callable[..., _Result | None]]:

@@ -1,4 +1,4 @@
-"""The table of what is patched.
+"""The tables of what is patched.
 
 Module that triggers it, from which version, by which of our modules.
 
@@ -108,5 +108,27 @@ PARTS = (
         "google-genai",
         "1.10",
         "3.4",
+    ),
+)
+
+_HOST = "anchor_autopatch.host."
+
+# What starts work in other threads and processes. Nearly every process imports these, so they are
+# patched only where an SDK or a framework is imported as well.
+EXECUTORS = tuple(
+    Target(f"executors/{module}", module, _HOST + "executors", "python", "3.11", "3.13")
+    for module in ("threading", "concurrent.futures.thread")
+)
+
+# Whose requests and tasks are whose.
+FRAMEWORKS = (
+    # A worker process is started before it knows what it will import.
+    Target(
+        "executors/processes",
+        "concurrent.futures.process",
+        _HOST + "executors",
+        "python",
+        "3.11",
+        "3.13",
     ),
 )
