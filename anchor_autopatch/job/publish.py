@@ -6,13 +6,16 @@ warehouse. Whoever has the old report open goes on reading the old one.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import duckdb
 
+from anchor_autopatch.core.crash_points import reached
 from anchor_autopatch.core.errors import StoreError
 from anchor_autopatch.core.settings import REPORT_FILE
 from anchor_autopatch.job.clock import to_micros
+from anchor_autopatch.job.settlement import OVERDUE_HOURS
 from anchor_autopatch.job.sql import load, read_script
 from anchor_autopatch.job.warehouse import private_files, transaction
 
@@ -21,8 +24,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def publish(con: duckdb.DuckDBPyConnection, home: Path, now: datetime) -> Path:
+def publish(
+    con: duckdb.DuckDBPyConnection,
+    home: Path,
+    now: datetime,
+    *,
+    overdue_after: timedelta = timedelta(hours=OVERDUE_HOURS),
+) -> Path:
     """Builds the report from the open warehouse and returns its path; mode 0600.
+
+    Submissions that have waited for their end longer than `overdue_after` are listed in it.
 
     Raises:
         StoreError: it cannot be written; the report of the last run stays in place.
@@ -32,8 +43,10 @@ def publish(con: duckdb.DuckDBPyConnection, home: Path, now: datetime) -> Path:
     with private_files():
         try:
             _remove(made)
-            _build(con, made, to_micros(now))
+            _build(con, made, to_micros(now), to_micros(now - overdue_after))
+            reached("publish.built")
             made.replace(report)
+            reached("publish.replaced")
         except (OSError, duckdb.Error) as error:
             reason = str(error).strip().partition("\n")[0]
             raise StoreError(
@@ -42,14 +55,18 @@ def publish(con: duckdb.DuckDBPyConnection, home: Path, now: datetime) -> Path:
     return report
 
 
-def _build(con: duckdb.DuckDBPyConnection, made: Path, now_us: int) -> None:
+def _build(con: duckdb.DuckDBPyConnection, made: Path, now_us: int, overdue_before_us: int) -> None:
     sql = load("warehouse")
+    parameters = {
+        "published": {"now_us": now_us},
+        "unsettled_submissions": {"now_us": now_us, "overdue_before_us": overdue_before_us},
+    }
     con.execute(sql["attach_report"], {"path": str(made)})
     try:
         # One transaction: each of 250 comments would wait for the disk by itself.
         with transaction(con):
             for name, statement in load("publish").items():
-                con.execute(statement, {"now_us": now_us} if name == "published" else None)
+                con.execute(statement, parameters.get(name))
             con.execute(read_script("publish_comments"))
     finally:
         # Detaching writes what is in the WAL into the file itself.

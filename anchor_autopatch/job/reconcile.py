@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anchor_autopatch.job import accounts, allocation, meters, pricing, rates
+from anchor_autopatch.job import accounts, allocation, meters, pricing, rates, settlement
 from anchor_autopatch.job.findings import InvoiceCheck, find, invoice_checks, receipt_count
 from anchor_autopatch.job.publish import publish
 from anchor_autopatch.job.ship import ShipReport, ship
@@ -24,6 +24,7 @@ class ReconcileReport:
     receipts: int
     """In the warehouse, all periods."""
     shipped: ShipReport
+    settled: settlement.SettleReport
     rates: rates.SyncReport
     measured: meters.MeasureReport
     priced: pricing.PriceReport
@@ -34,7 +35,7 @@ class ReconcileReport:
     """One line per thing that needs a person, with the mend."""
 
 
-STEPS = 6
+STEPS = 7
 """How often `advance` is called."""
 
 
@@ -45,7 +46,7 @@ def reconcile(
     *,
     advance: Callable[[], object] = lambda: None,
 ) -> ReconcileReport:
-    """Ships, measures, prices, allocates, publishes; killed anywhere, the next run ends alike.
+    """Does all steps, from ship to publish; killed anywhere, the next run ends alike.
 
     Args:
         homes: the first holds the warehouse and the report; outboxes are taken from all.
@@ -56,6 +57,7 @@ def reconcile(
     Raises:
         AnchorError: it could not run; what was committed before is kept.
     """
+    overdue_after = settlement.overdue_after(config)
     key_accounts = accounts.text_table(config, "accounts")
     keys = allocation.KeyMap(
         accounts.text_table(config, "projects"), accounts.text_table(config, "provider_keys")
@@ -63,6 +65,8 @@ def reconcile(
     with open_warehouse(homes[0]) as con:
         accounts.sync_accounts(con, key_accounts)
         shipped = ship(con, homes, now)
+        advance()
+        settled = settlement.settle(con, now)
         advance()
         measured = meters.measure(con, now)
         advance()
@@ -72,12 +76,13 @@ def reconcile(
         advance()
         allocated = allocation.allocate_open_periods(con, now, keys=keys)
         advance()
-        path = publish(con, homes[0], now)
+        path = publish(con, homes[0], now, overdue_after=overdue_after)
         advance()
         invoices = invoice_checks(con)
         return ReconcileReport(
             receipts=receipt_count(con),
             shipped=shipped,
+            settled=settled,
             rates=synced,
             measured=measured,
             priced=priced,
@@ -87,5 +92,6 @@ def reconcile(
             findings=(
                 *shipped.findings,
                 *find(con, measured, allocated, invoices, accounts.text_table(config, "hosts")),
+                *settlement.find_overdue(con, now, overdue_after),
             ),
         )

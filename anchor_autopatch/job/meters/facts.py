@@ -54,7 +54,7 @@ def with_facts(meters: Meters, usage: Json, facts: Json) -> Meters:
         if "seconds" not in usage
         else milliseconds(usage, "seconds"),
         audio_out_ms=milliseconds(facts, "output_seconds"),
-        video_ms=milliseconds(facts, "video_seconds"),
+        video_ms=_video_ms(facts),
         characters=count(facts, "characters"),
         pages=_first(
             count(part(usage, "usage_info"), "pages_processed"),
@@ -106,6 +106,16 @@ def _reported_cost(usage: Json, facts: Json) -> Decimal | None:
     stated = amount(usage, "cost")
     cost = amount(facts, "cost") if stated is None else stated
     return None if cost is None else cost.quantize(_COST_SCALE)
+
+
+def _video_ms(facts: Json) -> int | None:
+    whole = milliseconds(facts, "video_seconds")
+    each, videos = milliseconds(facts, "video_seconds_each"), count(facts, "videos")
+    if whole is not None or each is None or videos is None:
+        return whole
+    # Gemini's answer counts its videos, and only the request said how long they are to be.
+    made = each * videos
+    return made if made < HIGHEST_COUNT else None
 
 
 def _pixels(size: str | None, images: int | None) -> int | None:

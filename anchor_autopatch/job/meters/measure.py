@@ -40,8 +40,7 @@ def measure(
         bounds = {"first": start, "end": start + batch_size}
         batch = con.execute(sql["read_unmeasured"], bounds).fetchall()
         rows = [
-            (receipt_id, METER_VERSION, now, *_read(shape, usage, facts))
-            for receipt_id, shape, usage, facts in batch
+            (receipt_id, METER_VERSION, now, *_read(*evidence)) for receipt_id, *evidence in batch
         ]
         with transaction(con):
             con.execute(sql["forget_measured"], bounds)
@@ -57,11 +56,15 @@ _MISMATCH = 3 + Meters._fields.index("usage_mismatch")
 
 # Many calls report the very same counts: embeddings of one size, health checks, cached prompts.
 @lru_cache(maxsize=65_536)
-def _read(shape: str | None, usage: str | None, facts: str | None) -> Meters:
+def _read(
+    shape: str | None, usage: str | None, facts: str | None, submission_facts: str | None
+) -> Meters:
     raw, usage_readable = _parse(usage)
     price_facts, facts_readable = _parse(facts)
-    meters = read_meters(shape, raw, price_facts or {})
-    if usage_readable and facts_readable:
+    submitted, submitted_readable = _parse(submission_facts)
+    # What was asked for, where the answer does not say what was made.
+    meters = read_meters(shape, raw, {**(submitted or {}), **(price_facts or {})})
+    if usage_readable and facts_readable and submitted_readable:
         return meters
     return meters._replace(usage_mismatch=True)
 

@@ -36,7 +36,7 @@ WITH receipt_account AS (
         provider,
         provider_account AS account,
         CAST(DATE_TRUNC('month', occurred_at) AS DATE) AS month
-    FROM receipt
+    FROM settled_receipt
     WHERE billable
 ),
 candidate AS (
@@ -75,7 +75,7 @@ WITH dimension AS (
         CAST(receipt.occurred_at AS DATE) AS day,
         COALESCE(receipt.api_key_id, '') AS api_key,
         COALESCE(receipt.response_model, receipt.request_model, '') AS model
-    FROM receipt
+    FROM settled_receipt AS receipt
     INNER JOIN account_cover AS cover
         ON cover.provider = receipt.provider
         AND cover.account = receipt.provider_account
@@ -94,10 +94,10 @@ FROM dimension;
 -- Billable receipts that an open invoice pays for; receipt_no is their row in the table receipt.
 CREATE OR REPLACE TEMP TABLE covered_receipt AS
 SELECT
-    receipt.rowid AS receipt_no,
+    receipt.receipt_no,
     receipt.receipt_id,
     receipt_group.group_no
-FROM receipt
+FROM settled_receipt AS receipt
 INNER JOIN account_cover AS cover
     ON cover.provider = receipt.provider
     AND cover.account = receipt.provider_account
@@ -765,13 +765,13 @@ WITH charged_receipt AS (
         receipt.request_id,
         price.estimated_cost_usd,
         share.atto
-    FROM receipt
+    FROM settled_receipt AS receipt
     LEFT JOIN account_cover AS cover
         ON cover.provider = receipt.provider
         AND cover.account = receipt.provider_account
         AND cover.month = CAST(DATE_TRUNC('month', receipt.occurred_at) AS DATE)
     LEFT JOIN receipt_price AS price USING (receipt_id)
-    LEFT JOIN receipt_share AS share ON share.receipt_no = receipt.rowid
+    LEFT JOIN receipt_share AS share ON share.receipt_no = receipt.receipt_no
     WHERE receipt.billable
         AND STRFTIME(receipt.occurred_at, '%Y-%m') NOT IN (
             SELECT period

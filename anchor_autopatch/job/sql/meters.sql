@@ -8,8 +8,9 @@ SELECT
     receipt.receipt_id,
     receipt.usage_shape,
     receipt.raw_usage,
-    receipt.price_facts
-FROM receipt
+    receipt.price_facts,
+    receipt.submission_facts
+FROM settled_receipt AS receipt
 ANTI JOIN (
     SELECT receipt_id
     FROM receipt_meters
@@ -26,7 +27,8 @@ SELECT
     receipt_id,
     usage_shape,
     raw_usage,
-    price_facts
+    price_facts,
+    submission_facts
 FROM unmeasured
 WHERE n >= $first AND n < $end
 ORDER BY n;

@@ -19,7 +19,7 @@ LIMIT 1;
 -- Billable receipts that have meters and no price.
 CREATE OR REPLACE TEMP TABLE price_work AS
 SELECT receipt.receipt_id
-FROM receipt
+FROM settled_receipt AS receipt
 SEMI JOIN receipt_meters USING (receipt_id)
 ANTI JOIN receipt_price USING (receipt_id)
 WHERE receipt.billable;
@@ -28,7 +28,7 @@ WHERE receipt.billable;
 -- All billable receipts that have meters, of periods from $open_from on, and those without a price.
 CREATE OR REPLACE TEMP TABLE price_work AS
 SELECT receipt.receipt_id
-FROM receipt
+FROM settled_receipt AS receipt
 SEMI JOIN receipt_meters USING (receipt_id)
 LEFT JOIN receipt_price USING (receipt_id)
 WHERE receipt.billable
@@ -46,7 +46,7 @@ SELECT DISTINCT
     COALESCE(receipt.response_model, '') AS response_model,
     receipt_meters.image_variant
 FROM price_work
-JOIN receipt USING (receipt_id)
+JOIN settled_receipt AS receipt USING (receipt_id)
 JOIN receipt_meters USING (receipt_id)
 EXCEPT
 SELECT
@@ -79,7 +79,7 @@ WITH named AS (
         model_resolution.contract_key,
         model_resolution.contract_provider
     FROM price_work
-    JOIN receipt USING (receipt_id)
+    JOIN settled_receipt AS receipt USING (receipt_id)
     JOIN receipt_meters USING (receipt_id)
     JOIN model_resolution
         ON model_resolution.provider = receipt.provider

@@ -73,7 +73,7 @@ SELECT
     receipt_anchor.invoice_line_id,
     receipt_anchor.match_level,
     receipt.shipped_at
-FROM receipt
+FROM settled_receipt AS receipt
 LEFT JOIN receipt_meters USING (receipt_id)
 LEFT JOIN receipt_price USING (receipt_id)
 LEFT JOIN receipt_anchor USING (receipt_id)
@@ -281,7 +281,7 @@ SELECT
     sum(receipt_price.estimated_cost_usd) AS estimated_cost_usd,
     sum(receipt_anchor.anchored_cost) AS anchored_cost,
     receipt_anchor.anchored_currency AS currency
-FROM receipt
+FROM settled_receipt AS receipt
 LEFT JOIN receipt_price USING (receipt_id)
 LEFT JOIN receipt_anchor USING (receipt_id)
 WHERE receipt.billable
@@ -298,11 +298,38 @@ SELECT
     min(occurred_at) AS first_seen,
     max(occurred_at) AS last_seen,
     'ANCHOR_PROVIDER_HOSTS=' || coalesce(provider_host, 'HOST') || '=PROVIDER' AS line_to_add
-FROM receipt
+FROM settled_receipt
 WHERE billable
     AND provider = 'unmapped'
 GROUP BY provider_host
 ORDER BY ALL;
+
+-- name: unsettled_submissions
+-- What was submitted too long ago to be under way, and no receipt tells its end: what it cost is in no estimate.
+CREATE TABLE report.unsettled_submissions AS
+SELECT
+    strftime(receipt.occurred_at, '%Y-%m') AS period,
+    receipt.provider,
+    receipt.provider_host,
+    receipt.provider_account,
+    receipt.operation,
+    receipt.response_id,
+    receipt.occurred_at AS submitted_at,
+    date_sub('hour', receipt.occurred_at, make_timestamp($now_us)) AS age_hours,
+    receipt.team,
+    receipt.service,
+    receipt.feature,
+    receipt.environment,
+    receipt.user_id,
+    receipt.request_id,
+    receipt.call_site,
+    receipt.sdk,
+    receipt.request_model,
+    receipt.receipt_id
+FROM unsettled_submission
+JOIN receipt USING (receipt_id)
+WHERE receipt.occurred_at < make_timestamp($overdue_before_us)
+ORDER BY receipt.occurred_at, receipt.receipt_id;
 
 -- name: capture_health
 -- Whether receipts arrive whole: one row per host, program and service.
@@ -385,7 +412,7 @@ WITH seen AS (
         NULL AS class,
         outcome <> 'ok' AS failed,
         true AS is_call
-    FROM receipt
+    FROM settled_receipt
     WHERE billable
     UNION ALL
     -- A failure that left a receipt is one call, counted above, and one that the SDK tried again is a

@@ -16,7 +16,7 @@ COMMENT ON COLUMN report.receipts.request_id IS 'Request of the application; NUL
 COMMENT ON COLUMN report.receipts.trace_id IS 'W3C trace id; NULL = none';
 COMMENT ON COLUMN report.receipts.call_site IS 'Where the call was made, file and function; NULL = not known';
 COMMENT ON COLUMN report.receipts.labels IS 'JSON object of free labels';
-COMMENT ON COLUMN report.receipts.attribution_source IS 'JSON object: field -> where it came from';
+COMMENT ON COLUMN report.receipts.attribution_source IS 'JSON object: field -> where it came from; submission: = from who submitted what this receipt bills';
 COMMENT ON COLUMN report.receipts.provider IS 'Who invoices, in the names of LiteLLM; unmapped = a host that nobody explained';
 COMMENT ON COLUMN report.receipts.provider_host IS 'host[:port] that was called';
 COMMENT ON COLUMN report.receipts.provider_account IS 'Account that pays, from the key map; empty = not mapped';
@@ -40,8 +40,8 @@ COMMENT ON COLUMN report.receipts.cache_write_tokens IS 'Tokens: part of input_t
 COMMENT ON COLUMN report.receipts.reasoning_tokens IS 'Tokens: part of output_tokens; NULL = not known';
 COMMENT ON COLUMN report.receipts.total_tokens IS 'Tokens: all meters together; NULL = not known';
 COMMENT ON COLUMN report.receipts.usage_mismatch IS 'true = the figures of the provider do not add up';
-COMMENT ON COLUMN report.receipts.billable IS 'false = a retrieval of something billed elsewhere';
-COMMENT ON COLUMN report.receipts.parent_receipt_id IS 'Receipt of the session or hop before; NULL = none';
+COMMENT ON COLUMN report.receipts.billable IS 'false = a submission, or a retrieval of something that another receipt bills';
+COMMENT ON COLUMN report.receipts.parent_receipt_id IS 'Session, hop before or submission; of a retrieval that is not billable, the receipt that bills; NULL = none';
 COMMENT ON COLUMN report.receipts.model_key IS 'Entry of the rate card that priced it; NULL = none';
 COMMENT ON COLUMN report.receipts.estimated_cost_usd IS 'USD, by rate card, not rounded; NULL = unpriced';
 COMMENT ON COLUMN report.receipts.price_status IS 'priced | priced_by_alias | zero_rated | unpriced | provider_reported';
@@ -212,6 +212,26 @@ COMMENT ON COLUMN report.unmapped_hosts.calls IS 'Billable calls';
 COMMENT ON COLUMN report.unmapped_hosts.first_seen IS 'UTC';
 COMMENT ON COLUMN report.unmapped_hosts.last_seen IS 'UTC';
 COMMENT ON COLUMN report.unmapped_hosts.line_to_add IS 'For the environment of the application, with the name of the provider filled in';
+
+COMMENT ON TABLE report.unsettled_submissions IS 'What was submitted too long ago to be under way, and no receipt tells its end: what it cost is in no estimate';
+COMMENT ON COLUMN report.unsettled_submissions.period IS 'YYYY-MM of the submission, UTC';
+COMMENT ON COLUMN report.unsettled_submissions.provider IS 'Who invoices';
+COMMENT ON COLUMN report.unsettled_submissions.provider_host IS 'host[:port] that was called';
+COMMENT ON COLUMN report.unsettled_submissions.provider_account IS 'Account that pays; empty = not mapped';
+COMMENT ON COLUMN report.unsettled_submissions.operation IS 'responses, batch, run, video, interactions, fine_tuning, ...';
+COMMENT ON COLUMN report.unsettled_submissions.response_id IS 'Id to ask the provider for';
+COMMENT ON COLUMN report.unsettled_submissions.submitted_at IS 'UTC';
+COMMENT ON COLUMN report.unsettled_submissions.age_hours IS 'Whole hours from then to when this file was made';
+COMMENT ON COLUMN report.unsettled_submissions.team IS 'NULL = nobody said';
+COMMENT ON COLUMN report.unsettled_submissions.service IS 'NULL = nobody said';
+COMMENT ON COLUMN report.unsettled_submissions.feature IS 'NULL = nobody said';
+COMMENT ON COLUMN report.unsettled_submissions.environment IS 'NULL = nobody said';
+COMMENT ON COLUMN report.unsettled_submissions.user_id IS 'User of the application; NULL = nobody said';
+COMMENT ON COLUMN report.unsettled_submissions.request_id IS 'Request of the application; NULL = nobody said';
+COMMENT ON COLUMN report.unsettled_submissions.call_site IS 'Where it was submitted; NULL = not known';
+COMMENT ON COLUMN report.unsettled_submissions.sdk IS 'Layers of the call, outermost first';
+COMMENT ON COLUMN report.unsettled_submissions.request_model IS 'Model that was asked for';
+COMMENT ON COLUMN report.unsettled_submissions.receipt_id IS 'Key of receipts';
 
 COMMENT ON TABLE report.capture_health IS 'Whether receipts arrive whole: one row per host, program and service';
 COMMENT ON COLUMN report.capture_health.host IS 'Machine; NULL = a file that could not say';

@@ -24,7 +24,7 @@ ORDER BY ALL;
 SELECT
     coalesce(provider_host, '') AS provider_host,
     count(*) AS calls
-FROM receipt
+FROM settled_receipt
 WHERE billable
     AND provider = 'unmapped'
     AND strftime(occurred_at, '%Y-%m') NOT IN (SELECT period FROM frozen_period)

@@ -201,7 +201,7 @@ ORDER BY ALL;
 SELECT
     receipt_id,
     count(receipt_price.receipt_id) AS row_count
-FROM receipt
+FROM settled_receipt AS receipt
 LEFT JOIN receipt_price USING (receipt_id)
 WHERE receipt.billable
 GROUP BY receipt_id
