@@ -35,6 +35,7 @@ class OutboxFile:
             self._connection = _connect(self.path)
             self._cursor = self._connection.cursor()
             self._create(dropped, reason)
+            self._reading = self._stay_reading()
         except (OSError, sqlite3.Error):
             self._take_back()
             raise
@@ -95,9 +96,10 @@ class OutboxFile:
 
     def _create(self, dropped: int, reason: str | None) -> None:
         execute = self._cursor.execute
-        # 1 KB pages: 5 us less per insert than 4 KB and half the WAL (measured). All before the
-        # first page exists.
-        execute("PRAGMA page_size = 1024")
+        # 2 KB pages take three receipts: a commit writes 1.7 pages on average, where pages of 1 KB,
+        # which take one, had to write 3 (leaf, parent, file header): 3 us less per insert, and the
+        # same 3.4 KB of WAL. 4 KB pages are no faster and write 5.3 KB. Before the first page is.
+        execute("PRAGMA page_size = 2048")
         execute("PRAGMA journal_mode = WAL")
         execute(f"PRAGMA synchronous = {_durability()}")
         execute("PRAGMA wal_autocheckpoint = 0")
@@ -109,6 +111,16 @@ class OutboxFile:
             "INSERT INTO meta (key, value) VALUES (?, ?)", _meta(dropped, reason).items()
         )
         execute("COMMIT")
+
+    def _stay_reading(self) -> sqlite3.Cursor:
+        # A statement that is never read to its end keeps this connection's read transaction open,
+        # so an insert need not begin and end one: 2 system calls for locks instead of 6, 3 us less
+        # (measured; `meta` has more rows than the one that `execute` fetches). It hides nothing
+        # from readers, and it keeps nobody from a checkpoint that may make one: this file is
+        # checkpointed only after its writer has gone.
+        reading = self._connection.cursor()
+        reading.execute("SELECT key FROM meta")
+        return reading
 
 
 def make_private(folder: str) -> None:

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from anchor_autopatch import record
 from tests.host.support import environment, read_file, read_outboxes, run_python
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("home")]
@@ -205,3 +206,15 @@ print(tracemalloc.get_traced_memory()[0])
     by_id, by_identity = map(int, tables.split())
     assert (by_id <= 4096, by_identity) == (True, 0)
     assert int(grown) < 3_000_000
+
+
+def test_receipt_takes_little_space_in_the_log(home):
+    usage = {"prompt_tokens": 1234, "completion_tokens": 567, "details": {"cached_tokens": 89}}
+
+    for number in range(60):
+        record(
+            {"id": f"chatcmpl-{number:024}", "model": "gpt-4o", "usage": usage}, provider="openai"
+        )
+
+    (log,) = (home / "outbox").glob("*.db-wal")
+    assert log.stat().st_size / 60 < 4096
