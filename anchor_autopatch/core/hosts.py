@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from anchor_autopatch.core.errors import ConfigError
-from anchor_autopatch.core.provider_hosts import KNOWN_HOSTS, KNOWN_SUFFIXES
+from anchor_autopatch.core.provider_hosts import (
+    KNOWN_HOSTS,
+    KNOWN_PATTERNS,
+    KNOWN_PROVIDERS,
+    KNOWN_SUFFIXES,
+    LOCAL_PORTS,
+)
 
 __all__ = (
     "BY_MODEL",
-    "KNOWN_HOSTS",
-    "KNOWN_SUFFIXES",
+    "KNOWN_PROVIDERS",
     "SDK",
     "UNMAPPED",
     "HostMap",
+    "is_local",
     "known_provider",
+    "local_server",
     "parse_host_map",
     "provider_of_model",
 )
@@ -76,14 +84,38 @@ def parse_host_map(text: str) -> HostMap:
 
 
 def known_provider(host: str) -> str | None:
-    """The provider that a public host belongs to, None when it is not in the table."""
+    """The provider that host[:port] belongs to, None when it is not in the table."""
     name = _without_port(host)
     found = KNOWN_HOSTS.get(name)
     if found is not None:
         return found
-    found = next((provider for suffix, provider in KNOWN_SUFFIXES if name.endswith(suffix)), None)
-    # The same domains serve all of AWS.
-    return None if found == "bedrock" and "bedrock" not in name else found
+    for suffix, provider in KNOWN_SUFFIXES:
+        if name.endswith(suffix):
+            return provider
+    for pattern, provider in KNOWN_PATTERNS:
+        if pattern.match(name):
+            return provider
+    return None
+
+
+def local_server(host: str) -> str | None:
+    """The model server of one's own that host:port is by its usual port; a map knows better."""
+    name, _, port = host.rpartition(":")
+    return LOCAL_PORTS.get(port) if is_local(name) else None
+
+
+_PRIVATE = re.compile(
+    r"(?:127|10|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3})+|\[::1\]|\[f[cd][0-9a-f:]+\]"
+)
+
+
+def is_local(name: str) -> bool:
+    """True for a host of this machine or network: loopback, RFC 1918, RFC 4193, a bare name."""
+    return (
+        ("." not in name and not name.startswith("["))
+        or name.endswith((".local", ".internal", ".localhost"))
+        or _PRIVATE.fullmatch(name) is not None
+    )
 
 
 def provider_of_model(model: str | None) -> str:

@@ -18,6 +18,7 @@ from anchor_autopatch.core.hosts import (
     UNMAPPED,
     HostMap,
     known_provider,
+    local_server,
     parse_host_map,
     provider_of_model,
 )
@@ -57,11 +58,18 @@ def site(
     if host is None or class_decides:
         return Site(sdk_provider, host, key_id, known=True)
     host = host.lower()
-    known = known_provider(host)
-    mapped = known or host_map().find(host)
+    mapped = provider_at(host)
     if mapped is None:
         return Site(UNMAPPED, host, key_id, known=False)
     return Site(sdk_provider if mapped == SDK else mapped, host, key_id, known=True)
+
+
+def provider_at(host: str) -> str | None:
+    """Who invoices at host[:port]: the table, the operator's map, a server of one's own; or None.
+
+    May be `sdk` or `by-model` where the map says so.
+    """
+    return known_provider(host) or host_map().find(host) or local_server(host)
 
 
 def host_of(url: object) -> str | None:

@@ -13,15 +13,14 @@ from anchor_autopatch.core.config import load_config
 from anchor_autopatch.core.errors import AnchorError
 from anchor_autopatch.core.hosts import (
     BY_MODEL,
-    KNOWN_HOSTS,
-    KNOWN_SUFFIXES,
+    KNOWN_PROVIDERS,
     SDK,
     UNMAPPED,
     parse_host_map,
 )
 
 _HOSTS = "provider hosts"
-_PROVIDERS = {*KNOWN_HOSTS.values(), *dict(KNOWN_SUFFIXES).values(), BY_MODEL, SDK}
+_PROVIDERS = {*KNOWN_PROVIDERS, BY_MODEL, SDK}
 _DURABILITY = ("", "normal", "full")
 
 

@@ -12,7 +12,6 @@ from contextvars import ContextVar, Token
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from anchor_autopatch.core.hosts import known_provider
 from anchor_autopatch.host.identity import ObjectMemo
 from anchor_autopatch.host.layers import active, leave_context, open_layer
 from anchor_autopatch.host.patching import guarded
@@ -166,15 +165,11 @@ def forget() -> None:
 
 
 def _learn(netloc: str | bytes) -> bool:
-    from anchor_autopatch.host.sites import host_map, host_of
+    from anchor_autopatch.host.sites import host_of, provider_at
 
     authority = netloc.decode("ascii", "replace") if isinstance(netloc, bytes) else netloc
     host = host_of(authority) or ""
-    known = known_provider(host)
-    # The table knows *.amazonaws.com for the Bedrock clients; as a bare host it is all of AWS.
-    if known == "bedrock" and not host.startswith("bedrock"):
-        known = None
-    found = bool(host) and (known or host_map().find(host)) is not None
+    found = bool(host) and provider_at(host) is not None
     if len(_routes) >= _ROUTE_LIMIT:
         _routes.clear()
     # An authority with credentials in it is not kept.

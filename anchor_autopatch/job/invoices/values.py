@@ -8,7 +8,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
-from anchor_autopatch.core.hosts import KNOWN_HOSTS, KNOWN_SUFFIXES, UNMAPPED
+from anchor_autopatch.core.hosts import KNOWN_PROVIDERS, UNMAPPED
 from anchor_autopatch.job.invoices.currencies import minor_units
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 _PERIOD = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
 # Weights x amounts stay within 128-bit integers below this.
 _LARGEST = Decimal(10) ** 12
-_PROVIDERS = frozenset(KNOWN_HOSTS.values()) | {provider for _, provider in KNOWN_SUFFIXES}
 
 
 class Context(NamedTuple):
@@ -104,7 +103,7 @@ def parse_provider(text: str, context: Context) -> str:
         ValueError: neither the host table nor any receipt knows the name.
     """
     name = text.strip()
-    known = sorted((_PROVIDERS | set(context.seen_providers)) - {UNMAPPED})
+    known = sorted((KNOWN_PROVIDERS | set(context.seen_providers)) - {UNMAPPED})
     if name in known:
         return name
     close = get_close_matches(name.lower().replace(" ", "_"), known, n=1)
