@@ -17,3 +17,7 @@ class InvoiceError(AnchorError):
 
 class StoreError(AnchorError):
     """The warehouse, an outbox or a destination cannot be read or written."""
+
+
+class AttributionRequired(AnchorError):  # noqa: N818 - a public name, read as what is asked for
+    """The policy refuses a provider call, before it is sent: it is not said who it is for."""

@@ -22,6 +22,7 @@ from anchor_autopatch.core.hosts import (
     parse_host_map,
     provider_of_model,
 )
+from anchor_autopatch.host import configuration
 
 _FINGERPRINT_LIMIT = 1_024
 _SALT_BYTES = 32
@@ -133,17 +134,7 @@ def _from_environment() -> dict[str, str]:
 
 
 def _configured(section: str) -> dict[str, str]:
-    path = settings.config_path()
-    if not os.path.exists(path):
-        return {}
-    from anchor_autopatch.core.config import load_config
-
-    try:
-        table = load_config(path).get(section)
-    except AnchorError:
-        return {}
-    if not isinstance(table, dict):
-        return {}
+    table = configuration.table(section)
     return {str(key).lower(): value for key, value in table.items() if isinstance(value, str)}
 
 

@@ -1,0 +1,75 @@
+"""What `anchor.toml` says, as the host reads it: once, at the first provider call, forgiving.
+
+A file that is missing, unreadable or wrong never reaches the application; `anchor policy check`
+and `anchor doctor` tell what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from anchor_autopatch.core import settings
+from anchor_autopatch.core.errors import AnchorError
+
+if TYPE_CHECKING:
+    from anchor_autopatch.core.policy import Policy
+
+_tables: dict[str, Any] | None = None
+_policy: Policy | None = None
+_policy_is_read = False
+
+
+def table(section: str) -> dict[str, Any]:
+    """One section of the file; {} when there is none."""
+    found = _read().get(section)
+    return found if isinstance(found, dict) else {}
+
+
+def policy() -> Policy | None:
+    """What the file asks of attributions; None when it asks for nothing.
+
+    Which is told by its sections, so that a process without a policy imports nothing to read one.
+    """
+    global _policy, _policy_is_read
+    if not _policy_is_read:
+        _policy = _read_policy()
+        _policy_is_read = True
+    return _policy
+
+
+def forget() -> None:
+    """Reads the file anew at the next call; for tests and for programs that write it late."""
+    global _tables, _policy, _policy_is_read
+    _tables = _policy = None
+    _policy_is_read = False
+
+
+def _read() -> dict[str, Any]:
+    global _tables
+    if _tables is None:
+        _tables = _load(settings.config_path())
+    return _tables
+
+
+def _load(path: str) -> dict[str, Any]:
+    if not os.path.exists(path):
+        return {}
+    from anchor_autopatch.core.config import load_config
+
+    try:
+        return load_config(path)
+    except AnchorError:
+        return {}
+
+
+_SECTIONS = ("policy", "vocabulary", "rule", "inbound", "outbound", "opentelemetry")
+
+
+def _read_policy() -> Policy | None:
+    config = _read()
+    if not any(name in config for name in _SECTIONS):
+        return None
+    from anchor_autopatch.core.policy import read_policy
+
+    return read_policy(config)[0]

@@ -1,0 +1,243 @@
+"""Puts together who a call is for: code over headers over rules over environment, with sources.
+
+Worked out at the first call under a binding or a request and kept there, so that the calls after
+it cost one look-up.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+from anchor_autopatch.core.records import Attribution
+from anchor_autopatch.core.scrub import scrub_name
+from anchor_autopatch.host import configuration, environment, otel
+from anchor_autopatch.host.patching import guarded
+from anchor_autopatch.host.request_context import bound as _bound
+from anchor_autopatch.host.request_context import inbound as _inbound
+
+if TYPE_CHECKING:
+    from anchor_autopatch.host.context import Binding
+    from anchor_autopatch.host.inbound import Facts
+    from anchor_autopatch.host.request_context import Request
+    from anchor_autopatch.host.rules import Rules
+    from anchor_autopatch.host.sites import Site
+
+VALUE_LIMIT = 256
+LABEL_LIMIT = 64
+_HARMLESS = re.compile(r"[a-z0-9._/-]{1,15}").fullmatch
+_NAMES_LIMIT = 1_024
+_PLACES_LIMIT = 256
+_JSON_LIMIT = 1_024
+
+_environment: environment.Environment | None = None
+_nobody: Base | None = None
+"""For calls under no binding and no request."""
+_rules: Rules | None = None
+_rules_are_read = False
+_names: dict[str, str] = {}
+_json_texts: dict[tuple[tuple[str, str], ...], str] = {}
+_Place = str | tuple[str | None, str | None, str | None] | None
+
+
+def at_call(call_site: str | None, site: Site | None) -> Attribution:
+    """The attribution of a call that begins here and now."""
+    return _traced(_base().at(_place(call_site, site)))
+
+
+def below(outer: Attribution, site: Site | None) -> Attribution:
+    """The attribution of a call that a layer above has begun: the same, but for rules on its place.
+
+    The outer layer (LiteLLM) may not know where the inner one sends it, and with which key.
+    """
+    asked = rules() if not _rules_are_read else _rules
+    if asked is None or site is None or not asked.look_at_site:
+        return outer
+    return at_call(outer.call_site, site)
+
+
+def without_call() -> Attribution:
+    """The attribution here and now, without what depends on a call."""
+    return _traced(_base().at(_place(None, None)))
+
+
+def source_of(who: Attribution, field: str) -> str | None:
+    """Where a field of an attribution came from."""
+    found: str | None = json.loads(who.attribution_source or "{}").get(field)
+    return found
+
+
+def rules() -> Rules | None:
+    """The rules of the policy; None where there are none."""
+    global _rules, _rules_are_read
+    if not _rules_are_read:
+        policy = configuration.policy()
+        if policy is not None and policy.rules:
+            from anchor_autopatch.host.rules import Rules
+
+            _rules = Rules(policy.rules)
+        _rules_are_read = True
+    return _rules
+
+
+def forget() -> None:
+    """Reads environment and policy anew at the next call."""
+    global _environment, _nobody, _rules, _rules_are_read
+    _environment = _nobody = _rules = None
+    _rules_are_read = False
+    configuration.forget()
+
+
+def clean(value: str) -> str:
+    """A value as it may be stored: without secrets and control characters, cut."""
+    # No pattern of `scrub` can match such a word: those need capitals, a colon, an equals sign or a
+    # run of 16 letters and digits. Saves 3 us a value.
+    if _HARMLESS(value):
+        return value
+    return scrub_name(value, VALUE_LIMIT)
+
+
+def clean_name(value: str) -> str:
+    """Like `clean`, remembered: for the few names that a program has (routes, tasks)."""
+    found = _names.get(value)
+    if found is None:
+        if len(_names) >= _NAMES_LIMIT:
+            _names.clear()
+        found = _names[value] = clean(value)
+    return found
+
+
+def to_json(value: dict[str, str]) -> str:
+    """Compact JSON with sorted keys."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+class Base:
+    """Everything about an attribution but the place of the call; never changed once made."""
+
+    __slots__ = ("_defaults", "_fields", "_labels", "_places", "_sources", "facts")
+
+    def __init__(self, code: dict[str, str], labels: dict[str, str], facts: Facts | None) -> None:
+        rest = _read_environment()
+        self.facts = facts
+        self._fields = {**facts.fields, **code} if facts else code
+        self._sources = {**(facts.sources if facts else {}), **dict.fromkeys(code, "code")}
+        self._defaults = {**(facts.defaults if facts else {}), **rest.fields}
+        carried = facts.labels if facts else {}
+        merged = {**rest.labels, **carried, **labels}
+        self._labels = to_json(merged) if merged else None
+        if merged:
+            source = "code" if labels else "carried" if carried else "environment"
+            self._sources["labels"] = source
+        self._places: dict[_Place, Attribution] = {}
+
+    def at(self, place: _Place) -> Attribution:
+        """The attribution of a call from this place."""
+        found = self._places.get(place)
+        if found is None:
+            if len(self._places) >= _PLACES_LIMIT:
+                self._places.clear()
+            found = self._places[place] = self._make(place)
+        return found
+
+    def _make(self, place: _Place) -> Attribution:
+        call_site = place[0] if isinstance(place, tuple) else place
+        ruled = self._ruled(place) if isinstance(place, tuple) else {}
+        values: dict[str, Any] = {**self._defaults, **ruled, **self._fields}
+        rest = _read_environment()
+        facts = self.facts
+        sources = {
+            **(facts.default_sources if facts else {}),
+            **rest.sources,
+            **dict.fromkeys(ruled, "rule"),
+            **self._sources,
+        }
+        return Attribution(
+            **values,
+            call_site=call_site,
+            labels=self._labels,
+            attribution_source=_sources_json(sources) if sources else None,
+        )
+
+    def _ruled(self, place: tuple[str | None, str | None, str | None]) -> dict[str, str]:
+        asked = rules()
+        if asked is None:
+            return {}
+        from anchor_autopatch.host.rules import Circumstances
+
+        facts = self.facts
+        request = (facts.method, facts.route, facts.task) if facts else (None, None, None)
+        return asked.fields_for(Circumstances(*request, *place))
+
+
+def _base() -> Base:
+    binding: Binding | None = _bound.get()
+    request: Request | None = _inbound.get()
+    if request is None and binding is None:
+        return _nobody or _make_nobody()
+    facts = _facts(request) if request is not None else None
+    if binding is None:
+        return _base_of(facts) if facts is not None else _nobody or _make_nobody()
+    known: Base | None = binding.base
+    # One binding may lie around many requests: `with attribute(...): serve()`.
+    if known is None or known.facts is not facts:
+        known = binding.base = Base(binding.fields, binding.labels, facts)
+    return known
+
+
+def _base_of(facts: Facts) -> Base:
+    if facts.base is None:
+        facts.base = Base({}, {}, facts)
+    known: Base = facts.base
+    return known
+
+
+def _make_nobody() -> Base:
+    global _nobody
+    _nobody = Base({}, {}, None)
+    return _nobody
+
+
+@guarded("context")
+def _facts(request: Request) -> Facts | None:
+    from anchor_autopatch.host import inbound
+
+    return inbound.facts_of(request)
+
+
+def _place(call_site: str | None, site: Site | None) -> _Place:
+    asked = rules() if not _rules_are_read else _rules
+    if asked is None:
+        return call_site
+    if site is None or not asked.look_at_site:
+        return call_site, None, None
+    return call_site, site.host, site.api_key_id
+
+
+def _traced(who: Attribution) -> Attribution:
+    if otel.API not in sys.modules:
+        return who
+    span = otel.current_span()
+    if span is None or span.trace_id == who.trace_id:
+        return who
+    sources = json.loads(who.attribution_source or "{}") | {"trace_id": "otel"}
+    return who._replace(trace_id=span.trace_id, attribution_source=_sources_json(sources))
+
+
+def _read_environment() -> environment.Environment:
+    global _environment
+    if _environment is None:
+        _environment = environment.read(clean)
+    return _environment
+
+
+def _sources_json(sources: dict[str, str]) -> str:
+    key = tuple(sources.items())
+    found = _json_texts.get(key)
+    if found is None:
+        if len(_json_texts) >= _JSON_LIMIT:
+            _json_texts.clear()
+        found = _json_texts[key] = to_json(sources)
+    return found
