@@ -55,12 +55,17 @@ SELECT_RECEIPTS = _select("receipt", Receipt._fields)
 SELECT_EVENTS = _select("exception_event", ExceptionEvent._fields)
 
 
+def checksum(numbered: tuple[Any, ...]) -> int:
+    """CRC-32 of (seq, *record) over marshal format 2: the same bytes on every supported Python."""
+    return crc32(marshal.dumps(numbered, 2))
+
+
 def row_crc(seq: int, record: tuple[Any, ...]) -> int:
-    """CRC-32 of a row, over marshal format 2: the same bytes on every supported Python."""
-    return crc32(marshal.dumps((seq, *record), 2))
+    """The checksum of a record under its number."""
+    return checksum((seq, *record))
 
 
 def is_intact(row: tuple[Any, ...]) -> bool:
     """Whether a row as SQLite returns it (seq, the record, crc) still has its checksum."""
     stored: int = row[-1]
-    return crc32(marshal.dumps(row[:-1], 2)) == stored
+    return checksum(row[:-1]) == stored

@@ -5,18 +5,21 @@ UUID version 7 (RFC 9562), made by hand because `import uuid` costs 7 ms.
 
 from __future__ import annotations
 
-import os
-import time
+from os import urandom
+from time import time_ns
+
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""A random digit -> one whose upper two bits are the variant, 10."""
 
 
 def uuid7() -> str:
     """A new time-ordered id as lower-case text with dashes.
 
-    Random part from the operating system.
+    Random part from the operating system, each time: a counter would be repeated in the children
+    of a fork that runs no Python handlers (uWSGI).
     """
-    milliseconds = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10), "big")
-    version_and_a = 0x7000 | (random >> 68)
-    variant_and_b = (0b10 << 62) | (random & ((1 << 62) - 1))
-    text = f"{milliseconds & ((1 << 48) - 1):012x}{version_and_a:04x}{variant_and_b:016x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    # Text all the way: two thirds of the time that arithmetic on one large integer took.
+    time = f"{time_ns() // 1_000_000:012x}"
+    random = urandom(10).hex()
+    variant = _VARIANT[random[3]]
+    return f"{time[:8]}-{time[8:]}-7{random[:3]}-{variant}{random[4:7]}-{random[7:19]}"

@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 
 from anchor_autopatch.core import outbox_format, settings
+from anchor_autopatch.core.outbox_format import checksum
 
 _BUSY_SECONDS = 0.05
 _CREATE = (
@@ -33,7 +34,7 @@ class OutboxFile:
         self._sequence = 0
         try:
             self._connection = _connect(self.path)
-            self._cursor = self._connection.cursor()
+            self._execute = self._connection.cursor().execute
             self._create(dropped, reason)
             self._reading = self._stay_reading()
         except (OSError, sqlite3.Error):
@@ -45,10 +46,9 @@ class OutboxFile:
 
         The number is used only when the commit succeeded.
         """
-        sequence = self._sequence + 1
+        numbered = (self._sequence + 1, *row)
         try:
-            crc = outbox_format.row_crc(sequence, row)
-            self._cursor.execute(statement, (sequence, *row, crc))
+            self._execute(statement, (*numbered, checksum(numbered)))
         except (
             ValueError,
             UnicodeEncodeError,
@@ -58,10 +58,9 @@ class OutboxFile:
         ):
             # A value that SQLite or the checksum cannot hold (a lone surrogate, an enum, a huge
             # integer): store what it looks like rather than lose the receipt.
-            plain = tuple(map(_plain, row))
-            crc = outbox_format.row_crc(sequence, plain)
-            self._cursor.execute(statement, (sequence, *plain, crc))
-        self._sequence = sequence
+            numbered = (numbered[0], *map(_plain, row))
+            self._execute(statement, (*numbered, checksum(numbered)))
+        self._sequence = numbered[0]
 
     def close(self) -> None:
         """Gives up a file that cannot be written any more; what it holds is the job's to ship."""
@@ -95,7 +94,7 @@ class OutboxFile:
             return
 
     def _create(self, dropped: int, reason: str | None) -> None:
-        execute = self._cursor.execute
+        execute = self._execute
         # 2 KB pages take three receipts: a commit writes 1.7 pages on average, where pages of 1 KB,
         # which take one, had to write 3 (leaf, parent, file header): 3 us less per insert, and the
         # same 3.4 KB of WAL. 4 KB pages are no faster and write 5.3 KB. Before the first page is.
@@ -107,9 +106,8 @@ class OutboxFile:
         execute(outbox_format.CREATE_META)
         execute(outbox_format.CREATE_RECEIPT)
         execute(outbox_format.CREATE_EVENT)
-        self._cursor.executemany(
-            "INSERT INTO meta (key, value) VALUES (?, ?)", _meta(dropped, reason).items()
-        )
+        for item in _meta(dropped, reason).items():
+            execute("INSERT INTO meta (key, value) VALUES (?, ?)", item)
         execute("COMMIT")
 
     def _stay_reading(self) -> sqlite3.Cursor:
