@@ -113,7 +113,7 @@ def _read_objects(asked: Request, answer: Any) -> list[Object]:
         named = text(message, "id")
         if named is not None:
             seen = read_usage("chat", message)._replace(facts={"batch": True})
-            found.append(Object(named, True, seen))
+            found.append(Object(named, True, seen, batch_id=asked.path.split("/")[-2]))
     return found
 
 

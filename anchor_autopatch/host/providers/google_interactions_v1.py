@@ -47,7 +47,8 @@ def _read_objects(_request: Request, answer: Any) -> list[Object]:
     seen = read_usage("interactions", answer)
     if seen.response_id is None:
         return []
-    return [Object(seen.response_id, text(answer, "status") in ENDED, seen)]
+    status = text(answer, "status")
+    return [Object(seen.response_id, status in ENDED, seen, status)]
 
 
 class _EventReader:

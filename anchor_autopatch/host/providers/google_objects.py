@@ -34,10 +34,17 @@ def read(asked: Request, answer: dict[str, Any], body: Any) -> list[Object]:
     """The objects of an answer: every response of an ended batch, or one that goes on."""
     name = text(answer, "name") or asked.path
     if asked.operation == "batch":
-        return _responses(answer) or [Object(name, False, Seen(facts={"batch": True}))]
-    if not asked.retrieved:
-        _note_length(name, body)
-    return [Object(name, answer.get("done") is True, Seen(response_id=name, facts=_video(answer)))]
+        state = text(answer.get("metadata"), "state") or ""
+        under_way = Seen(facts={"batch": True})
+        return _responses(answer) or [Object(name, False, under_way, state.rpartition("_")[2])]
+    length = _note_length(name, body) if not asked.retrieved else None
+    made = _video(answer)
+    ended = answer.get("done") is True
+    # A video that was filtered out is not charged.
+    status = "failed" if ended and not made else None
+    if length and not ended:
+        made = {"video_seconds_each": length}
+    return [Object(name, ended, Seen(response_id=name, facts=made), status)]
 
 
 def _responses(answer: dict[str, Any]) -> list[Object]:
@@ -48,7 +55,8 @@ def _responses(answer: dict[str, Any]) -> list[Object]:
     for position, one in enumerate(listed if isinstance(listed, list) else ()):
         response = get(one, "response")
         usage = get(response, "usageMetadata")
-        named = text(response, "responseId") or f"{answer.get('name')}#{position}"
+        batch = text(answer, "name")
+        named = text(response, "responseId") or f"{batch}#{position}"
         seen = Seen(
             to_json(usage),
             "gemini.generate_content" if usage else None,
@@ -56,16 +64,18 @@ def _responses(answer: dict[str, Any]) -> list[Object]:
             named,
             {"batch": True},
         )
-        found.append(Object(named, True, seen))
+        found.append(Object(named, True, seen, batch_id=batch))
     return found
 
 
-def _note_length(name: str, body: Any) -> None:
+def _note_length(name: str, body: Any) -> float | None:
     length = get(get(body, "parameters"), "durationSeconds")
-    if isinstance(length, (int, float)):
-        _lengths[name] = float(length)
-        if len(_lengths) > _LIMIT:
-            _lengths.popitem(last=False)
+    if not isinstance(length, (int, float)):
+        return None
+    _lengths[name] = float(length)
+    if len(_lengths) > _LIMIT:
+        _lengths.popitem(last=False)
+    return float(length)
 
 
 def _video(answer: dict[str, Any]) -> dict[str, object] | None:

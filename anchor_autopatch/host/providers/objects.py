@@ -1,9 +1,10 @@
 """Objects that a provider works on after the request (batches, runs, background responses, videos).
 
 Each is billed once, when it ends, whoever asks for it and however often. In one process that is
-decided here; across processes the job decides, by (provider, response id): rows that came from a
-retrieval have the price fact `retrieved`, and a submission leaves a row that is not billable, so
-that the cost can be given to who submitted.
+decided here; across processes the job decides, by (provider, response id), from three price facts:
+`retrieved` stands on a row that came from a retrieval, `unfinished` on one whose object goes on (a
+submission, which is not billable and says who will be billed), and `batch_id` on an answer that
+has an id of its own and was submitted under another one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from anchor_autopatch.core.hosts import BY_MODEL
 from anchor_autopatch.core.records import Attribution
 from anchor_autopatch.host import identity
 from anchor_autopatch.host.calls import NOTHING, Call, Seen
@@ -34,6 +36,8 @@ ENDED = frozenset(
     )
 )
 """States in which nothing more is added to an object's usage."""
+_FREE_ENDS = frozenset(("cancelled", "canceled", "expired", "failed"))
+"""Of these, the states that cost nothing where no usage is told."""
 
 
 class Object(NamedTuple):
@@ -42,6 +46,21 @@ class Object(NamedTuple):
     id: str
     ended: bool
     seen: Seen
+    status: str | None = None
+    """The provider's word for its state."""
+    batch_id: str | None = None
+    """The batch whose answer it is: that was submitted, under an id of its own."""
+
+    @property
+    def tells(self) -> bool:
+        """Whether it says what there is to bill."""
+        units = self.seen.facts or ()
+        return self.seen.raw_usage is not None or "video_seconds" in units or "videos" in units
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it came to an end that costs nothing."""
+        return not self.tells and self.status is not None and self.status.lower() in _FREE_ENDS
 
 
 class Request:
@@ -67,28 +86,26 @@ _settled: OrderedDict[_Key, None] = OrderedDict()
 
 def settle(call: Call, found: Object, result: object, *, retrieved: bool) -> None:
     """Ends a call by what its answer says of an object: with a row, billable or not, or none."""
-    if found.ended and _tells(found.seen):
+    _place(call, found.seen.model)
+    if found.is_free or (found.ended and found.tells):
         if not _first_end(call, found.id):
             call.leave_to_children()
             return
-        _decide(call, found.id, retrieved=retrieved)
-        call.succeed(found.seen, result)
+        _decide(call, found.id, found.batch_id, retrieved=retrieved)
+        # A failure costs nothing, and is told so that nobody waits for the object any longer.
+        call.billable = call.billable and not found.is_free
+        call.succeed(found.seen._replace(response_id=found.id), result)
     elif not retrieved:
         _remember(_submitted, (call.provider, found.id), call.attribution)
         call.billable = False
+        _state(call, "unfinished")
         call.succeed(Seen(model=found.seen.model, response_id=found.id, facts=found.seen.facts))
     else:
         call.leave_to_children()
 
 
 def each(call: Call, request: Request, found: list[Object]) -> None:
-    """Settles every object of one answer; each gets a row of its own.
-
-    The answers of a batch belong to who submitted it, as far as this process knows.
-    """
-    names = request.path.split("/")
-    submitters = (_submitted.get((call.provider, name)) for name in names)
-    call.attribution = next(filter(None, submitters), call.attribution)
+    """Settles every object of one answer; each gets a row of its own."""
     for one in found:
         part = Call(call.target, request.operation, call.request_model, call.site, stream=False)
         part.attribution = call.attribution
@@ -152,11 +169,16 @@ class SettlingReader:
         call, object_id = self._call, seen.response_id
         ended = self._reader.complete()
         if ended and object_id is not None and _first_end(call, object_id):
-            _decide(call, object_id, retrieved=self._retrieved)
+            _decide(call, object_id, None, retrieved=self._retrieved)
             return
         # The object goes on without this stream, or has been billed.
         call.billable = False
-        if not ended and object_id is not None and not self._retrieved:
+        if self._retrieved:
+            _state(call, "retrieved")
+        if ended or object_id is None:
+            return
+        _state(call, "unfinished")
+        if not self._retrieved:
             _remember(_submitted, (call.provider, object_id), call.attribution)
 
     def complete(self) -> bool:
@@ -172,19 +194,30 @@ def _first_end(call: Call, object_id: str) -> bool:
     return True
 
 
-def _decide(call: Call, object_id: str, *, retrieved: bool) -> None:
-    submitter = _submitted.pop((call.provider, object_id), None)
+def _decide(call: Call, object_id: str, batch_id: str | None, *, retrieved: bool) -> None:
+    if batch_id is None:
+        submitter = _submitted.pop((call.provider, object_id), None)
+    else:
+        # The other answers of the batch belong to him, too.
+        submitter = _submitted.get((call.provider, batch_id))
+        _state(call, "batch_id", batch_id)
     if submitter is not None:
         call.attribution = submitter
     elif identity.receipt_of_response_id(object_id, call.provider) is not None:
         # Its own call was billed when it was made.
         call.billable = False
     if retrieved:
-        call.facts = {**(call.facts or {}), "retrieved": True}
+        _state(call, "retrieved")
 
 
-def _tells(seen: Seen) -> bool:
-    return seen.raw_usage is not None or bool(seen.facts and "video_seconds" in seen.facts)
+def _state(call: Call, fact: str, value: object = True) -> None:
+    call.facts = {**(call.facts or {}), fact: value}
+
+
+def _place(call: Call, model: str | None) -> None:
+    """Names who invoices behind a gateway, where only the answer of a retrieval names the model."""
+    if call.site is not None and call.site.provider == BY_MODEL:
+        call.provider = call.site.provider_for(model or call.request_model)
 
 
 def _remember(memory: OrderedDict[_Key, Any], key: _Key, value: Any) -> None:

@@ -53,7 +53,7 @@ def request(method: str, path: str) -> Request | None:
 def read(asked: Request, answer: Any) -> list[Object]:
     """The object of an answer; [] for an answer that is none (a list page, a text)."""
     if asked.operation == "batch_results":
-        return _results(answer)
+        return _results(asked, answer)
     status = text(answer, "status")
     usage = _trained(answer) if asked.operation == "fine_tuning" else get(answer, "usage")
     if status is None and usage is None and get(answer, "id") is None:
@@ -71,10 +71,10 @@ def read(asked: Request, answer: Any) -> list[Object]:
     )
     # A stored completion has no state: it exists because it has ended.
     ended = status in ENDED or (asked.operation == "chat" and counted is not None)
-    return [Object(named, ended, seen)]
+    return [Object(named, ended, seen, status)]
 
 
-def _results(answer: Any) -> list[Object]:
+def _results(asked: Request, answer: Any) -> list[Object]:
     listed = get(answer, "results")
     found = []
     for one in listed if isinstance(listed, list) else ():
@@ -84,7 +84,7 @@ def _results(answer: Any) -> list[Object]:
         if named is not None and usage is not None:
             facts_ = {"batch": True, **(facts(completion, "service_tier") or {})}
             seen = Seen(usage, "openai.chat", text(completion, "model"), named, facts_)
-            found.append(Object(named, True, seen))
+            found.append(Object(named, True, seen, batch_id=asked.path.split("/")[-2]))
     return found
 
 

@@ -15,6 +15,7 @@ from anchor_autopatch.host import patching, streams
 from anchor_autopatch.host.calls import Call, Opened, Seen, wrap, wrap_async
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers import objects
+from anchor_autopatch.host.providers.reading import text
 from anchor_autopatch.host.providers.tap import LineReader, parsed, tap
 from anchor_autopatch.host.sites import Site
 
@@ -139,7 +140,8 @@ class _Adapter:
         if seen.response_id is None:
             call.leave_to_children()
             return
-        found = objects.Object(seen.response_id, not self.family.unfinished(answer), seen)
+        ended = not self.family.unfinished(answer)
+        found = objects.Object(seen.response_id, ended, seen, text(answer, "status"))
         objects.settle(call, found, None, retrieved=asked.retrieved)
 
     def _line_reader(self, call: Call) -> LineReader:

@@ -199,6 +199,7 @@ class _Adapter:
             # Free itself: it says who will be billed for the results.
             call.billable = False
             call.provider_request_id = result.batch_id
+            call.facts = {"batch": True, "unfinished": True}
             call.succeed(Seen(response_id=result.batch_id))
             _keep(self._batches, result.batch_id, call)
         else:
@@ -244,7 +245,7 @@ class _Adapter:
             if submitted is not None:
                 call.attribution = submitted.attribution
             call.provider_request_id = batch_id
-            call.facts = {"batch": True}
+            call.facts = {"batch": True, "batch_id": batch_id, "retrieved": True}
             seen = read_usage(answer)
             own_id = seen.response_id or f"{batch_id}/{result.batch_request_id}"
             self._settle(call, seen._replace(response_id=own_id))
@@ -259,6 +260,7 @@ class _Adapter:
             request_id, call = self._pending.popitem()
             call.billable = False
             call.provider_request_id = request_id
+            call.facts = {**(call.facts or {}), "unfinished": True}
             call.cut_short(Seen(response_id=request_id))
 
 

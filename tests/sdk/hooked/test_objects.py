@@ -8,7 +8,7 @@ import json
 import pytest
 
 import anchor_autopatch
-from anchor_autopatch.host.providers import objects
+from anchor_autopatch.host.providers import google_objects, objects
 from tests.sdk.hooked import tapes
 
 USAGE = {
@@ -56,6 +56,41 @@ def test_its_end_is_billed_to_who_submitted_it(home, receipts):
     (billed,) = (receipt for receipt in receipts() if receipt.billable)
     assert (billed.team, billed.request_id) == ("search", "r-1")
     assert json.loads(billed.raw_usage) == USAGE
+
+
+def facts(receipt):
+    return json.loads(receipt.price_facts or "{}")
+
+
+def test_a_submission_says_that_its_object_goes_on(home, one_receipt):
+    submit()
+
+    assert facts(one_receipt())["unfinished"] is True
+
+
+def test_a_failure_ends_what_was_submitted_and_is_free(home, receipts):
+    submit()
+    for _ in range(2):
+        openai({**QUEUED, "status": "failed"}).responses.retrieve("resp_1")
+
+    (_, end) = receipts()
+    assert (end.billable, end.response_id, facts(end)) == (0, "resp_1", {"retrieved": True})
+
+
+def test_an_end_without_usage_is_not_taken_for_free(home, receipts):
+    openai({**DONE, "usage": None}).responses.retrieve("resp_1")
+
+    assert receipts() == []
+
+
+def test_a_gateway_bills_whom_the_answer_names(home, receipts, monkeypatch):
+    monkeypatch.setenv("ANCHOR_PROVIDER_HOSTS", "api.openai.com=by-model,gateway.test=by-model")
+    client = openai(DONE)
+    client.base_url = "https://gateway.test/v1"
+
+    client.responses.retrieve("resp_1")
+
+    assert [receipt.provider for receipt in receipts()] == ["openai"]
 
 
 def test_asking_again_bills_nothing(home, receipts):
@@ -116,6 +151,62 @@ def test_results_of_an_anthropic_batch_are_billed_line_by_line(home, receipts):
 
     assert len(results) == 2
     assert [receipt.response_id for receipt in receipts()] == ["msg_0", "msg_1"]
+    assert {facts(receipt)["batch_id"] for receipt in receipts()} == {"b"}
+
+
+def gemini(answer):
+    from google import genai
+
+    library = importlib.import_module("httpx")
+    options = {"httpx_client": library.Client(transport=tapes.transport("httpx", answer))}
+    return genai.Client(api_key="gemini-test", http_options=options)
+
+
+GEMINI_BATCH = {"name": "batches/1", "metadata": {"state": "BATCH_STATE_RUNNING"}}
+
+
+def gemini_answer(number):
+    usage = {"promptTokenCount": 3, "candidatesTokenCount": 1, "totalTokenCount": 4}
+    return {"response": {"responseId": f"g{number}", "usageMetadata": usage}}
+
+
+def test_answers_of_a_gemini_batch_belong_to_who_submitted_it(home, receipts):
+    inlined = {"inlinedResponses": {"inlinedResponses": [gemini_answer(1), gemini_answer(2)]}}
+    done = {**GEMINI_BATCH, "metadata": {"state": "BATCH_STATE_SUCCEEDED", "output": inlined}}
+    with anchor_autopatch.attribute(team="night"):
+        gemini(GEMINI_BATCH).batches.create(model="gemini-3.8-flash", src=[])
+
+    gemini(done).batches.get(name="batches/1")
+
+    billed = sorted((r.response_id, r.team, facts(r)["batch_id"]) for r in receipts() if r.billable)
+    assert billed == [("g1", "night", "batches/1"), ("g2", "night", "batches/1")]
+
+
+def test_a_failed_gemini_batch_is_told_and_free(home, one_receipt):
+    gemini({**GEMINI_BATCH, "metadata": {"state": "BATCH_STATE_FAILED"}}).batches.get(
+        name="batches/1"
+    )
+
+    assert (one_receipt().response_id, one_receipt().billable) == ("batches/1", 0)
+
+
+VIDEO = {"name": "models/veo-3/operations/1"}
+
+
+def test_a_gemini_video_says_how_long_it_is_to_be(home, receipts):
+    made = {"generateVideoResponse": {"generatedSamples": [{"video": {"uri": "u"}}]}}
+    body = {"instances": [{"prompt": "a cat"}], "parameters": {"durationSeconds": 8}}
+    # google-genai 3 has a method for it on Vertex AI alone.
+    gemini(VIDEO)._api_client.request("post", "models/veo-3:predictLongRunning", body)
+    google_objects._lengths.clear()  # as in another process
+
+    ended = gemini({**VIDEO, "done": True, "response": made})
+    ended._api_client.request("get", VIDEO["name"], {})
+
+    assert [facts(receipt) for receipt in receipts()] == [
+        {"unfinished": True, "video_seconds_each": 8.0},
+        {"retrieved": True, "videos": 1},
+    ]
 
 
 def message(number):

@@ -189,6 +189,7 @@ def test_request_fetched_elsewhere_leaves_its_attribution(client, one_receipt):
 
     receipt = one_receipt()
     assert (receipt.billable, receipt.response_id) == (0, "video-1")
+    assert '"unfinished":true' in receipt.price_facts
 
 
 def leave_pending():
@@ -211,9 +212,9 @@ def test_batch_results_bill_once_for_the_submitter(client, receipts):
     client.batch.list_batch_results("batch-1")
 
     found = sorted((r.response_id, r.team, r.billable, r.price_facts) for r in receipts())
-    facts = '{"batch":true,"service_tier":"default"}'
+    facts = '{"batch":true,"batch_id":"batch-1","retrieved":true,"service_tier":"default"}'
     assert found == [
-        ("batch-1", "night", 0, None),
+        ("batch-1", "night", 0, '{"batch":true,"unfinished":true}'),
         ("grok-batched-1", "night", 1, facts),
         ("grok-batched-2", "night", 1, facts),
     ]
