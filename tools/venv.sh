@@ -16,7 +16,9 @@ if ! cmp -s "$lock" "$dir/made-from.txt"; then
     }
     echo "making $dir from $lock with $("$python" -V)"
     "$python" -m venv --clear "$dir"
-    "${pip[@]}" install --progress-bar off -r "$lock"
+    # A lock is complete; where what one package asks for cannot be had, it says so in its head.
+    wishes=() && grep -q '^# Install with --no-deps' "$lock" && wishes=(--no-deps)
+    "${pip[@]}" install --progress-bar off ${wishes[@]+"${wishes[@]}"} -r "$lock"
     cp "$lock" "$dir/made-from.txt"
 fi
 "${pip[@]}" install --no-deps -e .

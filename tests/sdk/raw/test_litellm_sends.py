@@ -8,7 +8,7 @@ import os
 import pytest
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-litellm = pytest.importorskip("litellm", reason="LiteLLM lives in SDK world A only")
+litellm = pytest.importorskip("litellm", reason="LiteLLM lives in the SDK worlds A and litellm")
 
 # LiteLLM warns while it works: TypedDict qualifiers, clients and tasks that outlive their loop.
 pytestmark = pytest.mark.filterwarnings("ignore")
