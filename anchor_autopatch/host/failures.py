@@ -169,8 +169,15 @@ def may_be_billed(
     return status is None or status < _FIRST_ERROR_STATUS or not names.isdisjoint(_LOST)
 
 
-def record(call: Call, failure: Failure, failure_class: str, receipt_id: str | None) -> None:
-    """Leaves one exception event for a failed call."""
+def record(
+    call: Call,
+    failure: Failure,
+    failure_class: str,
+    receipt_id: str | None,
+    *,
+    retried: bool = False,
+) -> None:
+    """Leaves one exception event for a failed call, or for a request of it that was sent again."""
     site = call.site
     where = _Where(
         call.provider,
@@ -179,7 +186,7 @@ def record(call: Call, failure: Failure, failure_class: str, receipt_id: str | N
         call.operation,
         call.request_model,
         call.attempts,
-        0,
+        int(retried),
         receipt_id,
     )
     outbox.write_event(_event(failure_class, failure, where, call.attribution))

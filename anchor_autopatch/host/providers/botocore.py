@@ -13,9 +13,9 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
-from anchor_autopatch.host import patching, streams
+from anchor_autopatch.host import attempts, patching, streams
 from anchor_autopatch.host.calls import Call, Opened, wrap
-from anchor_autopatch.host.layers import active
+from anchor_autopatch.host.layers import active, open_layer
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers import bedrock_usage
 from anchor_autopatch.host.providers.reading import get
@@ -55,6 +55,7 @@ def patch(client: ModuleType) -> None:
     """Wraps the choke point and the readers of bodies; `client` is `botocore.client`."""
     patching.replace(client.BaseClient, "_make_api_call", wrap(_Adapter()))
     endpoint = sys.modules["botocore.endpoint"]
+    patching.replace(endpoint.Endpoint, "_needs_retry", _wrap_needs_retry)
     patching.replace(endpoint, "convert_to_response_dict", _wrap_convert)
     body = sys.modules["botocore.response"].StreamingBody
     for name in ("read", "readinto", "readlines"):
@@ -106,6 +107,7 @@ class _Adapter:
             _site(client),
             stream=name.endswith("Stream") or name in ("InvokeAgent", "InvokeInlineAgent"),
         )
+        call.attempts = 1
         region = client.meta.region_name
         call.facts = {
             **({"region": region} if region else {}),
@@ -152,7 +154,8 @@ def _note_metadata(call: Call, metadata: dict[str, Any]) -> None:
     call.http_status = status if isinstance(status, int) else None
     call.provider_request_id = metadata.get("RequestId")
     retries = metadata.get("RetryAttempts")
-    call.attempts = retries + 1 if isinstance(retries, int) else None
+    if isinstance(retries, int):
+        call.attempts = retries + 1
 
 
 def _site(client: Any) -> Site:
@@ -167,6 +170,31 @@ def _site(client: Any) -> Site:
         key if isinstance(key, str) else None,
         class_decides=True,
     )
+
+
+def _wrap_needs_retry(original: Any) -> Any:
+    @wraps(original)
+    def _needs_retry(self: Any, *args: Any, **kwargs: Any) -> Any:
+        again = original(self, *args, **kwargs)
+        if again:
+            _note_try(args, kwargs)
+        return again
+
+    return _needs_retry
+
+
+@guarded(_NAME)
+def _note_try(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    call = open_layer()
+    if call is None or call.target != _NAME:
+        return
+    names = ("attempts", "operation_model", "request_dict", "response", "caught_exception")
+    given = dict(zip(names, args, strict=False)) | kwargs
+    error = given.get("caught_exception")
+    if error is None:
+        errors = sys.modules["botocore.exceptions"]
+        error = errors.ClientError(given["response"][1], given["operation_model"].name)
+    attempts.failed(call, error)
 
 
 def _wrap_convert(original: Any) -> Any:

@@ -54,6 +54,8 @@ def patch(api_client: ModuleType) -> None:
     patching.replace(client, "async_request", wrap_async(adapter))
     patching.replace(client, "request_streamed", adapter.wrap_streamed)
     patching.replace(client, "async_request_streamed", adapter.wrap_async_streamed)
+    for name in ("retry_args", "_retry_args"):
+        patching.replace_if_present(api_client, name, _wrap_retry_args)
 
 
 def read_request(operation: str, body: dict[str, Any]) -> dict[str, object] | None:
@@ -196,6 +198,7 @@ class _Adapter:
             operation = CACHE if _method(args, kwargs) == "POST" else None
         call = Call(_NAME, operation or "other", model or None, self._site(client), stream=stream)
         call.billable = operation is not None
+        call.attempts = 1
         if operation is not None:
             call.facts = read_request(operation, body) if isinstance(body, dict) else None
             call.reader = _ChunkReader(operation)
@@ -275,6 +278,23 @@ class _Adapter:
 
 def _method(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     return str(args[0] if args else kwargs["http_method"]).upper()
+
+def _wrap_retry_args(original: Any) -> Any:
+    @wraps(original)
+    def retry_args(*args: Any, **kwargs: Any) -> Any:
+        found = original(*args, **kwargs)
+        return _with_note(found) or found
+
+    return retry_args
+
+
+@guarded(_NAME)
+def _with_note(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a tenacity retrier, told what it sends again."""
+    theirs = arguments.get("before_sleep") or (lambda _state: None)
+    ours = attempts.before_retry(_NAME, lambda state: state.outcome.exception())
+    return {**arguments, "before_sleep": ours(theirs)}
+
 
 
 def _close_object(call: Call, body: Any) -> None:

@@ -16,7 +16,7 @@ from functools import wraps
 from typing import Any, NamedTuple
 
 from anchor_autopatch.core.provider_hosts import TELL_UNASKED
-from anchor_autopatch.host import patching, streams
+from anchor_autopatch.host import attempts, patching, streams
 from anchor_autopatch.host.calls import Call, Opened, Seen, wrap, wrap_async
 from anchor_autopatch.host.identity import ObjectMemo
 from anchor_autopatch.host.layers import active
@@ -262,8 +262,8 @@ class Adapter:
             getattr(error, "response", None), "request", None
         )
         retries = getattr(request, "headers", {}).get(_RETRY_HEADER, "")
-        if call.attempts is None and retries.isdigit():
-            call.attempts = int(retries) + 1
+        if call.attempts is None:
+            call.attempts = int(retries) + 1 if retries.isdigit() else 1
         answered, call.answer = call.answer, None
         if answered is None or not is_read(answered):
             call.fail(error)
@@ -335,10 +335,25 @@ def patch(family: Family, base_client: Any, streaming: Any) -> None:
     patching.replace(streaming.AsyncStream, "__stream__", streams.wrap_async_stream)
     patching.replace(streaming.Stream, "close", streams.wrap_close)
     patching.replace(streaming.AsyncStream, "close", streams.wrap_async_close)
+    # The one that sleeps between two tries; before openai 1.66 the one that starts the next.
+    again = attempts.before_retry(family.name, _error_of_try)
+    for client in (base_client.SyncAPIClient, base_client.AsyncAPIClient):
+        patching.replace_if_present(client, "_sleep_for_retry", again)
+        patching.replace_if_present(client, "_retry_request", again)
     responses = sys.modules[f"{base_client.__package__}._response"]
     patching.replace(responses.APIResponse, "close", adapter.wrap_close)
     patching.replace(responses.AsyncAPIResponse, "close", adapter.wrap_async_close)
     pieces.patch(responses)
+
+
+def _error_of_try(
+    client: Any, *_args: Any, response: Any = None, **_kwargs: Any
+) -> BaseException | None:
+    """The error that the SDK would raise from a refused try; None where there was no answer."""
+    if response is None:
+        response = getattr(sys.exception(), "response", None)
+    # The body of a streamed refusal is closed unread: only its status is known then.
+    return client._make_status_error_from_response(response) if response is not None else None
 
 
 def _noting(adapter: Adapter) -> Callable[[Any], Any]:

@@ -103,16 +103,6 @@ def test_refused_connection_was_never_billed(openai_client, one_event, receipts)
     assert (one_event().event_class, receipts()) == ("network", [])
 
 
-@pytest.mark.parametrize("retries", [0, 1, 2])
-def test_event_counts_the_attempts(openai_client, simulator, one_event, retries):
-    simulator.script(fail="server_error", times=None)
-
-    with pytest.raises(openai.InternalServerError):
-        CALLS["openai"](openai_client.with_options(max_retries=retries))
-
-    assert one_event().attempts == retries + 1
-
-
 @providers
 @pytest.mark.parametrize("failure", ["malformed_json", "empty_body"])
 def test_unreadable_answer_was_billed(request, simulator, receipts, events, failure, provider):
