@@ -13,7 +13,7 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
-from anchor_autopatch.host import patching, streams
+from anchor_autopatch.host import attempts, patching, streams
 from anchor_autopatch.host.calls import Call, Opened, Seen, wrap, wrap_async
 from anchor_autopatch.host.identity import ObjectMemo
 from anchor_autopatch.host.layers import active, leave_context
