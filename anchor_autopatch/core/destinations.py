@@ -53,6 +53,8 @@ class Watermark(NamedTuple):
     seq: int = 0
     crc: int | None = None
     """Checksum of that row; another row there now means a restored or cloned file."""
+    rotten: bool = False
+    """Whether rows up to there were found corrupt: the file is evidence, and is kept."""
 
 
 class Loss(NamedTuple):

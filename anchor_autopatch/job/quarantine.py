@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from anchor_autopatch.core.crash_points import reached
 from anchor_autopatch.core.settings import QUARANTINE_FOLDER
 from anchor_autopatch.job.lease import SHIPPER_LOCK
 
@@ -15,10 +17,13 @@ _STRAY_AFTER_US = 86_400 * 1_000_000
 
 
 def quarantine_place(path: Path) -> Path:
-    """Where a file of `home`/outbox goes in `home`/quarantine; a name not in use there."""
+    """Where a file of `home`/outbox goes in `home`/quarantine; a name not in use there.
+
+    A move that was killed half way is gone on with: the file is known by what it is, not by name.
+    """
     folder = path.parent.parent / QUARANTINE_FOLDER
     place, number = folder / path.name, 1
-    while place.exists():
+    while place.exists() and not place.samefile(path):
         number += 1
         place = folder / f"{path.stem}.{number}{path.suffix}"
     return place
@@ -27,19 +32,22 @@ def quarantine_place(path: Path) -> Path:
 def move_to_quarantine(path: Path, place: Path) -> None:
     """Moves an outbox with its WAL, so that SQLite can still open it there."""
     place.parent.mkdir(mode=0o700, exist_ok=True)
-    path.rename(place)
-    for companion in _COMPANIONS:
+    # All is there before anything is taken away: a database without its WAL is half the evidence.
+    for companion in ("", *_COMPANIONS):
         beside = path.with_name(path.name + companion)
-        if beside.exists():
-            beside.rename(place.with_name(place.name + companion))
-    path.with_suffix(".lock").unlink(missing_ok=True)
+        with suppress(FileNotFoundError, FileExistsError):
+            place.with_name(place.name + companion).hardlink_to(beside)
+        reached("quarantine.linked")
+    remove_outbox(path)
 
 
 def remove_outbox(path: Path) -> None:
     """Deletes a fully shipped outbox; the database first, so that no half of it is ever read."""
     path.unlink(missing_ok=True)
+    reached("remove.database")
     for companion in _COMPANIONS:
         path.with_name(path.name + companion).unlink(missing_ok=True)
+        reached("remove.companion")
     path.with_suffix(".lock").unlink(missing_ok=True)
 
 

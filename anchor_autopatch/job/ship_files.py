@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from anchor_autopatch.core.crash_points import reached
 from anchor_autopatch.core.destinations import QuarantinedFile
 from anchor_autopatch.job.outbox_reader import (
     BusyOutbox,
@@ -48,6 +49,8 @@ class _Opened:
     rows: int = 0
     """Read soundly, whether the destination had them or not."""
     losses: list[Loss] = field(default_factory=list)
+    rotten: bool = False
+    """Corrupt rows were found, in this run or in an earlier one."""
     unread: bool = False
     """Reading broke off; the rest is for the next run."""
 
@@ -71,6 +74,7 @@ class FileShipper:
         with ExitStack() as stack:
             opened = [found for path in paths if (found := self._open(path, stack)) is not None]
             if opened:
+                reached("ship.opened")
                 self._ship_rows(opened)
                 self._put_away(opened)
 
@@ -108,6 +112,7 @@ class FileShipper:
 
     def _batches(self, file: _Opened, shipped: Watermark) -> Iterator[Batch]:
         outbox = file.reader.outbox
+        file.rotten = shipped.rotten
         if shipped.seq == 0 and outbox.rows_dropped:
             self._find(
                 f"{outbox.rows_dropped} rows were lost in the memory of {outbox.program!r} "
@@ -117,6 +122,8 @@ class FileShipper:
             for batch in file.reader.batches(shipped):
                 file.rows += len(batch.receipts) + len(batch.events)
                 file.losses.extend(batch.losses)
+                file.rotten |= any(loss.reason != "missing" for loss in batch.losses)
+                reached("ship.read")
                 yield batch
         except BusyOutbox as found:
             file.unread = True
@@ -127,13 +134,14 @@ class FileShipper:
         for file in opened:
             if not file.gone or file.unread:
                 continue
-            if any(loss.reason != "missing" for loss in file.losses):
+            if file.rotten:
                 self._set_aside(file.path, "it has corrupt rows", file.reader.outbox, file.rows)
             else:
                 finished.append(file)
         if finished:
             outboxes = [file.reader.outbox for file in finished]
             self._exporter.finish(outboxes, "finished", self._now_us)
+            reached("ship.finished")
         for file in finished:
             try:
                 remove_outbox(file.path)
@@ -155,6 +163,7 @@ class FileShipper:
         self._exporter.note_quarantine(found, self._now_us)
         if outbox:
             self._exporter.finish([outbox], "quarantined", self._now_us)
+        reached("quarantine.noted")
         try:
             move_to_quarantine(path, place)
         except OSError as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from anchor_autopatch.core.crash_points import reached
 from anchor_autopatch.core.errors import StoreError
 from anchor_autopatch.core.settings import WAREHOUSE_FILE
 from anchor_autopatch.job.migration import apply_scripts
@@ -55,12 +56,14 @@ def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
     con.begin()
     try:
         yield
+        reached("transaction.done")
     except BaseException:
         # A failed commit or a closed connection has no transaction left to undo.
         with suppress(duckdb.Error):
             con.rollback()
         raise
     con.commit()
+    reached("transaction.committed")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import duckdb
 
+from anchor_autopatch.core.crash_points import reached
 from anchor_autopatch.core.destinations import Watermark, Written
 from anchor_autopatch.core.errors import StoreError
 from anchor_autopatch.core.sql_files import read_statements
@@ -33,7 +34,7 @@ class DuckDBExporter:
     def watermarks(self, outboxes: Sequence[OutboxIdentity]) -> list[Watermark]:
         """How far each outbox was shipped, in order; `Watermark()` for one never seen."""
         found = self._con.execute(_SQL["watermarks"], _keys(outboxes)).fetchall()
-        shipped = {place: Watermark(seq, crc) for place, seq, crc in found}
+        shipped = {place: Watermark(*known) for place, *known in found}
         return [shipped.get(place, Watermark()) for place in range(len(outboxes))]
 
     def write(self, batches: Iterable[Batch], now_us: int) -> list[Written]:
@@ -56,18 +57,24 @@ class DuckDBExporter:
         self._con.execute(_SQL["finish_outboxes"], gone)
 
     def note_quarantine(self, found: QuarantinedFile, now_us: int) -> None:
-        """Keeps the record of a file that was set aside."""
-        self._con.execute(_SQL["insert_quarantined_file"], {**found._asdict(), "now_us": now_us})
+        """Keeps the record of a file that is about to be set aside; once, if told again."""
+        row = {**found._asdict(), "now_us": now_us}
+        with self._transaction():
+            # No two files go to one place: the same record is one of a run that was killed.
+            self._con.execute(_SQL["forget_quarantined_file"], {"moved_to": found.moved_to})
+            self._con.execute(_SQL["insert_quarantined_file"], row)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         self._con.begin()
         try:
             yield
+            reached("ship.inserted")
         except BaseException:
             self._con.rollback()
             raise
         self._con.commit()
+        reached("ship.committed")
 
     def _write(self, batches: list[Batch], now_us: int) -> list[Written]:
         now = {"now_us": now_us}
@@ -77,6 +84,7 @@ class DuckDBExporter:
         )
         self._stage_new("receipt", [batch.receipts for batch in batches])
         self._stage_new("event", [batch.events for batch in batches])
+        reached("ship.staged")
         counted = self._con.execute(_SQL["written"]).fetchall()
         self._con.execute(_SQL["insert_receipts"], now)
         self._con.execute(_SQL["insert_events"], now)
@@ -130,7 +138,8 @@ def _batch_row(place: int, batch: Batch) -> Row:
         place,
         *batch.outbox,
         batch.before.seq,
-        *batch.after,
+        batch.after.seq,
+        batch.after.crc,
         _row_count(batch),
         lost["corrupt"] + lost["refused"],
         lost["missing"],

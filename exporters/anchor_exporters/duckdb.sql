@@ -305,7 +305,13 @@ ANTI JOIN outbox_loss
 SELECT
     asked.place,
     outbox.watermark,
-    outbox.watermark_crc
+    outbox.watermark_crc,
+    EXISTS (
+        FROM outbox_loss
+        WHERE outbox_loss.outbox_id = outbox.outbox_id
+            AND outbox_loss.path = outbox.path
+            AND outbox_loss.reason <> 'missing'
+    ) AS rotten
 FROM (
     SELECT
         unnest(range(len($outbox_ids))) AS place,
@@ -325,6 +331,11 @@ FROM (
 ) AS gone
 WHERE outbox.outbox_id = gone.outbox_id
     AND outbox.path = gone.path;
+
+-- name: forget_quarantined_file
+-- Drops the record of a file that did not get to its place.
+DELETE FROM quarantined_file
+WHERE moved_to = $moved_to;
 
 -- name: insert_quarantined_file
 -- A file that was set aside, and why.

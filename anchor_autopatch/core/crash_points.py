@@ -1,0 +1,56 @@
+"""Named steps at which a test lets the job die, to prove that dying there costs nothing.
+
+A step costs one comparison while nobody watches. `ANCHOR_CRASH_POINT=NAME:N` makes this process
+kill itself (SIGKILL: no handler, no flush) when it reaches that step for the N-th time; it is read
+by the job only, never inside an application.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Observer = Callable[[str], None]
+
+VARIABLE = "ANCHOR_CRASH_POINT"
+
+_observer: Observer | None = None
+
+
+def reached(step: str) -> None:
+    """Tells whoever watches that this step is about to be left."""
+    if _observer is not None:
+        _observer(step)
+
+
+@contextmanager
+def watched(observer: Observer) -> Iterator[None]:
+    """Calls the observer at every step within the block; it may raise."""
+    global _observer
+    before, _observer = _observer, observer
+    try:
+        yield
+    finally:
+        _observer = before
+
+
+def _killer(step: str, times: int) -> Observer:
+    left = times
+
+    def kill(reached_step: str) -> None:
+        nonlocal left
+        left -= reached_step == step
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return kill
+
+
+if os.environ.get(VARIABLE):
+    _step, _, _times = os.environ[VARIABLE].rpartition(":")
+    _observer = _killer(_step, int(_times))

@@ -1,0 +1,87 @@
+"""A reconcile that is killed at any of its steps ends, run again, in the same report."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import duckdb
+import pytest
+
+from anchor_autopatch.core import crash_points
+from anchor_autopatch.job.invoices import TypedTotal, add_total
+from anchor_autopatch.job.reconcile import reconcile
+from anchor_autopatch.job.warehouse import open_warehouse
+from tests.job.outboxes import Outbox, event, left_behind, receipt
+from tests.simulation.world import Died
+
+NOW = datetime(2026, 9, 30, 12, tzinfo=UTC)
+_STEPS_AT_LEAST = 20
+"""A run passes so many; far fewer would mean that the steps are no longer told."""
+
+
+@pytest.fixture(scope="module")
+def before(warehouse, tmp_path_factory):
+    """A home with everything that a run can meet: sound, rotten and foreign files, a bill."""
+    home = tmp_path_factory.mktemp("before")
+    shutil.copy(warehouse, home / warehouse.name)
+    left_behind(home, *(receipt(number) for number in range(1, 30)), event(30))
+    left_behind(home, *(receipt(number) for number in range(1, 9)), name="clone")
+    rotten = Outbox(home, name="rotten").write(receipt(41), receipt(42), receipt(43))
+    rotten.run("UPDATE receipt SET team = 'x' WHERE seq = 2").die()
+    (home / "outbox" / "foreign.db").write_bytes(b"no outbox")
+    with open_warehouse(home) as con:
+        add_total(con, TypedTotal("openai", "2026-09", "100.00", "USD"), NOW)
+    return home
+
+
+def copied(before, tmp_path):
+    # The rotten file stays where it is found: its path is part of the result.
+    return shutil.copytree(before, tmp_path / "home")
+
+
+def published(home):
+    """Every relation of the report, row by row."""
+    with duckdb.connect(str(home / "report.duckdb"), read_only=True) as con:
+        names = [name for (name,) in con.execute("SHOW TABLES").fetchall()]
+        return {name: con.execute(f"FROM {name} ORDER BY ALL").fetchall() for name in names}
+
+
+def steps_of(run):
+    passed = []
+    with crash_points.watched(passed.append):
+        run()
+    return passed
+
+
+def kill_at(number, run):
+    """Runs until the step with this number."""
+    left = number
+
+    def observe(step):
+        nonlocal left
+        if left == 0:
+            raise Died(step)
+        left -= 1
+
+    with suppress(Died), crash_points.watched(observe):
+        run()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_killed_at_each_step_it_ends_in_the_same_report(before, tmp_path):
+    home = copied(before, tmp_path)
+    steps = steps_of(lambda: reconcile([home], NOW, {}))
+    undisturbed = published(home)
+    assert len(steps) >= _STEPS_AT_LEAST
+
+    for number, step in enumerate(steps):
+        shutil.rmtree(home)
+        copied(before, tmp_path)
+        kill_at(number, lambda: reconcile([home], NOW, {}))
+        reconcile([home], NOW, {})
+
+        differing = [name for name, rows in published(home).items() if rows != undisturbed[name]]
+        assert not differing, f"killed at step {number} ({step})"
