@@ -1,7 +1,7 @@
-"""Deaths, replays, clones and damage in any order: what was acknowledged is shipped, once, exactly.
+"""Deaths, replays, clones and damage in any order: what was acknowledged is shipped exactly once.
 
-Real SQLite and DuckDB files, the real writer and the real job. Hypothesis draws the history from one
-seed, prints a failing one and shrinks it; `ANCHOR_SIMULATION_SEED=N` draws others.
+Real SQLite and DuckDB files, the real writer and the real job. Hypothesis draws the history from
+one seed, prints a failing one and shrinks it; `ANCHOR_SIMULATION_SEED=N` draws others.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -175,4 +174,4 @@ def _copy(path: Path, to: Path) -> None:
         source = path.with_name(path.name + ending)
         if source.exists():
             shutil.copy(source, to.with_name(to.name + ending))
-            os.chmod(to.with_name(to.name + ending), 0o600)
+            to.with_name(to.name + ending).chmod(0o600)

@@ -48,9 +48,7 @@ def check_meters(con: duckdb.DuckDBPyConnection, totals: Mapping[str, int]) -> L
 
 def check_prices(con: duckdb.DuckDBPyConnection, totals: Mapping[str, int]) -> Link:
     """Every billable receipt has one price, which is the sum of its usage lines, by a card."""
-    proven = (
-        f"{totals['priced']} prices: each the sum of its usage lines, by a card that is kept"
-    )
+    proven = f"{totals['priced']} prices: each the sum of its usage lines, by a card that is kept"
     return Link("prices", proven, tuple(faults_of(con, _PRICES)))
 
 
