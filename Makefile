@@ -1,15 +1,18 @@
 # `make help` lists the targets. Each one makes the environments that it needs:
 #   .venv               the job, the tests, the linters          requirements/dev.txt
 #   .venvs/a .venvs/b   the two SDK generations, host half only  requirements/world-{a,b}.txt
+#   .venvs/frameworks   web and task frameworks, one SDK         requirements/frameworks.txt
 # They are made anew only when their lock file changes. PYTEST_ARGS goes to every pytest: PYTEST_ARGS='-n 2 -x'.
 
 .DEFAULT_GOAL := check
 .PHONY: check help setup worlds demo test test-fast test-pythons test-all matrix conformance chaos \
-        coverage bench docs lint types format measure smoke lock clean
+        frameworks coverage bench docs lint types format measure smoke lock clean
 
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 PYTEST_ARGS ?=
+# Tests for other environments than .venv.
+ELSEWHERE := --ignore tests/sdk --ignore tests/frameworks --ignore tests/packaging
 
 check: lint types test-fast  ## What every commit passes: lint, types, fast tests
 
@@ -26,6 +29,10 @@ help:  ## This list
 	@tools/venv.sh .venvs/$* $<
 	@touch $@
 
+.venvs/frameworks/.stamp: requirements/frameworks.txt pyproject.toml
+	@tools/venv.sh .venvs/frameworks $<
+	@touch $@
+
 setup: .venv/.stamp  ## Make .venv: job, tests, linters
 worlds: .venvs/a/.stamp .venvs/b/.stamp  ## Make .venvs/a and .venvs/b: the two SDK generations
 
@@ -34,13 +41,13 @@ worlds: .venvs/a/.stamp .venvs/b/.stamp  ## Make .venvs/a and .venvs/b: the two 
 demo: .venv/.stamp .venvs/a/.stamp  ## Applications, invoices, the split to the cent; leaves .demo/ to look at
 	@$(PYTHON) examples/demo.py
 
-test: setup worlds  ## All tests on one Python: the job, then the host half in both SDK worlds
+test: setup worlds .venvs/frameworks/.stamp  ## All tests on one Python: job, host half in both SDK worlds, frameworks
 	@tools/test.sh $(PYTEST_ARGS)
 
 # -- tests --
 
 test-fast: .venv/.stamp  ## Tests that take no seconds
-	@$(PYTEST) -q --ignore tests/sdk --ignore tests/packaging -m 'not slow and not chaos and not conformance' $(PYTEST_ARGS)
+	@$(PYTEST) -q $(ELSEWHERE) -m 'not slow and not chaos and not conformance' $(PYTEST_ARGS)
 
 test-pythons:  ## The host half in both worlds on Python 3.12 and 3.13, where they are installed
 	@tools/test_pythons.sh 3.12 3.13 -- $(PYTEST_ARGS)
@@ -50,15 +57,18 @@ test-all: test test-pythons smoke  ## test, test-pythons, smoke
 matrix:  ## The host half in both worlds on every Python found
 	@tools/test_pythons.sh 3.11 3.12 3.13 -- $(PYTEST_ARGS)
 
-conformance: worlds  ## Replay recorded provider exchanges in both worlds
-	@for world in a b; do echo "SDK world $$world"; \
+conformance: worlds .venvs/oldest/.stamp  ## Replay recorded provider exchanges in both worlds and with the oldest SDKs
+	@for world in a b oldest; do echo "SDK world $$world"; \
 	    .venvs/$$world/bin/python -m pytest -q -s -m conformance tests/conformance $(PYTEST_ARGS) || exit; done
 
 chaos: .venv/.stamp  ## Kill processes and damage files for minutes; nothing lost, nothing doubled
-	@$(PYTEST) --ignore tests/sdk --ignore tests/packaging -m chaos --timeout 3600 $(PYTEST_ARGS)
+	@$(PYTEST) $(ELSEWHERE) -m chaos --timeout 3600 $(PYTEST_ARGS)
+
+frameworks: .venvs/frameworks/.stamp  ## Real servers and workers, 500 interleaved requests each
+	@.venvs/frameworks/bin/python -m pytest tests/frameworks $(PYTEST_ARGS)
 
 coverage: .venv/.stamp  ## Branch coverage of the tests that run in .venv, subprocesses included
-	@$(PYTEST) -q --ignore tests/sdk --ignore tests/packaging --cov --cov-report term $(PYTEST_ARGS)
+	@$(PYTEST) -q $(ELSEWHERE) --cov --cov-report term $(PYTEST_ARGS)
 
 bench: .venv/.stamp .venvs/a/.stamp .venvs/b/.stamp  ## Cost of start-up and of a call, bare and hooked, interleaved
 	@$(PYTHON) -m benchmarks

@@ -166,6 +166,28 @@ def anthropic_call(exchange, tape, asynchronous):
     return "anthropic", "messages.batches.results", lambda: get(path, cast_to=kind, stream=True)
 
 
+def gemini_call(exchange, tape, asynchronous):
+    """Interactions of a client that lives on: in google-genai 1 its end closes the HTTP client."""
+    find((("POST", r"/interactions$", "interactions.create"),), exchange)
+    from google import genai
+
+    url = urlsplit(exchange["url"])
+    options = genai.types.HttpOptions(
+        base_url=f"{url.scheme}://{url.netloc}",
+        api_version=url.path.split("/")[1],
+        httpx_client=tape.client(),
+        httpx_async_client=tape.aclient(),
+    )
+    sdk = genai.Client(api_key="dummy-key", http_options=options)
+    body = body_of(exchange)
+
+    def call():
+        client = sdk.aio if asynchronous else sdk
+        return client.interactions.create(**body)
+
+    return "google-genai", "interactions.create", call
+
+
 def resolve(sdk, name):
     for part in name.split("."):
         sdk = getattr(sdk, part)
@@ -175,6 +197,7 @@ def resolve(sdk, name):
 ROUTES = {
     "anthropic": anthropic_call,
     "bedrock": bedrock_call,
+    "gemini": gemini_call,
     "groq": groq_call,
     "mistral": mistral_call,
 }

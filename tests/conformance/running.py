@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 from tests.conformance import corpus, expectation, judging
@@ -60,8 +61,6 @@ class Replay:
 @cache
 def http_library():
     """The HTTP library of this world's SDKs; both may be installed."""
-    from importlib.metadata import version
-
     return "httpx2" if int(version("openai").partition(".")[0]) >= FIRST_WITH_HTTPX2 else "httpx"
 
 
@@ -69,9 +68,19 @@ def known_misses(route, mode):
     """Exchange id -> why it cannot match here."""
     misses = tomllib.loads(KNOWN.read_text(encoding="utf-8")).get("miss", [])
     return {
-        miss["id"]: miss["reason"]
+        name: miss["reason"]
         for miss in misses
         if miss.get("route", "sdk") == route
         and http_library() in miss.get("libraries", [http_library()])
         and mode in miss.get("modes", [mode])
+        and installed(miss.get("installed"))
+        for name in miss.get("ids") or [miss["id"]]
     }
+
+
+def installed(wanted):
+    """Whether this environment holds that SDK: `openai 1.`, or None for any."""
+    if wanted is None:
+        return True
+    name, beginning = wanted.split()
+    return version(name).startswith(beginning)

@@ -16,7 +16,7 @@ pytestmark = [
 ]
 
 SAMPLE_EVERY = 30
-NATIVE = ("bedrock_other", "batch")
+NATIVE = ("bedrock_other", "batch", "interactions")
 
 
 def native_ids():
