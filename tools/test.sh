@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# The tests on one Python: `tools/test.sh [pytest arguments]`. Needs .venv and .venvs/{a,b} (`make setup worlds`).
+# The tests on one Python: `tools/test.sh [pytest arguments]`. Needs .venv and .venvs/{a,b,frameworks}.
 set -u
 . tools/parts.sh
 
 part "Job, core, simulator (.venv)" .venv/bin/python -m pytest tests -q \
-    --ignore tests/sdk --ignore tests/packaging -n 2 -m "not chaos" "$@"
+    --ignore tests/sdk --ignore tests/frameworks --ignore tests/packaging -n 2 -m "not chaos" "$@"
 for world in a b; do
     part "Host half, SDK world $world (.venvs/$world)" ".venvs/$world/bin/python" -m pytest -q \
         tests/sdk tests/host tests/conformance -n 2 -m "not chaos and not conformance" "$@"
 done
+# One at a time: each test is a server, its load and the simulator already.
+part "Frameworks (.venvs/frameworks)" .venvs/frameworks/bin/python -m pytest -q tests/frameworks "$@"
 verdict "make test"

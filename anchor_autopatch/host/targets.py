@@ -94,12 +94,36 @@ PARTS = (
         )
     ),
     Target(
+        "litellm/router",
+        "litellm.router",
+        _PROVIDERS + "litellm_refusals",
+        "litellm",
+        "1.70",
+        "1.109",
+    ),
+    Target(
         "google-genai/interactions",
         "google.genai._interactions._base_client",
         _PROVIDERS + "google_interactions_v1",
         "google-genai",
         "1.10",
         "1.75",
+    ),
+    Target(
+        "google-genai/retries",
+        "google.genai._gaos.utils.retries",
+        _PROVIDERS + "speakeasy_retries",
+        "google-genai",
+        "2.0",
+        "3.4",
+    ),
+    Target(
+        "mistralai/retries",
+        "mistralai.client.utils.retries",
+        _PROVIDERS + "speakeasy_retries",
+        "mistralai",
+        "3.0",
+        "3.7",
     ),
     Target(
         "google-genai/live",
@@ -120,9 +144,12 @@ EXECUTORS = tuple(
     for module in ("threading", "concurrent.futures.thread")
 )
 
-# Whose requests and tasks are whose.
+_FRAMEWORKS = _HOST + "frameworks."
+
+# Who is served: requests and tasks open themselves. Several modules of one framework share a
+# patcher and, by what their names begin with, a switch.
 FRAMEWORKS = (
-    # A worker process is started before it knows what it will import.
+    # Waited for from the start: a worker process gets its work before it imports anything else.
     Target(
         "executors/processes",
         "concurrent.futures.process",
@@ -130,5 +157,54 @@ FRAMEWORKS = (
         "python",
         "3.11",
         "3.13",
+    ),
+    Target("flask", "flask.app", _FRAMEWORKS + "flask", "flask", "2.2", "3.1"),
+    *(
+        Target(
+            name, f"django.core.handlers.{module}", _FRAMEWORKS + "django", "django", "4.2", "5.2"
+        )
+        for name, module in (("django", "base"), ("django/wsgi", "wsgi"), ("django/asgi", "asgi"))
+    ),
+    *(
+        Target(name, module, _FRAMEWORKS + "starlette", "starlette", "0.27", "1.10")
+        for name, module in (
+            ("starlette", "starlette.applications"),
+            ("starlette/routing", "starlette.routing"),
+            ("starlette/fastapi", "fastapi.routing"),
+        )
+    ),
+    Target(
+        "aiohttp-server",
+        "aiohttp.web_protocol",
+        _FRAMEWORKS + "aiohttp_server",
+        "aiohttp",
+        "3.8",
+        "3.14",
+    ),
+    *(
+        Target(name, module, _FRAMEWORKS + "celery", "celery", "5.2", "5.7")
+        for name, module in (("celery", "celery.app.base"), ("celery/worker", "celery.app.trace"))
+    ),
+    Target("rq", "rq.job", _FRAMEWORKS + "rq", "rq", "1.10", "3.0"),
+    *(
+        Target(
+            f"gunicorn/{module}",
+            f"gunicorn.workers.{module}",
+            _FRAMEWORKS + "gunicorn",
+            "gunicorn",
+            "20.0",
+            "27.0",
+        )
+        for module in ("sync", "base_async", "gthread", "gasgi")
+    ),
+    Target("uvicorn", "uvicorn.config", _FRAMEWORKS + "uvicorn", "uvicorn", "0.20", "0.54"),
+    Target("werkzeug", "werkzeug.serving", _FRAMEWORKS + "werkzeug", "werkzeug", "2.2", "3.1"),
+    *(
+        Target(name, module, _FRAMEWORKS + "gevent", "gevent", "21.8", "26.9")
+        for name, module in (
+            ("gevent", "gevent"),
+            ("gevent/pool", "gevent.pool"),
+            ("gevent/threadpool", "gevent.threadpool"),
+        )
     ),
 )

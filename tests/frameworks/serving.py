@@ -1,0 +1,186 @@
+"""Real servers in processes of their own, interleaved requests, every receipt judged."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.host.support import environment, read_outboxes
+
+APPS = Path(__file__).parent / "apps"
+TEAMS = 7
+AT_ONCE = 12
+_BOOT_SECONDS = 60
+_BACKGROUND_SECONDS = 30
+
+
+class Asked(NamedTuple):
+    """One request: who sent it, where to, and the route that it must be charged to."""
+
+    name: str
+    path: str
+    route: str | None
+
+    @property
+    def team(self) -> str:
+        return f"team-{int(self.name[1:]) % TEAMS}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {
+            "x-user": self.name,
+            "x-owner-team": self.team,
+            "x-owner-request-id": f"request-{self.name}",
+        }
+
+
+def asked(routes, count):
+    """`count` requests of as many users, taking turns at the routes ({template: path})."""
+    turns = list(routes.items())
+    return [
+        Asked(f"u{number}", path.replace("NAME", f"u{number}"), template)
+        for number in range(count)
+        for template, path in [turns[number % len(turns)]]
+    ]
+
+
+class Site:
+    """Processes of one test, and the notes that its applications made of their calls."""
+
+    def __init__(self, home, simulator, folder):
+        self.home = home
+        self.notes = folder / "notes"
+        self.variables = {
+            "SIMULATOR": f"{simulator.openai}/v1",
+            "NOTES": str(self.notes),
+            "ANCHOR_PROVIDER_HOSTS": "127.0.0.1=openai",
+            "ANCHOR_SERVICE": "sample",
+            "DO_NOT_TRACK": "1",
+        }
+        self._stack = contextlib.ExitStack()
+        self._log = folder / "log"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._stack.__exit__(*exception)
+
+    def start(self, *command, **variables):
+        """A process with the hook on, in the applications' folder; ended with the test."""
+        environ = environment(self.home, path=[APPS], **self.variables, **variables)
+        with self._log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, *map(str, command)],
+                env=environ,
+                cwd=self.home,
+                stdout=log,
+                stderr=log,
+            )
+        self._stack.callback(_end, process)
+        return process
+
+    def serve(self, *command, **variables):
+        """A server, PORT in its command replaced; waits until it listens. Returns the port."""
+        port = _free_port()
+        words = [str(word).replace("PORT", str(port)) for word in command]
+        process = self.start(*words, **variables)
+        deadline = time.monotonic() + _BOOT_SECONDS
+        while time.monotonic() < deadline and process.poll() is None:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                return port
+            time.sleep(0.05)
+        raise AssertionError(f"{words} does not listen:\n{self.log()}")
+
+    def log(self):
+        return self._log.read_text(errors="replace")
+
+    def ask_all(self, port, requests):
+        """Sends them interleaved; every answer must be good."""
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            answers = list(pool.map(lambda request: _get(port, request), requests))
+        wrong = [answer for answer in answers if answer[0] != 200]
+        assert not wrong, (wrong[:3], self.log()[-2000:])
+
+    def noted(self, count):
+        """Response id -> name of the request that it was asked for, once `count` are there."""
+        deadline = time.monotonic() + _BACKGROUND_SECONDS
+        while time.monotonic() < deadline:
+            lines = self.notes.read_text().splitlines() if self.notes.exists() else []
+            if len(lines) >= count:
+                break
+            time.sleep(0.05)
+        found = dict(reversed(line.split()) for line in lines)
+        assert len(found) == len(lines) == count, (len(lines), self.log()[-3000:])
+        return found
+
+    def receipts(self):
+        return read_outboxes(self.home)[0]
+
+    def judge(self, requests):
+        """Every call has one receipt, which bears the user, team, id and route of its request."""
+        names = self.noted(len(requests))
+        expected = {request.name: _expected(request) for request in requests}
+        receipts = self.receipts()
+        found = {names[receipt.response_id]: _said(receipt) for receipt in receipts}
+        wrong = {
+            name: (found.get(name), said)
+            for name, said in expected.items()
+            if found.get(name) != said
+        }
+        assert not wrong, (len(wrong), dict(list(wrong.items())[:5]))
+        assert len(receipts) == len(requests)
+
+
+def _expected(request):
+    return (request.name, request.team, f"request-{request.name}", request.route, "sample", "ok")
+
+
+def _said(receipt):
+    return (
+        receipt.user_id,
+        receipt.team,
+        receipt.request_id,
+        receipt.feature,
+        receipt.service,
+        receipt.outcome,
+    )
+
+
+def sources(receipt):
+    """Field -> where it came from."""
+    return json.loads(receipt.attribution_source or "{}")
+
+
+def _get(port, request):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request("GET", request.path, headers=request.headers)
+        answer = connection.getresponse()
+        return answer.status, request.path, answer.read()
+    finally:
+        connection.close()
+
+
+def _free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def _end(process):
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(20)

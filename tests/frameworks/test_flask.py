@@ -1,0 +1,36 @@
+"""Flask under gunicorn, werkzeug and a server that nobody here knows."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.frameworks.serving import asked
+
+ROUTES = {
+    "/plain/<name>": "/plain/NAME",
+    "/stream/<name>": "/stream/NAME",
+    "/background/<name>": "/background/NAME",
+    "/pool/<name>": "/pool/NAME",
+    "/shop/items/<int:item>/<name>": "/shop/items/7/NAME",
+}
+GUNICORN = ("-m", "gunicorn", "-b", "127.0.0.1:PORT", "--graceful-timeout", "5", "flask_app:app")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param((*GUNICORN, "-w", "2"), id="gunicorn"),
+        pytest.param((*GUNICORN, "-w", "2", "--preload"), id="gunicorn --preload"),
+        pytest.param((*GUNICORN, "-w", "2", "--threads", "4"), id="gunicorn threads"),
+        pytest.param((*GUNICORN, "-k", "gevent"), id="gunicorn gevent"),
+        pytest.param(("-m", "flask", "-A", "flask_app", "run", "-p", "PORT"), id="werkzeug"),
+        pytest.param(("-m", "waitress", "--port=PORT", "flask_app:app"), id="waitress"),
+    ],
+)
+def test_interleaved_requests_are_kept_apart(site, command):
+    requests = asked(ROUTES, 500)
+    port = site.serve(*command)
+
+    site.ask_all(port, requests)
+
+    site.judge(requests)
