@@ -55,6 +55,8 @@ _HTTP_STATUSES = range(100, 600)
 # for the HTTP clients below them; a timeout here is one of connecting, never of waiting.
 _NEVER_SENT = frozenset(
     (
+        "ClientConnectorDNSError",
+        "ClientConnectorError",
         "ClosedPoolError",
         "ConnectError",
         "ConnectTimeout",
@@ -62,6 +64,7 @@ _NEVER_SENT = frozenset(
         "ConnectionRefusedError",
         "ConnectionTimeoutError",
         "EmptyPoolError",
+        "EndpointConnectionError",
         "InvalidSchema",
         "InvalidURL",
         "LocalProtocolError",
@@ -71,6 +74,7 @@ _NEVER_SENT = frozenset(
         "NameResolutionError",
         "NewConnectionError",
         "PoolTimeout",
+        "ProxyConnectionError",
         "ProxyError",
         "SSLError",
         "UnsupportedProtocol",

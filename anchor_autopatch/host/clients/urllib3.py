@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from anchor_autopatch.host import patching
 from anchor_autopatch.host.clients import raw
+from anchor_autopatch.host.layers import open_layer
+from anchor_autopatch.host.patching import guarded
 
 if TYPE_CHECKING:
     from anchor_autopatch.host.clients.exchange import Exchange
@@ -29,6 +31,7 @@ def version() -> str | None:
 def patch(connectionpool: ModuleType) -> None:
     """Wraps what sends and what reads; `connectionpool` is `urllib3.connectionpool`."""
     patching.replace(connectionpool.HTTPConnectionPool, "urlopen", raw.wrap(_Client()))
+    patching.replace(sys.modules["urllib3.util.retry"].Retry, "increment", _wrap_increment)
     response = sys.modules["urllib3.response"].HTTPResponse
     # 1.26 reads by `_fp_read`; in 2.x `_raw_read` is around it and checks the length.
     patching.replace(response, "_raw_read" if "_raw_read" in vars(response) else "_fp_read", _read)
@@ -73,6 +76,38 @@ class _Client:
             exchange.end(response)
         else:
             raw.open_bodies.put(response, exchange)
+
+
+def _wrap_increment(original: Any) -> Any:
+    @wraps(original)
+    def increment(self: Any, *args: Any, **kwargs: Any) -> Any:
+        # Raises where no try is left.
+        again = original(self, *args, **kwargs)
+        _note_try(args, kwargs)
+        return again
+
+    return increment
+
+
+@guarded("urllib3")
+def _note_try(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    call = open_layer()
+    names = ("method", "url", "response", "error", "_pool")
+    given = dict(zip(names, args, strict=False)) | kwargs
+    response, error, pool = (given.get(name) for name in names[2:])
+    if call is None or (response is not None and response.get_redirect_location()):
+        return
+    host = call.site.host if call.site is not None else None
+    if host is not None and pool is not None and host.partition(":")[0] != pool.host:
+        # Another service, asked while the call was open.
+        return
+    from anchor_autopatch.host import attempts
+    from anchor_autopatch.host.clients.exchange import HTTPStatusError
+
+    if call.target in _Client.attempts_of:
+        call.attempts = call.sends
+    # The body of a refusal is read, and thrown away, only after this.
+    attempts.failed(call, error or HTTPStatusError(getattr(response, "status", None), {}))
 
 
 def _read(original: Any) -> Any:

@@ -13,7 +13,7 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
-from anchor_autopatch.host import patching, streams
+from anchor_autopatch.host import attempts, patching, streams
 from anchor_autopatch.host.calls import Call, Opened, Seen, wrap, wrap_async
 from anchor_autopatch.host.layers import active, leave_context
 from anchor_autopatch.host.patching import guarded
@@ -56,6 +56,9 @@ def patch(http_client: ModuleType) -> None:
     patching.replace(asynchronous, "request", wrap_async(adapter))
     patching.replace(plain, "stream", adapter.wrap_stream)
     patching.replace(asynchronous, "stream", adapter.wrap_async_stream)
+    # What they return is slept before the next try.
+    for name, error_of in (("_retry_timeout", _error), ("_retry_timeout_from_retries", None)):
+        patching.replace_if_present(http_client, name, attempts.before_retry(_NAME, error_of))
 
 
 def read_request(operation: str, body: dict[str, Any]) -> dict[str, object] | None:
@@ -249,8 +252,8 @@ def _site(client: Any, base_url: Any) -> Site:
     return site("cohere", host_of(client.get_base_url(base_url)), key or None)
 
 
-def _error(response: Any) -> Exception:
-    """The failure as the SDK will raise it from this response, some lines later."""
+def _error(response: Any, retries: int = 0) -> Exception:
+    """The failure as the SDK will raise it from this response, some lines later, or would have."""
     made = sys.modules["cohere.core.api_error"].ApiError
     read = hasattr(response, "_content")
     body = parsed(response.content) if read else {}

@@ -55,9 +55,14 @@ class Family(NamedTuple):
 
 def patch(family: Family, plain: Any, asynchronous: Any) -> None:
     """Wraps the choke points: `do_request` of one class, `do_request_async` of the other."""
+    families[family.name] = family
     adapter = _Adapter(family)
     patching.replace(plain, "do_request", wrap(adapter))
     patching.replace(asynchronous, "do_request_async", wrap_async(adapter))
+
+
+families: dict[str, Family] = {}
+"""The SDKs that are patched, by name."""
 
 
 class _Adapter:
@@ -93,6 +98,7 @@ class _Adapter:
             stream=stream,
         )
         call.billable = operation is not None
+        call.attempts = 1
         if operation is None:
             call.reader = family.object_request(request.method, path)
         elif operation in family.facts_of:

@@ -20,6 +20,22 @@ def transport(library, answer, *, content_type="application/json", status=200):
     return client.MockTransport(respond)
 
 
+def failing_transport(library, *failures, answer):
+    """A mock transport that refuses with each status or raises each error once, then answers."""
+    client = importlib.import_module(library)
+    left = list(failures)
+
+    def respond(request):
+        failure = left.pop(0) if left else 200
+        if isinstance(failure, str):
+            raise getattr(client, failure)("connection lost", request=request)
+        body = answer if failure == 200 else {"message": "come again"}
+        headers = {"content-type": "application/json", "retry-after-ms": "1"}
+        return client.Response(failure, headers=headers, content=json.dumps(body).encode())
+
+    return client.MockTransport(respond)
+
+
 def sse(*events):
     """Server-sent events."""
     return b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
@@ -42,18 +58,29 @@ class Raw:
         self._body.close()
 
 
-def bedrock(body, *, headers=None, status=200, service="bedrock-runtime"):
-    """A boto3 client whose every request gets this answer, without a network."""
+def bedrock(body, *, headers=None, status=200, service="bedrock-runtime", fail=(), tries=0):
+    """A boto3 client whose every request gets this answer, without a network.
+
+    `fail`: what the first requests get instead, each an HTTP status or an error to raise.
+    """
     import boto3
     import botocore.awsrequest
     import botocore.config
 
     keys = {"aws_access_key_id": "AKIATEST", "aws_secret_access_key": "secret"}
-    config = botocore.config.Config(retries={"max_attempts": 0})
+    retries = {"total_max_attempts": tries or 1, "mode": "standard"}
+    config = botocore.config.Config(retries=retries)
     client = boto3.client(service, region_name="eu-west-1", config=config, **keys)
     given = botocore.awsrequest.HeadersDict(headers or {})
+    left = list(fail)
 
     def answer(request, **_):
+        failure = left.pop(0) if left else status
+        if isinstance(failure, Exception):
+            raise failure
+        if failure != status:
+            refused = botocore.awsrequest.HeadersDict({"x-amzn-errortype": "ThrottlingException"})
+            return botocore.awsrequest.AWSResponse(request.url, failure, refused, Raw(b"{}"))
         return botocore.awsrequest.AWSResponse(request.url, status, given, Raw(body))
 
     client.meta.events.register_first(f"before-send.{service}", answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json as jsons
 import socket
 
 import pytest
@@ -118,7 +119,21 @@ def test_attempts_of_a_retrying_session_are_counted(simulator, one_receipt, even
         session.post(url(simulator), json=BODY, headers=KEY, timeout=5)
 
     assert (one_receipt().attempts, one_receipt().sdk) == (3, "requests")
-    assert events() == []
+    told = [(event.event_class, event.attempts, event.retried) for event in events()]
+    assert told == [("provider_overloaded", 1, 1), ("provider_overloaded", 2, 1)]
+
+
+def test_retrying_pool_that_gives_up_tells_every_request_once(receipts, events):
+    urllib3 = pytest.importorskip("urllib3")
+    body = jsons.dumps(BODY).encode()
+
+    with urllib3.PoolManager() as pool, pytest.raises(urllib3.exceptions.MaxRetryError):
+        retry = urllib3.Retry(connect=1, backoff_factor=0)
+        pool.request("POST", "http://127.0.0.1:9/v1/chat/completions", body=body, retries=retry)
+
+    told = [(event.event_class, event.attempts, event.retried) for event in events()]
+    assert told == [("network", 1, 1), ("network", 2, 0)]
+    assert receipts() == []
 
 
 def test_raise_for_status_of_an_aiohttp_session_is_one_event(simulator, one_event, receipts):
