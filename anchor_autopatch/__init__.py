@@ -10,14 +10,24 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from anchor_autopatch.core.errors import AttributionRequired
     from anchor_autopatch.host.context import attribute, current
     from anchor_autopatch.host.manual import flush, record
     from anchor_autopatch.host.startup import install
 
 __version__ = "0.1.0"
-__all__ = ("__version__", "attribute", "current", "flush", "install", "record")
+__all__ = (
+    "AttributionRequired",
+    "__version__",
+    "attribute",
+    "current",
+    "flush",
+    "install",
+    "record",
+)
 
 _HOMES = {
+    "AttributionRequired": "anchor_autopatch.core.errors",
     "attribute": "anchor_autopatch.host.context",
     "current": "anchor_autopatch.host.context",
     "flush": "anchor_autopatch.host.manual",

@@ -23,7 +23,10 @@ EVENT_CLASSES = (
     "bad_request",
     "client_cancelled",
     "partial_stream",
+    "attribution_required",
 )
+ATTRIBUTION_REQUIRED = EVENT_CLASSES[-1]
+"""No failure of a provider: the policy refused the call before it was sent."""
 
 _BILLING_CODES = frozenset(
     (

@@ -16,7 +16,15 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from anchor_autopatch.core.records import Receipt
-from anchor_autopatch.host import callsite, failures, identity, ids, outbox, resolving
+from anchor_autopatch.host import (
+    callsite,
+    configuration,
+    failures,
+    identity,
+    ids,
+    outbox,
+    resolving,
+)
 from anchor_autopatch.host.layers import active, leave_context, open_layer
 from anchor_autopatch.host.sites import Site
 
@@ -278,6 +286,18 @@ def _merged(
     return first or second
 
 
+def enforce(call: Call) -> None:
+    """Raises AttributionRequired where the policy refuses this call, which is not sent yet.
+
+    To be asked at every way in, outside of what handles the SDK's own errors.
+    """
+    # The outermost layer alone: below it an SDK could take the refusal for a failure of its own.
+    if call.parent is None and configuration.may_refuse():
+        from anchor_autopatch.host import enforcing
+
+        enforcing.refuse(call)
+
+
 class Adapter(Protocol):
     """What an SDK family tells `wrap` about its choke point.
 
@@ -318,6 +338,7 @@ def wrap(adapter: Adapter) -> Callable[[Any], Any]:
             if opened is None:
                 return original(self, *args, **kwargs)
             call = opened.call
+            enforce(call)
             token = active.set(call)
             try:
                 result = original(self, *opened.args, **opened.kwargs)
@@ -348,6 +369,7 @@ def wrap_async(adapter: Adapter) -> Callable[[Any], Any]:
             if opened is None:
                 return await original(self, *args, **kwargs)
             call = opened.call
+            enforce(call)
             token = active.set(call)
             try:
                 result = await original(self, *opened.args, **opened.kwargs)

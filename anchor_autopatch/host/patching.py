@@ -16,6 +16,7 @@ from importlib import import_module
 from types import FunctionType
 from typing import Any, NamedTuple, TypeVar
 
+from anchor_autopatch.core.errors import AttributionRequired
 from anchor_autopatch.host.targets import Target
 
 FAULT_LIMIT = 10
@@ -142,6 +143,9 @@ def guarded(target: str) -> Callable[[Callable[..., _Result]], Callable[..., _Re
         def run(*args: Any) -> _Result | None:
             try:
                 return function(*args)
+            except AttributionRequired:
+                # No fault: the policy refuses the call, and its caller has to know.
+                raise
             except Exception as fault:  # noqa: BLE001 - the user's call goes on; the fault is counted and recorded
                 note_fault(target, function.__name__, fault)
                 return None

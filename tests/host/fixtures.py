@@ -56,3 +56,14 @@ def one_event(events):
         return event
 
     return only
+
+
+@pytest.fixture
+def policy(home):
+    """A function that writes `anchor.toml` and has it read."""
+
+    def write(text):
+        (home / "anchor.toml").write_text(text, encoding="utf-8")
+        support.context.forget_environment()
+
+    return write

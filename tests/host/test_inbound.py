@@ -25,17 +25,6 @@ def _fresh(home):
     headers.forget()
 
 
-@pytest.fixture
-def policy(home):
-    """A function that writes `anchor.toml` and has it read."""
-
-    def write(text):
-        (home / "anchor.toml").write_text(text, encoding="utf-8")
-        context.forget_environment()
-
-    return write
-
-
 def request(sent=None, **facts):
     return Request(header=(sent or {}).get, **{"method": "POST", "path": "/chat"} | facts)
 

@@ -91,6 +91,11 @@ class Policy(NamedTuple):
     labels: Mapping[str, Mapping[str, str]] = {}
     """Field -> id -> label."""
 
+    @property
+    def may_refuse(self) -> bool:
+        """Whether there is any call that this policy would refuse."""
+        return REJECT in (self.mode, *self.modes.values(), *(each.mode for each in self.overrides))
+
 
 class Problem(NamedTuple):
     """One thing in `anchor.toml` that cannot mean what it says."""

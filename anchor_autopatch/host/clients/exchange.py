@@ -12,7 +12,7 @@ from contextvars import Token
 from typing import Any
 
 from anchor_autopatch.host import patching
-from anchor_autopatch.host.calls import NOTHING, Call, Seen
+from anchor_autopatch.host.calls import NOTHING, Call, Seen, enforce
 from anchor_autopatch.host.clients import bodies, fields, paths, raw
 from anchor_autopatch.host.clients.dialects import DIALECTS
 from anchor_autopatch.host.layers import active, leave_context
@@ -216,6 +216,7 @@ def begin(client: raw.Client, request: raw.Request) -> Exchange | None:
     )
     call.facts = DIALECTS[billed.dialect].read_request(billed.operation, body)
     call.sends = 0 if client.attempts_below else 1
+    enforce(call)
     return Exchange(client, call, billed, decoded=request.decoded).enter()
 
 

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from anchor_autopatch.host import attempts, patching, streams
-from anchor_autopatch.host.calls import Call, Opened, Seen, wrap, wrap_async
+from anchor_autopatch.host.calls import Call, Opened, Seen, enforce, wrap, wrap_async
 from anchor_autopatch.host.layers import active, leave_context
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers.reading import get, text, to_json
@@ -171,6 +171,7 @@ class _Adapter:
                 with original(client, *args, **kwargs) as response:
                     yield response
                 return
+            enforce(opened.call)
             manager = original(client, *args, **kwargs)
             token = active.set(opened.call)
             try:
@@ -200,6 +201,7 @@ class _Adapter:
                 async with original(client, *args, **kwargs) as response:
                     yield response
                 return
+            enforce(opened.call)
             manager = original(client, *args, **kwargs)
             token = active.set(opened.call)
             try:

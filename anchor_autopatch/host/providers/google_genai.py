@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from anchor_autopatch.host import attempts, patching, streams
-from anchor_autopatch.host.calls import Call, Opened, Seen, wrap, wrap_async
+from anchor_autopatch.host.calls import Call, Opened, Seen, enforce, wrap, wrap_async
 from anchor_autopatch.host.identity import ObjectMemo
 from anchor_autopatch.host.layers import active, leave_context
 from anchor_autopatch.host.patching import guarded
@@ -243,6 +243,8 @@ class _Adapter:
         @wraps(original)
         def request_streamed(client: Any, *args: Any, **kwargs: Any) -> Any:
             opened = self.open(client, args, kwargs, True)
+            if opened is not None:
+                enforce(opened.call)
             chunks = original(client, *args, **kwargs)
             if opened is None or not opened.call.billable:
                 yield from chunks
@@ -261,6 +263,7 @@ class _Adapter:
             if opened is None or not opened.call.billable:
                 return await original(client, *args, **kwargs)
             call = opened.call
+            enforce(call)
             token = active.set(call)
             try:
                 chunks = await original(client, *args, **kwargs)

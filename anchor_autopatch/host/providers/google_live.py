@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from anchor_autopatch.host import patching
-from anchor_autopatch.host.calls import NOTHING, Call, Seen
+from anchor_autopatch.host.calls import NOTHING, Call, Seen, enforce
 from anchor_autopatch.host.layers import active
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers.google_genai import version
@@ -63,6 +63,7 @@ class _Connection:
             return
         # Sends of this step (an access token) are no calls of the application's.
         self._call = Call(_SDK, f"{OPERATION}_session", self.model, self._site(), stream=True)
+        enforce(self._call)
         self._call.billable = False
         self._tokens = _connecting.set(self), active.set(self._call)
 

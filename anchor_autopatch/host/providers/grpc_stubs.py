@@ -12,7 +12,7 @@ from functools import wraps
 from typing import Any, NamedTuple
 
 from anchor_autopatch.host import streams
-from anchor_autopatch.host.calls import Adapter, Call, wrap, wrap_async
+from anchor_autopatch.host.calls import Adapter, Call, enforce, wrap, wrap_async
 from anchor_autopatch.host.identity import ObjectMemo
 from anchor_autopatch.host.layers import active, leave_context
 from anchor_autopatch.host.patching import guarded
@@ -112,6 +112,7 @@ def _streamed(adapter: Adapter) -> Any:
         opened = adapter.open(method, args, kwargs)
         if opened is None:
             return method.original(*args, **kwargs)
+        enforce(opened.call)
         stream = _begin(adapter, opened.call, method, args, kwargs)
         opened.call.adopted()
         streams.watch(stream, opened.call)
@@ -125,6 +126,7 @@ def _streamed_async(adapter: Adapter) -> Any:
         opened = adapter.open(method, args, kwargs)
         if opened is None:
             return method.original(*args, **kwargs)
+        enforce(opened.call)
         stream = _begin(adapter, opened.call, method, args, kwargs)
         opened.call.adopted()
         return streams.AsyncChunks(stream.__aiter__(), call=opened.call)

@@ -16,7 +16,7 @@ from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 from anchor_autopatch.host import patching, streams
-from anchor_autopatch.host.calls import Call, Seen
+from anchor_autopatch.host.calls import Call, Seen, enforce
 from anchor_autopatch.host.identity import ObjectMemo
 from anchor_autopatch.host.layers import active, leave_context, open_layer
 from anchor_autopatch.host.patching import guarded
@@ -108,7 +108,9 @@ def _wrap_decorator(original: Any) -> Any:
     def client(original_function: Any) -> Any:
         if original_function.__name__ not in OPERATIONS:
             return original(original_function)
-        return original(_wrap_function(original_function))
+        from anchor_autopatch.host.providers.litellm_refusals import asking
+
+        return asking(original(_wrap_function(original_function)))
 
     return client
 
@@ -121,6 +123,7 @@ def _wrap_function(original: Any) -> Any:
             call = _open(original.__name__, args, kwargs)
             if call is None:
                 return await original(*args, **kwargs)
+            enforce(call)
             token = active.set(call)
             try:
                 result = await original(*args, **kwargs)
@@ -139,6 +142,7 @@ def _wrap_function(original: Any) -> Any:
         call = _open(original.__name__, args, kwargs)
         if call is None:
             return original(*args, **kwargs)
+        enforce(call)
         token = active.set(call)
         try:
             result = original(*args, **kwargs)
@@ -168,6 +172,13 @@ def _open(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | No
     return Call(
         _NAME, OPERATIONS[name], model if isinstance(model, str) else None, None, stream=stream
     )
+
+
+def ask(name: str, kwargs: dict[str, Any]) -> None:
+    """Raises AttributionRequired where the policy refuses this call."""
+    call = _open(name, (), kwargs)
+    if call is not None:
+        enforce(call)
 
 
 @guarded(_NAME)

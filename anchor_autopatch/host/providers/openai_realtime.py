@@ -15,8 +15,8 @@ from inspect import iscoroutinefunction
 from types import ModuleType
 from typing import Any
 
-from anchor_autopatch.host import patching
-from anchor_autopatch.host.calls import Call, Seen
+from anchor_autopatch.host import configuration, patching
+from anchor_autopatch.host.calls import Call, Seen, enforce
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers.openai import read_usage as read_answer
 from anchor_autopatch.host.providers.openai import version
@@ -98,10 +98,12 @@ _open_sessions = Sessions(_NAME)
 
 def _entering(operation: str) -> Callable[[Any], Any]:
     refused = guarded(_NAME)(_refused)
+    ask = guarded(_NAME)(_ask)
 
     def make(original: Any) -> Any:
         @wraps(original)
         def enter(manager: Any) -> Any:
+            ask(manager, operation)
             try:
                 return original(manager)
             except Exception as error:
@@ -110,6 +112,7 @@ def _entering(operation: str) -> Callable[[Any], Any]:
 
         @wraps(original)
         async def enter_async(manager: Any) -> Any:
+            ask(manager, operation)
             try:
                 return await original(manager)
             except Exception as error:
@@ -121,14 +124,24 @@ def _entering(operation: str) -> Callable[[Any], Any]:
     return make
 
 
+def _ask(manager: Any, operation: str) -> None:
+    """Lets the policy refuse the session before it is opened."""
+    if configuration.may_refuse():
+        enforce(_session_call(manager, operation))
+
+
 def _refused(manager: Any, operation: str, error: Exception) -> None:
     """Leaves the event of a session that did not come about."""
+    call = _session_call(manager, operation)
+    call.billable = False
+    call.fail(error)
+
+
+def _session_call(manager: Any, operation: str) -> Call:
     client = next(value for name, value in vars(manager).items() if name.endswith("__client"))
     key = client.api_key if isinstance(client.api_key, str) else None
     place = site(_SDK, host_of(client.base_url), key)
-    call = Call(_SDK, f"{operation}_session", None, place, stream=True)
-    call.billable = False
-    call.fail(error)
+    return Call(_SDK, f"{operation}_session", None, place, stream=True)
 
 
 def _opening(operation: str) -> Callable[[Any], Any]:
