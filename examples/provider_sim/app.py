@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from examples.provider_sim import (
     anthropic_wire,
+    batches,
     control,
     gemini_live,
     gemini_wire,
@@ -65,6 +66,9 @@ _POSTED: dict[str, Endpoint] = {
     "/moderations": _openai("moderations", openai_models.moderations),
     "/messages": _MESSAGES,
     "/messages/count_tokens": _anthropic("count_tokens", anthropic_wire.count_tokens),
+    "/files": _openai("files", batches.upload),
+    "/batches": _openai("batch", batches.submit),
+    "/messages/batches": _anthropic("batch", batches.submit_messages),
     ":generateContent": _GENERATE,
     ":streamGenerateContent": _gemini("generate_content", gemini_wire.stream_generate),
     ":embedContent": _gemini("embeddings", gemini_wire.embed),
@@ -133,7 +137,7 @@ def _sessions() -> list[BaseRoute]:
 
 def _routes() -> list[BaseRoute]:
     post, get = ["POST"], ["GET"]
-    one = "/v1/responses/{id}"
+    one, batch = "/v1/responses/{id}", "/v1/messages/batches/{id}"
     return [
         Route("/v1/chat/completions", _CHAT, methods=post),
         Route("/v1/messages", _MESSAGES, methods=post),
@@ -142,6 +146,9 @@ def _routes() -> list[BaseRoute]:
         *_sessions(),
         Route(one, _openai("retrieve", openai_responses.retrieve), methods=get),
         Route(one, _openai("delete", openai_responses.delete), methods=["DELETE"]),
+        Route("/v1/batches/{id}", _openai("batch", batches.retrieve), methods=get),
+        Route(f"{batch}/results", _anthropic("batch", batches.results), methods=get),
+        Route(batch, _anthropic("batch", batches.retrieve), methods=get),
         Route(f"{one}/cancel", _openai("cancel", openai_responses.cancel), methods=post),
         Route("/v1/models", _Models(), methods=get),
         Route("/v1/models/{model:path}", _openai("models", openai_models.models), methods=get),

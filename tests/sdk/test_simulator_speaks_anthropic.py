@@ -200,3 +200,17 @@ class TestFailures:
 
         assert getattr(answer, "usage", None) is None
         assert billed(simulator)["output_tokens"] > 0
+
+
+def test_batch_is_billed_message_by_message_at_half_price(client, simulator):
+    client.messages.create(**ASK)
+    asked = [{"custom_id": str(number), "params": ASK} for number in range(2)]
+    number = client.messages.batches.create(requests=asked).id
+    assert client.messages.batches.retrieve(number).processing_status == "in_progress"
+    assert client.messages.batches.retrieve(number).processing_status == "ended"
+
+    messages = [line.result.message for line in client.messages.batches.results(number)]
+
+    single, *batched = [float(row["amount_usd"]) for row in simulator.ledger()]
+    assert batched == [single / 2] * 2
+    assert [message.usage.service_tier for message in messages] == ["batch"] * 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import json
 
 import openai
 import pytest
@@ -394,3 +395,19 @@ def test_azure_path_is_invoiced_by_azure(simulator):
         client.chat.completions.create(model="gpt-4o", messages=ASK)
 
     assert simulator.ledger()[0]["provider"] == "azure"
+
+
+def test_batch_is_billed_by_its_sum_at_half_price(client, simulator):
+    body = {"model": "gpt-4o", "messages": ASK}
+    client.chat.completions.create(**body)
+    line = json.dumps({"custom_id": "1", "method": "POST", "url": "/v1/chat", "body": body})
+    lines = ("batch.jsonl", io.BytesIO(f"{line}\n{line}\n".encode()))
+    file = client.files.create(file=lines, purpose="batch")
+    asked = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
+    number = client.batches.create(input_file_id=file.id, **asked).id
+    assert client.batches.retrieve(number).status == "in_progress"
+
+    batch = client.batches.retrieve(number)
+
+    single, batched = [float(row["amount_usd"]) for row in simulator.ledger()]
+    assert (batch.status, batch.request_counts.total, batched) == ("completed", 2, single)
