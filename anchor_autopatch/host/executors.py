@@ -161,7 +161,9 @@ def _wrap_process_submit(original: Any) -> Any:
 def _texts() -> dict[str, str]:
     from anchor_autopatch.host import context
 
-    return context.carried()
+    # Unlike a queue's task, it has no name of its own that could stand for the route.
+    feature = context.current().feature
+    return ({"feature": feature} if feature else {}) | context.carried()
 
 
 def _wrap_call_item(original: Any) -> Any:

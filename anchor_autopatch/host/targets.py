@@ -194,6 +194,7 @@ FRAMEWORKS = (
         for name, module in (("celery", "celery.app.base"), ("celery/worker", "celery.app.trace"))
     ),
     Target("rq", "rq.job", _FRAMEWORKS + "rq", "rq", "1.10", "3.0"),
+    Target("rq/callbacks", "rq.callbacks", _FRAMEWORKS + "rq", "rq", "1.10", "3.0"),
     *(
         Target(
             f"gunicorn/{module}",

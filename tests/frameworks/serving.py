@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -44,12 +45,12 @@ class Asked(NamedTuple):
 
 
 def asked(routes, count):
-    """`count` requests of as many users, taking turns at the routes ({template: path})."""
+    """`count` requests of as many users, taking turns at the routes ({path: template})."""
     turns = list(routes.items())
     return [
         Asked(f"u{number}", path.replace("NAME", f"u{number}"), template)
         for number in range(count)
-        for template, path in [turns[number % len(turns)]]
+        for path, template in [turns[number % len(turns)]]
     ]
 
 
@@ -77,7 +78,7 @@ class Site:
 
     def start(self, *command, **variables):
         """A process with the hook on, in the applications' folder; ended with the test."""
-        environ = environment(self.home, path=[APPS], **self.variables, **variables)
+        environ = environment(self.home, path=[APPS], **self.variables | variables)
         with self._log.open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, *map(str, command)],
@@ -85,13 +86,29 @@ class Site:
                 cwd=self.home,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
         self._stack.callback(_end, process)
         return process
 
+    def run(self, *command, **variables):
+        """What a finished process printed; it must have gone well and have no complaints."""
+        environ = environment(self.home, path=[APPS], **self.variables | variables)
+        done = subprocess.run(
+            [sys.executable, *map(str, command)],
+            env=environ,
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        return done.stdout
+
     def serve(self, *command, **variables):
         """A server, PORT in its command replaced; waits until it listens. Returns the port."""
-        port = _free_port()
+        port = free_port()
         words = [str(word).replace("PORT", str(port)) for word in command]
         process = self.start(*words, **variables)
         deadline = time.monotonic() + _BOOT_SECONDS
@@ -171,16 +188,17 @@ def _get(port, request):
         connection.close()
 
 
-def _free_port():
+def free_port():
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]
 
 
 def _end(process):
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(20)
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(2)
+    # Its workers too, which some servers wait for very long.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(10)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from tests.frameworks.serving import asked
 
 ROUTES = {
-    "/plain/{name}": "/plain/NAME",
-    "/thread/{name}": "/thread/NAME",
-    "/stream/{name}": "/stream/NAME",
-    "/background/{name}": "/background/NAME",
-    "/shop/items/{item}/{name}": "/shop/items/7/NAME",
+    "/plain/NAME": "/plain/{name}",
+    "/thread/NAME": "/thread/{name}",
+    "/stream/NAME": "/stream/{name}",
+    "/background/NAME": "/background/{name}",
+    "/shop/items/7/NAME": "/shop/items/{item}/{name}",
 }
 
 

@@ -7,12 +7,12 @@ import pytest
 from tests.frameworks.serving import asked
 
 SYNC = {
-    "/plain/<str:name>": "/plain/NAME",
-    "/stream/<str:name>": "/stream/NAME",
-    "/background/<str:name>": "/background/NAME",
-    "/shop/items/<int:item>/<str:name>": "/shop/items/7/NAME",
+    "/plain/NAME": "/plain/<str:name>",
+    "/stream/NAME": "/stream/<str:name>",
+    "/background/NAME": "/background/<str:name>",
+    "/shop/items/7/NAME": "/shop/items/<int:item>/<str:name>",
 }
-ASYNC = {"/async/<str:name>": "/async/NAME", "/stream-async/<str:name>": "/stream-async/NAME"}
+ASYNC = {"/async/NAME": "/async/<str:name>", "/stream-async/NAME": "/stream-async/<str:name>"}
 GUNICORN = ("-m", "gunicorn", "-b", "127.0.0.1:PORT", "--graceful-timeout", "5", "django_app:wsgi")
 UVICORN = ("-m", "uvicorn", "--port", "PORT", "django_app:asgi")
 

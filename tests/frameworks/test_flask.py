@@ -7,11 +7,11 @@ import pytest
 from tests.frameworks.serving import asked
 
 ROUTES = {
-    "/plain/<name>": "/plain/NAME",
-    "/stream/<name>": "/stream/NAME",
-    "/background/<name>": "/background/NAME",
-    "/pool/<name>": "/pool/NAME",
-    "/shop/items/<int:item>/<name>": "/shop/items/7/NAME",
+    "/plain/NAME": "/plain/<name>",
+    "/stream/NAME": "/stream/<name>",
+    "/background/NAME": "/background/<name>",
+    "/pool/NAME": "/pool/<name>",
+    "/shop/items/7/NAME": "/shop/items/<int:item>/<name>",
 }
 GUNICORN = ("-m", "gunicorn", "-b", "127.0.0.1:PORT", "--graceful-timeout", "5", "flask_app:app")
 

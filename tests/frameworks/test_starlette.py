@@ -7,21 +7,21 @@ import pytest
 from tests.frameworks.serving import asked
 
 STARLETTE = {
-    "/plain/{name}": "/plain/NAME",
-    "/thread/{name}": "/thread/NAME",
-    "/stream/{name}": "/stream/NAME",
-    "/stream-thread/{name}": "/stream-thread/NAME",
-    "/background/{name}": "/background/NAME",
-    "/shop/{shop}/items/{item}/{name}": "/shop/3/items/7/NAME",
+    "/plain/NAME": "/plain/{name}",
+    "/thread/NAME": "/thread/{name}",
+    "/stream/NAME": "/stream/{name}",
+    "/stream-thread/NAME": "/stream-thread/{name}",
+    "/background/NAME": "/background/{name}",
+    "/shop/3/items/7/NAME": "/shop/{shop}/items/{item}/{name}",
 }
 FASTAPI = {
-    "/plain/{name}": "/plain/NAME",
-    "/thread/{name}": "/thread/NAME",
-    "/dependency/{name}": "/dependency/NAME",
-    "/stream/{name}": "/stream/NAME",
-    "/background/{name}": "/background/NAME",
-    "/shop/items/{item}/{name}": "/shop/items/7/NAME",
-    "/mounted/shop/{shop}/items/{item}/{name}": "/mounted/shop/3/items/7/NAME",
+    "/plain/NAME": "/plain/{name}",
+    "/thread/NAME": "/thread/{name}",
+    "/dependency/NAME": "/dependency/{name}",
+    "/stream/NAME": "/stream/{name}",
+    "/background/NAME": "/background/{name}",
+    "/shop/items/7/NAME": "/shop/items/{item}/{name}",
+    "/mounted/shop/3/items/7/NAME": "/mounted/shop/{shop}/items/{item}/{name}",
 }
 UVICORN = ("-m", "uvicorn", "--port", "PORT")
 GUNICORN = ("-m", "gunicorn", "-b", "127.0.0.1:PORT", "--graceful-timeout", "5", "-k", "asgi")

@@ -235,12 +235,11 @@ class TestLoops:
 
 SUBMITS = """
 import concurrent.futures, multiprocessing, sys
-from anchor_autopatch import attribute
-from anchor_autopatch.host.request_context import current_request
+from anchor_autopatch import attribute, current
+from anchor_autopatch.host.request_context import Request
 
 def team():
-    request = current_request()
-    return request and request.carried["team"]
+    return current().team, current().feature
 
 if __name__ == "__main__":
     context = multiprocessing.get_context(sys.argv[1])
@@ -248,7 +247,7 @@ if __name__ == "__main__":
         with attribute(team="first"):
             first = pool.submit(team)
         second = pool.submit(team)
-        with attribute(team="third"):
+        with Request(route="/shop"), attribute(team="third"):
             third = next(pool.map(len, [[1]])), pool.submit(team)
         print(first.result(), second.result(), third[0], third[1].result())
 """
@@ -263,7 +262,8 @@ class TestProcessPools:
 
         done = run_python(str(script), method, home=home)
 
-        assert (done.stdout, done.stderr) == ("first None 1 third\n", "")
+        expected = "('first', None) (None, None) 1 ('third', '/shop')\n"
+        assert (done.stdout, done.stderr) == (expected, "")
 
     def test_function_is_pickled_as_it_was_submitted(self):
         item = concurrent.futures.process._CallItem(1, team, (), {})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from types import ModuleType
 from typing import Any
@@ -25,13 +25,28 @@ def version() -> str | None:
     return getattr(sys.modules.get("rq.version"), "VERSION", None)
 
 
-def patch(job: ModuleType) -> None:
-    """Wraps what stores, loads and runs a job; `job` is `rq.job`."""
+def patch(module: ModuleType) -> None:
+    """Wraps what stores, loads and runs a job (`rq.job`), and its callbacks (`rq.callbacks`)."""
+    _PATCHES[module.__name__](module)
+
+
+def _patch_job(job: ModuleType) -> None:
     patching.replace(job.Job, "to_dict", _wrap_to_dict)
     patching.replace(job.Job, "restore", _wrap_restore)
     patching.replace(job.Job, "perform", _wrap_run)
-    for callback in ("success", "failure", "stopped"):
-        patching.replace_if_present(job.Job, f"execute_{callback}_callback", _wrap_run)
+    # Where they were before rq 3.
+    _patch_callbacks(job.Job)
+
+
+def _patch_callbacks(owner: object) -> None:
+    for name in ("success", "failure", "stopped"):
+        patching.replace_if_present(owner, f"execute_{name}_callback", _wrap_run)
+
+
+_PATCHES: dict[str, Callable[[ModuleType], None]] = {
+    "rq.job": _patch_job,
+    "rq.callbacks": _patch_callbacks,
+}
 
 
 def _wrap_to_dict(original: Any) -> Any:
@@ -75,12 +90,12 @@ def _load(job: Any, row: Mapping[Any, Any]) -> None:
 
 def _wrap_run(original: Any) -> Any:
     @wraps(original)
-    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
-        served = _opened(self)
+    def run(job: Any, *args: Any, **kwargs: Any) -> Any:
+        served = _opened(job)
         if served is None:
-            return original(self, *args, **kwargs)
+            return original(job, *args, **kwargs)
         with served:
-            return original(self, *args, **kwargs)
+            return original(job, *args, **kwargs)
 
     return run
 
