@@ -69,6 +69,8 @@ def read_request(operation: str, body: dict[str, Any]) -> dict[str, object] | No
 
 def read_usage(operation: str, answer: Any) -> Seen:
     """Usage, served model and tier of a parsed answer or of its JSON."""
+    if operation == "chat" and not isinstance(answer, dict):
+        return _read_chat(answer)
     if operation == "image_generation":
         return _read_images(answer)
     usage = to_json(get(answer, "usage"))
@@ -80,6 +82,21 @@ def read_usage(operation: str, answer: Any) -> Seen:
         facts(answer, "service_tier")
         if operation in ("chat", "responses")
         else _duration(answer, usage),
+    )
+
+
+def _read_chat(answer: Any) -> Seen:
+    # The commonest answer of all, without the readers for any shape: 2 us less.
+    usage = to_json(getattr(answer, "usage", None))
+    model = getattr(answer, "model", None)
+    ident = getattr(answer, "id", None)
+    tier = getattr(answer, "service_tier", None)
+    return Seen(
+        usage,
+        "openai.chat" if usage else None,
+        model if isinstance(model, str) else None,
+        ident if isinstance(ident, str) else None,
+        {"service_tier": tier} if isinstance(tier, str) else None,
     )
 
 

@@ -41,6 +41,8 @@ _UNREAD = (
     "AsyncStreamedBinaryAPIResponse",
 )
 _RAW = ("LegacyAPIResponse", *_UNREAD)
+_PARSED = "__pydantic_fields_set__"
+"""What an answer has that the SDK made into a model: nothing is left to find out about it."""
 _REFUSAL_STATUSES = (400, 404, 422)
 _STREAMED_OBJECTS = ("responses", "run", "interactions")
 _LISTED = ("batch_results",)
@@ -98,7 +100,10 @@ class Adapter:
         if self.family.name in patching.off:
             return None
         options = args[1] if len(args) > 1 else kwargs["options"]
-        operation = operation_of(self.family.operations, options.method, options.url)
+        # The SDK's own methods give the bare path: one look-up then.
+        operation = self.family.operations.get(options.url) if options.method == "post" else None
+        if operation is None:
+            operation = operation_of(self.family.operations, options.method, options.url)
         body = options.json_data if isinstance(options.json_data, dict) else {}
         model = body.get("model")
         stream = bool(kwargs.get("stream"))
@@ -195,24 +200,39 @@ class Adapter:
         if call is None or call.target != self.family.name:
             return
         call.http_status = response.status_code
-        call.provider_request_id = response.headers.get(self.family.request_id_header)
         if isinstance(retries_taken, int):
             call.attempts = retries_taken + 1
         if call.stream and call.billable:
+            call.provider_request_id = self._request_id(response)
             streams.watch(response, call)
         else:
             call.answer = response
 
+    def _request_id(self, response: Any) -> str | None:
+        found: str | None = response.headers.get(self.family.request_id_header)
+        return found
+
     def _close(self, call: Call, result: Any) -> None:
         answered, call.answer = call.answer, None
+        # The SDK puts the id on what it has parsed. A look into the headers costs 1.4 us.
+        call.provider_request_id = call.provider_request_id or getattr(result, "_request_id", None)
+        if answered is not None and call.provider_request_id is None:
+            call.provider_request_id = self._request_id(answered)
         if isinstance(call.reader, objects.Request):
             self._close_objects(call, call.reader, result, answered)
             return
         if not call.billable:
             return
-        call.adopted()
+        if call.parent is not None:
+            call.adopted()
         if call.stream:
             return
+        if hasattr(result, _PARSED):
+            self._succeed(call, result, result)
+        else:
+            self._close_unparsed(call, result, answered)
+
+    def _close_unparsed(self, call: Call, result: Any, answered: Any) -> None:
         kind = type(result).__name__
         if kind in _UNREAD and not is_read(result.http_response):
             # The application reads the body by itself; the answer is read when it closes it.
@@ -224,6 +244,9 @@ class Adapter:
             call.succeed(read_events(answered, self.family.stream_reader(call.operation, False)))
             return
         answer = raw_answer(answered) if raw and answered is not None else result
+        self._succeed(call, answer, result)
+
+    def _succeed(self, call: Call, answer: Any, result: Any) -> None:
         if call.operation in _IN_BACKGROUND and get(answer, "status") in _UNFINISHED:
             submitted = objects.Request(call.operation, "", retrieved=False)
             self._close_objects(call, submitted, answer, None)
@@ -265,6 +288,8 @@ class Adapter:
         if call.attempts is None:
             call.attempts = int(retries) + 1 if retries.isdigit() else 1
         answered, call.answer = call.answer, None
+        if answered is not None:
+            call.provider_request_id = self._request_id(answered)
         if answered is None or not is_read(answered):
             call.fail(error)
             return

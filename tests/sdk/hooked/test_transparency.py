@@ -188,10 +188,10 @@ PLACES = {
     "openai": [
         (calls.Call, "__init__"),
         (calls.Call, "succeed"),
-        (calls.Call, "adopted"),
-        (stainless, "_operation"),
+        (calls.Call, "_receipt"),
+        (stainless.Adapter, "_site"),
         (calls.outbox, "write_receipt"),
-        (calls.context, "current"),
+        (calls.resolving, "at_call"),
         (calls.callsite, "find"),
         (calls.identity, "remember"),
         (calls.ids, "uuid7"),
@@ -270,7 +270,7 @@ def test_fault_in_reading_a_gemini_answer(gemini_client, monkeypatch, one_event)
 
 
 def test_fault_is_one_event_that_names_it(openai_client, monkeypatch, one_event):
-    monkeypatch.setattr(stainless, "_operation", broken)
+    monkeypatch.setattr(stainless.Adapter, "_site", broken)
 
     for _ in range(5):
         chat(openai_client)
@@ -282,7 +282,7 @@ def test_fault_is_one_event_that_names_it(openai_client, monkeypatch, one_event)
 
 def test_ten_faults_switch_the_target_off(openai_client, monkeypatch, receipts, events):
     with monkeypatch.context() as broken_for_now:
-        broken_for_now.setattr(stainless, "_operation", broken)
+        broken_for_now.setattr(stainless.Adapter, "_site", broken)
         for _ in range(patching.FAULT_LIMIT):
             chat(openai_client)
     before = patching.states["openai"]
