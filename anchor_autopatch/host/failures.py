@@ -121,11 +121,11 @@ def read(error: BaseException, handling: int = 0) -> Failure:
     body = _error_body(cause)
     status = (
         _integer(getattr(cause, "status_code", None))
-        or _integer(getattr(cause, "code", None))
+        or _integer(_code(cause))
         or _integer(getattr(getattr(cause, "response", None), "status_code", None))
         or _integer(_botocore(cause).get("ResponseMetadata", {}).get("HTTPStatusCode"))
     )
-    code = _detail(body) or _word(body.get("code")) or _word(getattr(cause, "code", None))
+    code = _detail(body) or _word(body.get("code")) or _word(_code(cause))
     kind = (
         _word(body.get("type"))
         or _word(getattr(cause, "type", None))
@@ -237,6 +237,13 @@ def _event(
         *where[2:],
         *attribution,
     )
+
+
+def _code(error: BaseException) -> object:
+    # These two warn whoever reads it that it is deprecated: the application would hear of it.
+    if type(error).__module__.partition(".")[0] in ("aiohttp", "websockets"):
+        return None
+    return getattr(error, "code", None)
 
 
 def _own_words(error: BaseException) -> str:

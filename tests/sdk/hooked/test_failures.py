@@ -221,3 +221,14 @@ def test_no_completion_of_a_broken_stream_is_stored(
 
     assert len(receipts()) == 1
     assert b"CANARY" not in bytes_of(home)
+
+
+def test_reading_a_lost_connection_warns_nobody():
+    from websockets import exceptions, frames
+
+    from anchor_autopatch.host import failures
+
+    # Its `code` is deprecated; under this suite's settings a warning would be an error.
+    failure = failures.read(exceptions.ConnectionClosedError(frames.Close(1011, "bye"), None))
+
+    assert (failure.exception_type, failure.http_status) == ("ConnectionClosedError", None)
