@@ -76,7 +76,10 @@ class Batch(NamedTuple):
     events: list[Row]
     losses: tuple[Loss, ...]
     checksum: str
-    """SHA-256 (hex) over the row checksums, 4 bytes big-endian: receipts by seq, then events."""
+    """SHA-256 (hex) over the row checksums, 4 bytes big-endian: receipts by seq, then events.
+
+    The checksums are those of the rows as they are here, in the columns of this version.
+    """
 
 
 class Written(NamedTuple):

@@ -6,7 +6,8 @@ A row's `seq` is the writer's gapless counter over both tables, so a reader sees
 every other column as SQLite returns it, so a reader sees rot (SQLite itself reported 1 of 4 bit
 flips when measured).
 
-Schema history: 1 = first release.
+A column that is added keeps the schema version: readers go by the columns that a file has. Only
+what would mislead an older reader raises it. Schema history: 1 = first release.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def _insert(name: str, fields: tuple[str, ...]) -> str:
     return f"INSERT INTO {name} ({columns}) VALUES ({marks})"  # noqa: S608 - our own field names
 
 
-def _select(name: str, fields: tuple[str, ...]) -> str:
+def select_rows(name: str, fields: tuple[str, ...]) -> str:
+    """The statement that reads the rows of (low, high] with these columns, by number."""
     columns = ", ".join(("seq", *fields, "crc"))
     return f"SELECT {columns} FROM {name} WHERE seq > ? AND seq <= ? ORDER BY seq"  # noqa: S608 - as above
 
@@ -51,13 +53,17 @@ CREATE_RECEIPT = _table("receipt", Receipt._fields)
 CREATE_EVENT = _table("exception_event", ExceptionEvent._fields)
 INSERT_RECEIPT = _insert("receipt", Receipt._fields)
 INSERT_EVENT = _insert("exception_event", ExceptionEvent._fields)
-SELECT_RECEIPTS = _select("receipt", Receipt._fields)
-SELECT_EVENTS = _select("exception_event", ExceptionEvent._fields)
 
 
 def checksum(numbered: tuple[Any, ...]) -> int:
     """CRC-32 of (seq, *record) over marshal format 2: the same bytes on every supported Python."""
     return crc32(marshal.dumps(numbered, 2))
+
+
+MEANT_BEFORE: dict[str, object] = {"retried": 0}
+"""What a row means by a field that its writer did not know yet; None where nothing is said."""
+ROW_FORMAT = f"{checksum((*Receipt._fields, '/', *ExceptionEvent._fields)):08x}"
+"""Tells rows of these columns from rows of other versions."""
 
 
 def row_crc(seq: int, record: tuple[Any, ...]) -> int:

@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from anchor_autopatch.core.destinations import OutboxIdentity, Row, Watermark
-from anchor_autopatch.core.outbox_format import SCHEMA_VERSION, SELECT_EVENTS, SELECT_RECEIPTS
+from anchor_autopatch.core.outbox_format import SCHEMA_VERSION
+from anchor_autopatch.core.records import ExceptionEvent, Receipt
 from anchor_autopatch.core.settings import OUTBOX_FOLDER
 from anchor_autopatch.job.lease import lease
+from anchor_autopatch.job.outbox_layout import Layout, read_layout
 from anchor_autopatch.job.outbox_rows import RowsRead, check_rows
 from anchor_autopatch.job.sql import load
 
@@ -102,6 +104,8 @@ class OutboxReader:
             if self._con.execute(_SQL["schema_size"]).fetchone() == (0,):
                 raise EmptyOutbox("it has no tables")
             self.outbox = _identity(path, dict(self._con.execute(_SQL["meta"])))
+            self._receipts = self._layout("receipt", Receipt)
+            self._events = self._layout("exception_event", ExceptionEvent)
             self._end_unknown = False
             self.last_seq = self._last_seq(path)
         except sqlite3.Error as error:
@@ -148,16 +152,23 @@ class OutboxReader:
 
     def _read(self, after: int) -> RowsRead:
         unreadable: list[int] = []
-        receipts = self._rows(SELECT_RECEIPTS, after, self.last_seq, unreadable)
+        receipts = self._rows(self._receipts.select, after, self.last_seq, unreadable)
         upto = _last_of(receipts) if len(receipts) >= BATCH_ROWS else self.last_seq
-        events = self._rows(SELECT_EVENTS, after, upto, unreadable)
+        events = self._rows(self._events.select, after, upto, unreadable)
         if len(events) >= BATCH_ROWS:
             upto = _last_of(events)
             receipts = [row for row in receipts if _seq(row) <= upto]
         if self._end_unknown:
             # At least one row is lost after the last good one; how many, nobody can say.
             upto = min(upto, 1 + max(map(_seq, (*receipts[-1:], *events[-1:])), default=after))
-        return RowsRead(receipts, events, [seq for seq in unreadable if seq <= upto])
+        lost = [seq for seq in unreadable if seq <= upto]
+        return RowsRead(receipts, events, lost, self._receipts, self._events)
+
+    def _layout(self, table: str, record: type[Receipt | ExceptionEvent]) -> Layout:
+        layout = read_layout(self._con, table, record)
+        if layout is None:
+            raise DamagedOutbox(f"its table {table} is not one of an outbox")
+        return layout
 
     def _rows(self, select: str, low: int, high: int, unreadable: list[int]) -> list[Row]:
         """At most BATCH_ROWS rows of (low, high]; halves the range to find what cannot be read."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from anchor_autopatch.core.destinations import OutboxIdentity
+    from anchor_autopatch.job.outbox_layout import Layout
 
 
 class RowsRead(NamedTuple):
@@ -22,6 +23,8 @@ class RowsRead(NamedTuple):
     events: Sequence[Row]
     unreadable: Sequence[int]
     """Numbers at which SQLite itself reports damage."""
+    receipt_layout: Layout
+    event_layout: Layout
 
 
 class _Checked(NamedTuple):
@@ -38,8 +41,8 @@ def check_rows(outbox: OutboxIdentity, before: Watermark, found: RowsRead) -> Ba
     The new watermark is the highest number that is accounted for. A rotten number far beyond the
     last good row moves nothing: it is no reason to call everything in between lost.
     """
-    receipts = _check(found.receipts, _RECEIPT_RULES)
-    events = _check(found.events, _EVENT_RULES)
+    receipts = _check(found.receipts, _RECEIPT_RULES, found.receipt_layout)
+    events = _check(found.events, _EVENT_RULES, found.event_layout)
     crcs = receipts.crcs | events.crcs
     refused = {*receipts.refused, *events.refused}
     corrupt = {*receipts.corrupt, *events.corrupt, *found.unreadable} - crcs.keys()
@@ -58,7 +61,7 @@ def check_rows(outbox: OutboxIdentity, before: Watermark, found: RowsRead) -> Ba
         receipts=receipts.good,
         events=events.good,
         losses=losses,
-        checksum=batch_checksum((*receipts.crcs.values(), *events.crcs.values())),
+        checksum=batch_checksum(_crc(row) for row in (*receipts.good, *events.good)),
     )
 
 
@@ -80,17 +83,19 @@ _RECEIPT_RULES = _rules(Receipt, "receipt_id", "occurred_at_us", "provider", "bi
 _EVENT_RULES = _rules(ExceptionEvent, "event_id", "occurred_at_us", "event_class", "retried")
 
 
-def _check(rows: Sequence[Row], rules: _Rules) -> _Checked:
+def _check(rows: Sequence[Row], rules: _Rules, layout: Layout) -> _Checked:
     good = [row for row in rows if is_intact(row)]
     corrupt: list[int] = []
     refused: list[int] = []
     if len(good) < len(rows):
         intact = set(_seqs(good))
         corrupt = [seq for seq in _seqs(rows) if seq not in intact]
+    crcs = {cast("int", row[0]): _crc(row) for row in good}
+    good = layout.in_todays_columns(good)
     if not _are_records(good, rules):
         refused = _seqs([row for row in good if not _are_records([row], rules)])
         good = [row for row in good if _are_records([row], rules)]
-    crcs = dict(zip(_seqs(good), cast("list[int]", [row[-1] for row in good]), strict=True))
+        crcs = {seq: crc for seq, crc in crcs.items() if seq not in refused}
     return _Checked(good, crcs, corrupt, refused)
 
 
@@ -104,6 +109,10 @@ def _are_records(rows: Sequence[Row], rules: _Rules) -> bool:
 
 
 _INTEGER_OR_NULL = {int, type(None)}
+
+
+def _crc(row: Row) -> int:
+    return cast("int", row[-1])
 
 
 def _seqs(rows: Iterable[Row]) -> list[int]:

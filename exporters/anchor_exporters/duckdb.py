@@ -10,6 +10,7 @@ import duckdb
 from anchor_autopatch.core.crash_points import reached
 from anchor_autopatch.core.destinations import Watermark, Written
 from anchor_autopatch.core.errors import StoreError
+from anchor_autopatch.core.outbox_format import ROW_FORMAT
 from anchor_autopatch.core.sql_files import read_statements
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class DuckDBExporter:
         self._con.execute(_SQL["insert_losses"], now)
         places, receipts, events = map(list, zip(*counted, strict=True))
         counts = {"batch_nos": places, "receipts": receipts, "events": events}
-        self._con.execute(_SQL["insert_shipments"], {**now, **counts})
+        self._con.execute(_SQL["insert_shipments"], {**now, **counts, "row_format": ROW_FORMAT})
         return [
             Written(receipts, events, _row_count(batches[place]) - receipts - events)
             for place, receipts, events in counted

@@ -258,7 +258,7 @@ ON CONFLICT (outbox_id, path) DO UPDATE SET
 -- The batches as lines of evidence; counts as `written` has them.
 INSERT INTO shipment (
     outbox_id, path, after_seq, last_seq, receipt_count, event_count, duplicate_count, corrupt_count,
-    missing_count, checksum, shipped_at
+    missing_count, checksum, row_format, shipped_at
 )
 SELECT
     batch_stage.outbox_id,
@@ -271,6 +271,7 @@ SELECT
     batch_stage.corrupt_count,
     batch_stage.missing_count,
     batch_stage.checksum,
+    $row_format,
     make_timestamp($now_us)
 FROM batch_stage
 JOIN (

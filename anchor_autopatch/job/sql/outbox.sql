@@ -23,6 +23,12 @@ SELECT
     value
 FROM meta;
 
+-- name: columns
+-- Columns of a table, in order; none when there is no such table.
+SELECT name
+FROM pragma_table_info($table)
+ORDER BY cid;
+
 -- name: last_seq
 -- Highest number of the writer; 0 when it wrote nothing yet.
 SELECT max(

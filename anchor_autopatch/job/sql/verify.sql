@@ -12,7 +12,8 @@ SELECT
     duplicate_count,
     checksum,
     -- A clone or a restored file numbers other rows alike.
-    count(*) FILTER (WHERE after_seq = 0) OVER (PARTITION BY outbox_id) = 1 AS is_only_writer
+    count(*) FILTER (WHERE after_seq = 0) OVER (PARTITION BY outbox_id) = 1 AS is_only_writer,
+    row_format
 FROM shipment
 ORDER BY outbox_id, after_seq, last_seq;
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from anchor_autopatch.core.outbox_format import row_crc
+from anchor_autopatch.core.outbox_format import ROW_FORMAT, row_crc
 from anchor_autopatch.job.outbox_rows import batch_checksum
 from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.verify.link import SHOWN_FAULTS, Link
@@ -49,6 +49,7 @@ class _Shipment(NamedTuple):
     duplicates: int
     checksum: str
     is_only_writer: bool
+    row_format: str
 
 
 class _Numbered(NamedTuple):
@@ -63,8 +64,9 @@ def _changed(con: duckdb.DuckDBPyConnection) -> list[str]:
     found: list[str] = []
     for row in con.execute(load("verify")["shipments"]).fetchall():
         shipment = _Shipment(*row)
-        if not shipment.is_only_writer:
-            # Two clones number different rows alike: only their counts can be compared.
+        if not shipment.is_only_writer or shipment.row_format != ROW_FORMAT:
+            # Two clones number different rows alike, and rows of another version had other
+            # columns: only their counts can be compared.
             continue
         crcs = (*receipts.take(shipment), *events.take(shipment))
         # Rows that came by another outbox first were left out: the rest has no digest.

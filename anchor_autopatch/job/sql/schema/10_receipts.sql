@@ -147,6 +147,7 @@ CREATE TABLE IF NOT EXISTS shipment (
     corrupt_count BIGINT NOT NULL,
     missing_count BIGINT NOT NULL,
     checksum VARCHAR NOT NULL,
+    row_format VARCHAR NOT NULL DEFAULT '',
     shipped_at TIMESTAMP NOT NULL
 );
 COMMENT ON TABLE shipment IS 'One batch moved from an outbox into the warehouse, committed with its rows';
@@ -159,6 +160,7 @@ COMMENT ON COLUMN shipment.duplicate_count IS 'Rows that the warehouse had alrea
 COMMENT ON COLUMN shipment.corrupt_count IS 'Rows whose checksum does not match or that are no valid record; not inserted';
 COMMENT ON COLUMN shipment.missing_count IS 'Numbers of the writer that no row carries';
 COMMENT ON COLUMN shipment.checksum IS 'SHA-256 (hex) over the row checksums of the batch in writer order';
+COMMENT ON COLUMN shipment.row_format IS 'Which columns the checksums cover: CRC-32 (hex) over their names; empty = not noted';
 COMMENT ON COLUMN shipment.shipped_at IS 'UTC';
 
 CREATE TABLE IF NOT EXISTS outbox_loss (
