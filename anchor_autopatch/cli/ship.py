@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from anchor_autopatch.cli import CLEAN, FINDINGS
 from anchor_autopatch.cli.jobs import add_job_arguments, homes_of, only_job
 from anchor_autopatch.cli.output import print_json
+from anchor_autopatch.core.errors import StoreError
 
 if TYPE_CHECKING:
     import argparse
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from anchor_autopatch.job.ship import ShipReport
 
 _INTERVAL_SECONDS = 10.0
+_LONGEST_WAIT_SECONDS = 300.0
 
 
 def add_parser(
@@ -44,11 +47,27 @@ def add_parser(
 
 def _run(args: argparse.Namespace) -> int:
     homes = homes_of(args)
-    code = _ship_once(homes, as_json=args.json)
-    while args.follow:
-        time.sleep(max(args.interval, 0.0))
-        _ship_once(homes, as_json=args.json, quiet=True)
-    return code
+    if args.follow:
+        _follow(homes, max(args.interval, 0.0), as_json=args.json)
+    return _ship_once(homes, as_json=args.json)
+
+
+def _follow(homes: Sequence[Path], interval: float, *, as_json: bool) -> NoReturn:
+    """Ships for ever; waits longer and longer while the warehouse cannot be had.
+
+    A warehouse that somebody queries, or a full disk, is no reason to end: nothing is lost
+    meanwhile, the rows wait in their outboxes.
+    """
+    wait, quiet = interval, False
+    while True:
+        try:
+            _ship_once(homes, as_json=as_json, quiet=quiet)
+        except StoreError as error:
+            wait = max(interval, min(2 * wait, _LONGEST_WAIT_SECONDS))
+            print(f"anchor: {error}; trying again in {wait:g} s", file=sys.stderr, flush=True)
+        else:
+            wait, quiet = interval, True
+        time.sleep(wait)
 
 
 def _ship_once(homes: Sequence[Path], *, as_json: bool, quiet: bool = False) -> int:

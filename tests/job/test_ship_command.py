@@ -6,11 +6,15 @@ import json
 import subprocess
 import sys
 
+import duckdb
 import pytest
 
 from anchor_autopatch.cli import main
 from anchor_autopatch.job.lease import JOB_LOCK, lease
 from tests.job.outboxes import event, left_behind, receipt
+
+
+FOLLOW = (sys.executable, "-m", "anchor_autopatch", "ship", "--follow", "--interval", "0.05")
 
 
 @pytest.fixture(autouse=True)
@@ -109,9 +113,29 @@ def test_ten_shippers_at_once_ship_everything_once(tmp_path):
 
 
 @pytest.mark.slow
+def test_follow_waits_for_a_warehouse_that_is_in_use(tmp_path):
+    main(["ship"])
+    path = left_behind(tmp_path, receipt(1))
+    holder = duckdb.connect(str(tmp_path / "warehouse.duckdb"))
+    with subprocess.Popen(
+        FOLLOW, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as follower:
+        try:
+            refused = [follower.stderr.readline() for _ in range(2)]
+            holder.close()
+
+            line = follower.stdout.readline()
+        finally:
+            follower.kill()
+
+    assert all("is in use by another process" in line for line in refused)
+    assert [line.rpartition("again in ")[2] for line in refused] == ["0.1 s\n", "0.2 s\n"]
+    assert line == "Shipped receipts: 1, exception events: 0, from outboxes: 1.\n"
+    assert not path.exists()
+
+
 def test_follow_ships_what_comes_later(tmp_path):
-    command = (sys.executable, "-m", "anchor_autopatch", "ship", "--follow", "--interval", "0.05")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as follower:
+    with subprocess.Popen(FOLLOW, stdout=subprocess.PIPE, text=True) as follower:
         try:
             follower.stdout.readline()
             path = left_behind(tmp_path, receipt(1))
