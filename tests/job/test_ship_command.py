@@ -13,7 +13,6 @@ from anchor_autopatch.cli import main
 from anchor_autopatch.job.lease import JOB_LOCK, lease
 from tests.job.outboxes import event, left_behind, receipt
 
-
 FOLLOW = (sys.executable, "-m", "anchor_autopatch", "ship", "--follow", "--interval", "0.05")
 
 
