@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from anchor_autopatch.host import patching
-from anchor_autopatch.host.clients import raw
+from anchor_autopatch.host.clients import gateways, raw
 
 if TYPE_CHECKING:
     from anchor_autopatch.host.clients.exchange import Exchange
@@ -33,12 +33,23 @@ def version() -> str | None:
 def patch(client: ModuleType) -> None:
     """Wraps what sends and what takes the body in; `client` is `aiohttp.client`."""
     patching.replace(client.ClientSession, "_request", raw.wrap_async(_Client()))
+    patching.replace_if_present(client.ClientRequest, "send", _wrap_hop)
     reader = sys.modules["aiohttp.streams"].StreamReader
     patching.replace(reader, "feed_data", _wrap_feed_data)
     patching.replace(reader, "feed_eof", _wrap_feed_eof)
     patching.replace(reader, "set_exception", _wrap_set_exception)
     patching.replace(client.ClientResponse, "close", _wrap_closing)
     patching.replace(client.ClientResponse, "release", _wrap_closing)
+
+
+def _wrap_hop(original: Any) -> Any:
+    @wraps(original)
+    async def send(self: Any, *args: Any, **kwargs: Any) -> Any:
+        # Each redirect is a request of its own here, with headers of its own.
+        gateways.add(self.headers, self.url.raw_authority)
+        return await original(self, *args, **kwargs)
+
+    return send
 
 
 class _Client:

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from anchor_autopatch.host import patching
-from anchor_autopatch.host.clients import raw
+from anchor_autopatch.host.clients import gateways, raw
 
 if TYPE_CHECKING:
     from anchor_autopatch.host.clients.exchange import Exchange
@@ -34,6 +34,9 @@ def patch_family(client: ModuleType, name: str) -> None:
     ours = _Client(name)
     patching.replace(client.Client, "send", raw.wrap(ours))
     patching.replace(client.AsyncClient, "send", raw.wrap_async(ours))
+    # Once for each redirect, below what authenticates and retries.
+    patching.replace_if_present(client.Client, "_send_single_request", gateways.wrap_hop)
+    patching.replace_if_present(client.AsyncClient, "_send_single_request", gateways.wrap_hop_async)
     patching.replace(client.BoundSyncStream, "__iter__", _wrap_iter)
     patching.replace(client.BoundSyncStream, "close", _wrap_close)
     patching.replace(client.BoundAsyncStream, "__aiter__", _wrap_aiter)

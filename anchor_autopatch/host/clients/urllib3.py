@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from anchor_autopatch.host import patching
-from anchor_autopatch.host.clients import raw
+from anchor_autopatch.host.clients import gateways, raw
 from anchor_autopatch.host.layers import open_layer
 from anchor_autopatch.host.patching import guarded
 
@@ -30,7 +30,7 @@ def version() -> str | None:
 
 def patch(connectionpool: ModuleType) -> None:
     """Wraps what sends and what reads; `connectionpool` is `urllib3.connectionpool`."""
-    patching.replace(connectionpool.HTTPConnectionPool, "urlopen", raw.wrap(_Client()))
+    patching.replace(connectionpool.HTTPConnectionPool, "urlopen", _wrap_urlopen)
     patching.replace(sys.modules["urllib3.util.retry"].Retry, "increment", _wrap_increment)
     response = sys.modules["urllib3.response"].HTTPResponse
     # 1.26 reads by `_fp_read`; in 2.x `_raw_read` is around it and checks the length.
@@ -39,6 +39,11 @@ def patch(connectionpool: ModuleType) -> None:
     patching.replace(response, "read_chunked", _wrap_read_chunked)
     patching.replace(response, "close", _wrap_closing)
     patching.replace(response, "release_conn", _wrap_closing)
+
+
+def _wrap_urlopen(original: Any) -> Any:
+    # Below ours, where the call is open.
+    return raw.wrap(_Client())(gateways.wrap_urlopen(original))
 
 
 class _Client:

@@ -31,6 +31,7 @@ class Server:
         self.answers: list[Answer] = []
         self.connections = 0
         self.bodies: list[bytes] = []
+        self.headers: list[dict[str, str]] = []
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._http.server_port}"
@@ -66,6 +67,7 @@ def _handler(server):  # noqa: C901 - a class of six short methods
 
         def do_POST(self):
             server.bodies.append(self._body())
+            server.headers.append({name.lower(): text for name, text in self.headers.items()})
             answer = server.next()
             try:
                 self._send(answer)
