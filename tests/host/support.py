@@ -35,13 +35,18 @@ def read_file(path):
         connection.execute("PRAGMA query_only = 1")
         if not connection.execute("SELECT 1 FROM sqlite_master").fetchall():
             return [], []  # another thread is making it at this moment
-        receipts = connection.execute(outbox_format.SELECT_RECEIPTS, (0, EVERYTHING)).fetchall()
-        events = connection.execute(outbox_format.SELECT_EVENTS, (0, EVERYTHING)).fetchall()
+        receipts = _rows(connection, "receipt", Receipt._fields)
+        events = _rows(connection, "exception_event", ExceptionEvent._fields)
     for seq, *record, crc in chain(receipts, events):
         assert outbox_format.row_crc(seq, tuple(record)) == crc, f"row {seq} of {path} is damaged"
     numbers = sorted(row[0] for row in chain(receipts, events))
     assert numbers == list(range(1, len(numbers) + 1)), f"{path} has gaps: {numbers}"
     return [Receipt(*row[1:-1]) for row in receipts], [ExceptionEvent(*row[1:-1]) for row in events]
+
+
+def _rows(connection, table, fields):
+    select = outbox_format.select_rows(table, fields)
+    return connection.execute(select, (0, EVERYTHING)).fetchall()
 
 
 def metadata(path):
