@@ -57,7 +57,7 @@ TARGETS = (
     Target("botocore", "botocore.client", _PROVIDERS + "botocore", "botocore", "1.34", "1.44"),
     Target("groq", "groq._base_client", _PROVIDERS + "groq", "groq", "0.11", "1.7"),
     Target(
-        "mistralai", "mistralai.client.basesdk", _PROVIDERS + "mistralai", "mistralai", "3.0", "3.7"
+        "mistralai", "mistralai.client.basesdk", _PROVIDERS + "mistralai", "mistralai", "2.0", "3.7"
     ),
     Target("cohere", "cohere.core.http_client", _PROVIDERS + "cohere", "cohere", "5.0", "7.3"),
     Target("xai-sdk", "xai_sdk.sync.client", _PROVIDERS + "xai_sdk", "xai-sdk", "1.0", "1.21"),
@@ -132,6 +132,28 @@ PARTS = (
         "mistralai",
         "3.0",
         "3.7",
+    ),
+    # Version 1, and the copies of the client for two clouds.
+    *(
+        Target(f"mistralai/{module}", module, _PROVIDERS + "mistralai", "mistralai", "1.0", "3.7")
+        for module in (
+            "mistralai.basesdk",
+            "mistralai.azure.client.basesdk",
+            "mistralai.gcp.client.basesdk",
+            "mistralai_azure.basesdk",
+            "mistralai_gcp.basesdk",
+        )
+    ),
+    *(
+        Target(
+            f"mistralai/{part}",
+            f"mistralai.extra.realtime.{part}",
+            _PROVIDERS + "mistral_realtime",
+            "mistralai",
+            "1.10",
+            "3.7",
+        )
+        for part in ("connection", "speech")
     ),
     Target(
         "google-genai/live",

@@ -12,6 +12,7 @@ from importlib import import_module
 from anchor_autopatch.host.clients import paths
 from anchor_autopatch.host.providers import (
     anthropic,
+    batch_files,
     botocore,
     cohere,
     google_genai,
@@ -19,6 +20,7 @@ from anchor_autopatch.host.providers import (
     google_objects,
     groq,
     litellm,
+    mistral_realtime,
     mistralai,
     openai,
     speakeasy,
@@ -120,9 +122,11 @@ def _botocore(name: str, _verb: str, _path: str) -> str | None:
 
 def _mistralai(name: str, verb: str, path: str) -> str | None:
     if name.startswith(("azure.", "gcp.")):
-        # Copies of the client with a base of their own.
-        return _below(verb, path)
-    return _speakeasy(mistralai.FAMILY)(name, verb, path)
+        return mistralai.cloud_operation(verb, f"{path}#fim" if ".fim." in name else path)
+    for module, operation in mistral_realtime.OPERATIONS.items():
+        if name.startswith(f"realtime.{'speech' if module.endswith('speech') else 'transc'}"):
+            return operation
+    return _speakeasy(mistralai.FAMILY)(name, verb, path) or batch_files.operation(verb, path)
 
 
 def _cohere(_name: str, verb: str, path: str) -> str | None:

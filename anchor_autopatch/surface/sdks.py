@@ -67,11 +67,24 @@ def _resources(folder: Path) -> list[Path]:
 
 def _mistralai(folder: Path) -> set[Method]:
     found = set()
-    for client in (folder / "client", *folder.glob("*/client")):
-        root = client if client.parent == folder else folder
-        found |= source.methods(root, _resources(client), ways.SPEAKEASY)
+    for root, client in _mistral_clients(folder):
+        # Version 1 has modules named so beside those of its resources.
+        files = [path for path in _resources(client) if path.stem not in ("basesdk", "models")]
+        found |= source.methods(root, files, ways.SPEAKEASY)
     sockets = folder / "extra"
     return found | source.methods(sockets, sorted(sockets.glob("realtime/*.py")), ways.SOCKETS)
+
+
+def _mistral_clients(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """The client and its copies for two clouds: what names count from, and the modules' folder."""
+    if (folder / "client").is_dir():
+        yield folder / "client", folder / "client"
+        yield from ((folder, copy) for copy in sorted(folder.glob("*/client")))
+        return
+    yield folder, folder
+    for copy in sorted(folder.parent.glob("mistralai_*")):
+        if copy.is_dir() and not copy.suffix:
+            yield copy.parent, copy
 
 
 def _cohere(folder: Path) -> set[Method]:

@@ -83,6 +83,9 @@ def _grpc_routes(function: Function) -> Iterator[str]:
 
 def _dotted(module: tuple[str, ...], _owner: str, method: str) -> str:
     """`chat.completions.create` for chat/completions/completions.py, and for its `_async` twin."""
+    if module[0].startswith("mistralai_"):
+        # Version 1: a package of its own for what later is the folder azure/client.
+        module = (module[0].removeprefix("mistralai_"), "client", *module[1:])
     # A resource with children of its own is a module named like its folder.
     parts = [part for place, part in enumerate(module) if place == 0 or part != module[place - 1]]
     return ".".join((*(part.rstrip("_") for part in parts), method.removesuffix("_async")))

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, NamedTuple
 
 from anchor_autopatch.host import patching, streams
 from anchor_autopatch.host.calls import Call, Opened, Seen, wrap, wrap_async
 from anchor_autopatch.host.patching import guarded
-from anchor_autopatch.host.providers import objects
+from anchor_autopatch.host.providers import batch_files, objects
+from anchor_autopatch.host.providers.answers import is_read
 from anchor_autopatch.host.providers.reading import text
 from anchor_autopatch.host.providers.tap import LineReader, parsed, tap
 from anchor_autopatch.host.sites import Site
@@ -31,7 +33,10 @@ class Family(NamedTuple):
 
     name: str
     operation: Callable[[str, str], str | None]
-    """(method, path) -> operation, for everything that costs money when it is asked for."""
+    """(method, path) -> operation, for everything that costs money when it is asked for.
+
+    Behind the path stands `#fim` where the SDK tells two methods of one path apart by that.
+    """
     object_request: Callable[[str, str], objects.Request | None]
     """(method, path) -> what a request asks for that was submitted before."""
     site: Callable[[Any], Site]
@@ -51,6 +56,8 @@ class Family(NamedTuple):
     """Module of the SDK's stream classes."""
     streams: tuple[str, str]
     """Their names, synchronous and asynchronous."""
+    read_objects: Callable[[objects.Request, dict[str, Any]], list[objects.Object]] | None = None
+    """(request, answer) -> its objects, where an answer's usage alone does not tell them."""
 
 
 def patch(family: Family, plain: Any, asynchronous: Any) -> None:
@@ -86,7 +93,7 @@ class _Adapter:
             return None
         request = args[1] if len(args) > 1 else kwargs["request"]
         stream = bool(next(iter(args[_STREAM : _STREAM + 1]), kwargs.get("stream")))
-        path = request.url.path.rstrip("/")
+        path = _path(request)
         operation = family.operation(request.method, path)
         content = getattr(request, "_content", b"") if operation else b""
         model = _MODEL.search(content)
@@ -136,19 +143,35 @@ class _Adapter:
     def _close_object(self, call: Call, asked: objects.Request, response: Any) -> None:
         call.billable = True
         call.operation = asked.operation
+        if isinstance(asked, batch_files.OutputFile):
+            call.reader = batch_files.OutputReader(call, asked)
+            if is_read(response):
+                streams.watch(response, call)
+                call.reader.closed(response)
+                streams.leave_response(response)
+            else:
+                tap(response, call)
+            return
         if call.stream:
             reader = self._line_reader(call)
             call.reader = objects.SettlingReader(call, reader, retrieved=asked.retrieved)
             tap(response, call)
             return
-        answer = parsed(response.content)
-        seen = self.family.read_usage(call.operation, answer)
+        found = self._objects(asked, parsed(response.content))
+        if len(found) == 1:
+            objects.settle(call, found[0], None, retrieved=asked.retrieved)
+        else:
+            objects.each(call, asked, found)
+
+    def _objects(self, asked: objects.Request, answer: dict[str, Any]) -> list[objects.Object]:
+        family = self.family
+        if family.read_objects is not None:
+            return family.read_objects(asked, answer)
+        seen = family.read_usage(asked.operation, answer)
         if seen.response_id is None:
-            call.leave_to_children()
-            return
-        ended = not self.family.unfinished(answer)
-        found = objects.Object(seen.response_id, ended, seen, text(answer, "status"))
-        objects.settle(call, found, None, retrieved=asked.retrieved)
+            return []
+        ended = not family.unfinished(answer)
+        return [objects.Object(seen.response_id, ended, seen, text(answer, "status"))]
 
     def _line_reader(self, call: Call) -> LineReader:
         return LineReader(_MARKS, lambda event: self.family.read_usage(call.operation, event))
@@ -162,8 +185,37 @@ class _Adapter:
         if self._events_patched or events is None:
             return
         self._events_patched = True
-        plain, asynchronous = self.family.streams
-        patching.replace_if_present(getattr(events, plain), "close", streams.wrap_close)
-        patching.replace_if_present(
-            getattr(events, asynchronous), "close", streams.wrap_async_close
-        )
+        plain, asynchronous = (getattr(events, name) for name in self.family.streams)
+        patching.replace_if_present(plain, "close", streams.wrap_close)
+        patching.replace_if_present(asynchronous, "close", streams.wrap_async_close)
+        if "close" not in vars(plain):
+            # Earlier versions close the response itself where the `with` block ends.
+            patching.replace_if_present(plain, "__exit__", _wrap_exit)
+            patching.replace_if_present(asynchronous, "__aexit__", _wrap_async_exit)
+
+
+def _path(request: Any) -> str:
+    path: str = request.url.path.rstrip("/")
+    return f"{path}#fim" if request.url.fragment == "fim" else path
+
+
+def _wrap_exit(original: Any) -> Any:
+    @wraps(original)
+    def __exit__(self: Any, *error: Any) -> Any:  # noqa: N807 - the SDK's own name
+        try:
+            return original(self, *error)
+        finally:
+            streams.leave_response(self.response)
+
+    return __exit__
+
+
+def _wrap_async_exit(original: Any) -> Any:
+    @wraps(original)
+    async def __aexit__(self: Any, *error: Any) -> Any:  # noqa: N807 - the SDK's own name
+        try:
+            return await original(self, *error)
+        finally:
+            streams.leave_response(self.response)
+
+    return __aexit__
