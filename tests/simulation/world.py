@@ -36,6 +36,7 @@ class World:
         self.copies: list[Path] = []
         self.deaths: list[str] = []
         self._made = 0
+        self._first_seen: dict[Path, int] = {}
         self._rows: dict[Path, set[str]] = {}
         """Ids that each file holds, for what damage may excuse."""
 
@@ -55,6 +56,7 @@ class World:
                 self._write_receipt(writer, f"service-{self._made % 3}")
             else:
                 self._write_event(writer, f"service-{self._made % 3}")
+            self.outboxes()
 
     def _write_receipt(self, writer: Writer, service: str) -> None:
         usage = f'{{"prompt_tokens": {self._made}, "completion_tokens": 1}}'
@@ -88,8 +90,14 @@ class World:
     # -- what happens to files --
 
     def outboxes(self) -> list[Path]:
-        """Outbox files, by name (a name holds no order of time: it ends in random digits)."""
-        return sorted((self.home / "outbox").glob("*.db"), key=lambda path: path.stat().st_ino)
+        """Outbox files, oldest first.
+
+        Their names end in random digits: by name, a history would not run twice in the same way.
+        """
+        found = sorted((self.home / "outbox").glob("*.db"))
+        for path in found:
+            self._first_seen.setdefault(path, len(self._first_seen))
+        return sorted(found, key=self._first_seen.__getitem__)
 
     def copy_outbox(self, which: int) -> None:
         """Somebody backs an outbox up, whatever its state."""
