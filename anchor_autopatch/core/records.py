@@ -22,11 +22,16 @@ class Attribution(NamedTuple):
     user_id: str | None = None
     request_id: str | None = None
     trace_id: str | None = None
+    span_id: str | None = None
+    """Of the OpenTelemetry span in which the call was made."""
     call_site: str | None = None
     labels: str | None = None
     """JSON object of free labels."""
     attribution_source: str | None = None
-    """JSON object: field name -> code | header | rule | environment | otel | stack."""
+    """JSON object: field name -> where it came from.
+
+    code | header | carried | rule | environment | otel | request | route | task.
+    """
 
 
 class Receipt(NamedTuple):
@@ -46,6 +51,7 @@ class Receipt(NamedTuple):
     user_id: str | None
     request_id: str | None
     trace_id: str | None
+    span_id: str | None
     call_site: str | None
     labels: str | None
     attribution_source: str | None
@@ -116,6 +122,7 @@ class ExceptionEvent(NamedTuple):
     user_id: str | None
     request_id: str | None
     trace_id: str | None
+    span_id: str | None
     call_site: str | None
     labels: str | None
     attribution_source: str | None

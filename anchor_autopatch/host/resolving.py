@@ -30,6 +30,8 @@ LABEL_LIMIT = 64
 _HARMLESS = re.compile(r"[a-z0-9._/-]{1,15}").fullmatch
 _NAMES_LIMIT = 1_024
 _PLACES_LIMIT = 256
+_TRACE = Attribution._fields.index("trace_id")
+"""The span id stands behind it."""
 _JSON_LIMIT = 1_024
 
 _environment: environment.Environment | None = None
@@ -38,6 +40,7 @@ _nobody: Base | None = None
 _rules: Rules | None = None
 _rules_are_read = False
 _names: dict[str, str] = {}
+_traced_texts: dict[str | None, str] = {}
 _json_texts: dict[tuple[tuple[str, str], ...], str] = {}
 _Place = str | tuple[str | None, str | None, str | None] | None
 
@@ -220,10 +223,26 @@ def _traced(who: Attribution) -> Attribution:
     if otel.API not in sys.modules:
         return who
     span = otel.current_span()
-    if span is None or span.trace_id == who.trace_id:
+    if span is None:
         return who
-    sources = json.loads(who.attribution_source or "{}") | {"trace_id": "otel"}
-    return who._replace(trace_id=span.trace_id, attribution_source=_sources_json(sources))
+    return Attribution(
+        *who[:_TRACE],
+        span.trace_id,
+        span.span_id,
+        *who[_TRACE + 2 : -1],
+        _with_trace(who.attribution_source),
+    )
+
+
+def _with_trace(sources: str | None) -> str:
+    """The sources with OpenTelemetry as that of the trace; remembered, there are few of them."""
+    found = _traced_texts.get(sources)
+    if found is None:
+        if len(_traced_texts) >= _JSON_LIMIT:
+            _traced_texts.clear()
+        found = to_json(json.loads(sources or "{}") | {"trace_id": "otel"})
+        _traced_texts[sources] = found
+    return found
 
 
 def _read_environment() -> environment.Environment:

@@ -63,6 +63,7 @@ SELECT
     receipt.user_id,
     receipt.request_id,
     receipt.trace_id,
+    receipt.span_id,
     receipt.call_site,
     receipt.labels,
     TRY_CAST(receipt.attribution_source AS JSON) AS sources,
@@ -116,6 +117,7 @@ SELECT
     CASE WHEN has_submitter THEN submission.user_id END AS user_id,
     CASE WHEN has_submitter THEN submission.request_id END AS request_id,
     CASE WHEN has_submitter THEN submission.trace_id END AS trace_id,
+    CASE WHEN has_submitter THEN submission.span_id END AS span_id,
     CASE WHEN has_submitter THEN submission.call_site END AS call_site,
     CASE WHEN has_submitter THEN submission.labels END AS labels,
     CASE WHEN has_submitter THEN submission.attribution_source END AS attribution_source,
@@ -142,6 +144,7 @@ SELECT
     user_id,
     request_id,
     trace_id,
+    span_id,
     call_site,
     labels,
     attribution_source,
@@ -164,6 +167,7 @@ SELECT
     user_id,
     request_id,
     trace_id,
+    span_id,
     call_site,
     labels,
     attribution_source,
@@ -180,7 +184,7 @@ WHERE receipt_id IN (SELECT receipt_id FROM changed_settlement);
 -- Records the settlements that are new or different.
 INSERT INTO settlement (
     receipt_id, occurred_at, is_billed, parent_receipt_id, has_submitter, team, service, feature, environment, region,
-    cost_center, user_id, request_id, trace_id, call_site, labels, attribution_source, request_model, submission_facts,
+    cost_center, user_id, request_id, trace_id, span_id, call_site, labels, attribution_source, request_model, submission_facts,
     settled_at
 )
 SELECT
@@ -198,6 +202,7 @@ SELECT
     user_id,
     request_id,
     trace_id,
+    span_id,
     call_site,
     labels,
     attribution_source,

@@ -34,6 +34,7 @@ SELECT
     user_id,
     request_id,
     trace_id,
+    span_id,
     call_site,
     labels,
     attribution_source,
@@ -88,6 +89,7 @@ SELECT
     user_id,
     request_id,
     trace_id,
+    span_id,
     call_site,
     labels,
     attribution_source

@@ -51,6 +51,7 @@ CREATE TABLE IF NOT EXISTS settlement (
     user_id VARCHAR,
     request_id VARCHAR,
     trace_id VARCHAR,
+    span_id VARCHAR,
     call_site VARCHAR,
     labels VARCHAR,
     attribution_source VARCHAR,
@@ -84,6 +85,7 @@ SELECT
     CASE WHEN settlement.has_submitter THEN settlement.user_id ELSE receipt.user_id END AS user_id,
     CASE WHEN settlement.has_submitter THEN settlement.request_id ELSE receipt.request_id END AS request_id,
     CASE WHEN settlement.has_submitter THEN settlement.trace_id ELSE receipt.trace_id END AS trace_id,
+    CASE WHEN settlement.has_submitter THEN settlement.span_id ELSE receipt.span_id END AS span_id,
     CASE WHEN settlement.has_submitter THEN settlement.call_site ELSE receipt.call_site END AS call_site,
     CASE WHEN settlement.has_submitter THEN settlement.labels ELSE receipt.labels END AS labels,
     CASE
