@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from collections.abc import Callable
 from functools import wraps
+from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from anchor_autopatch.core.records import Receipt
@@ -46,7 +46,9 @@ class Seen(NamedTuple):
 
 NOTHING = Seen()
 # One encoder for all calls: json.dumps with separators builds a new one every time (10 us).
-_to_json = json.JSONEncoder(separators=(",", ":"), default=str).encode
+_encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
+_FACTS_LIMIT = 256
+_facts_texts: dict[tuple[str, str], str] = {}
 
 
 _process = object()
@@ -99,7 +101,9 @@ class Call:
     def __init__(
         self, target: str, operation: str, model: str | None, site: Site | None, *, stream: bool
     ) -> None:
-        parent = open_layer()
+        parent = active.get()
+        if parent is not None and parent.ended:
+            parent = open_layer()
         self.target = target
         self.parent = parent
         self.operation = operation
@@ -133,10 +137,10 @@ class Call:
         else:
             self.sdk = f"{parent.sdk}>{target}"
             self.attribution = resolving.below(parent.attribution, site)
-        self.occurred_at_us = time.time_ns() // 1000
+        self.occurred_at_us = time_ns() // 1000
         self.handling = id(sys.exception())
         """What the application was handling when it made the call is no cause of its failure."""
-        self._started_ns = time.perf_counter_ns()
+        self._started_ns = perf_counter_ns()
 
     def adopted(self) -> None:
         """Tells the layers above to write no receipt: this call observes the provider."""
@@ -216,7 +220,9 @@ class Call:
             layer = layer.parent
 
     def _finish(self, outcome: str, seen: Seen, result: object) -> str | None:
-        if self.ended:
+        # From here on every call passes, among caches that are full of the SDK's work: functions
+        # are called where they have something to do, not for a default.
+        if self._done or self._process is not _process:
             return None
         self._done = True
         receipt_id = self.receipt_id or ids.uuid7()
@@ -227,31 +233,34 @@ class Call:
     def _receipt(self, receipt_id: str, outcome: str, seen: Seen) -> Receipt:
         who = self.attribution
         site = self.site
-        facts = _merged(self.facts, seen.facts)
-        return Receipt(
-            receipt_id,
-            self.occurred_at_us,
-            (time.perf_counter_ns() - self._started_ns) // 1000,
-            *who,
-            self.provider,
-            site.host if site else None,
-            site.api_key_id if site else None,
-            self.sdk,
-            self.operation,
-            self.request_model,
-            seen.model,
-            seen.response_id,
-            self.provider_request_id,
-            outcome,
-            self.http_status,
-            1 if self.stream else 0,
-            self.attempts,
-            _usage_source(seen, facts),
-            seen.shape,
-            seen.raw_usage,
-            _to_json(facts) if facts else None,
-            1 if self.billable else 0,
-            None,
+        facts = _merged(self.facts, seen.facts) if self.facts else seen.facts
+        # Not `Receipt(...)`, which takes 0.4 us more to hand over 34 arguments.
+        return Receipt._make(
+            (
+                receipt_id,
+                self.occurred_at_us,
+                (perf_counter_ns() - self._started_ns) // 1000,
+                *who,
+                self.provider,
+                site.host if site else None,
+                site.api_key_id if site else None,
+                self.sdk,
+                self.operation,
+                self.request_model,
+                seen.model,
+                seen.response_id,
+                self.provider_request_id,
+                outcome,
+                self.http_status,
+                1 if self.stream else 0,
+                self.attempts,
+                seen.source if seen.raw_usage is not None else _usage_source(seen, facts),
+                seen.shape,
+                seen.raw_usage,
+                _facts_text(facts) if facts else None,
+                1 if self.billable else 0,
+                None,
+            )
         )
 
     def _remember(self, receipt_id: str, seen: Seen, result: object) -> None:
@@ -276,6 +285,21 @@ def _usage_source(seen: Seen, facts: dict[str, object] | None) -> str:
         return "absent"
     # Counted in the answer, or else only in what was asked for.
     return "provider" if seen.facts and any(unit in seen.facts for unit in _UNITS) else "estimated"
+
+
+def _facts_text(facts: dict[str, object]) -> str:
+    if len(facts) > 1:
+        return _encode(facts)
+    # Mostly the service tier alone, which has a handful of values: 0.3 us instead of 1.1.
+    ((name, value),) = facts.items()
+    if not isinstance(value, str):
+        return _encode(facts)
+    text = _facts_texts.get((name, value))
+    if text is None:
+        if len(_facts_texts) >= _FACTS_LIMIT:
+            _facts_texts.clear()
+        text = _facts_texts[(name, value)] = _encode(facts)
+    return text
 
 
 def _merged(
@@ -338,7 +362,8 @@ def wrap(adapter: Adapter) -> Callable[[Any], Any]:
             if opened is None:
                 return original(self, *args, **kwargs)
             call = opened.call
-            enforce(call)
+            if configuration.refuses is not False:
+                enforce(call)
             token = active.set(call)
             try:
                 result = original(self, *opened.args, **opened.kwargs)
@@ -369,7 +394,8 @@ def wrap_async(adapter: Adapter) -> Callable[[Any], Any]:
             if opened is None:
                 return await original(self, *args, **kwargs)
             call = opened.call
-            enforce(call)
+            if configuration.refuses is not False:
+                enforce(call)
             token = active.set(call)
             try:
                 result = await original(self, *opened.args, **opened.kwargs)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _tables: dict[str, Any] | None = None
 _policy: Policy | None = None
-_policy_is_read = False
-_may_refuse = False
+refuses: bool | None = None
+"""Whether the policy may refuse a call; None while it has not been read."""
 
 
 def table(section: str) -> dict[str, Any]:
@@ -32,26 +32,24 @@ def policy() -> Policy | None:
 
     Which is told by its sections, so that a process without a policy imports nothing to read one.
     """
-    global _policy, _policy_is_read, _may_refuse
-    if not _policy_is_read:
+    global _policy, refuses
+    if refuses is None:
         _policy = _read_policy()
-        _may_refuse = _policy is not None and _policy.may_refuse
-        _policy_is_read = True
+        refuses = _policy is not None and _policy.may_refuse
     return _policy
 
 
 def may_refuse() -> bool:
-    """Whether there is any call that the policy would refuse; asked at every call."""
-    if not _policy_is_read:
+    """Whether there is any call that the policy would refuse."""
+    if refuses is None:
         policy()
-    return _may_refuse
+    return refuses is True
 
 
 def forget() -> None:
     """Reads the file anew at the next call; for tests and for programs that write it late."""
-    global _tables, _policy, _policy_is_read, _may_refuse
-    _tables = _policy = None
-    _policy_is_read = _may_refuse = False
+    global _tables, _policy, refuses
+    _tables = _policy = refuses = None
 
 
 def _read() -> dict[str, Any]:
