@@ -60,7 +60,7 @@ def patch(module: ModuleType) -> None:
     """Wraps the connection classes of one module of resources."""
     operation = OPERATIONS[module.__name__]
     found = [value for name, value in vars(module).items() if _is_connection(module, name, value)]
-    if not found:
+    if not found and _opens_sessions(module):
         raise patching.NotPatchableError(f"{module.__name__} has no connection class")
     for connection in found:
         _patch_manager(getattr(module, f"{connection.__name__}Manager"), operation)
@@ -68,6 +68,12 @@ def patch(module: ModuleType) -> None:
         patching.replace(connection, "__init__", _opening(operation))
         patching.replace(connection, "recv_bytes", _receiving(is_async))
         _patch_close(connection, is_async)
+
+
+def _opens_sessions(module: ModuleType) -> bool:
+    # openai 1.109 and others have `responses` without sessions: nothing is missed there.
+    own = [value for value in vars(module).values() if isinstance(value, type)]
+    return any("connect" in vars(one) for one in own if one.__module__ == module.__name__)
 
 
 def _is_connection(module: ModuleType, name: str, value: object) -> bool:
