@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+
 import pytest
 
 from tests.frameworks.serving import Site
-from tests.host.fixtures import home
+from tests.host.fixtures import events, home, policy
 from tests.sdk.conftest import simulator, simulator_process
 
-__all__ = ["home", "simulator", "simulator_process"]
+__all__ = ["events", "home", "policy", "simulator", "simulator_process"]
+
+# Tests without a server run in this process, with the hook on: not into the user's own home.
+os.environ.setdefault("ANCHOR_HOME", tempfile.mkdtemp(prefix="anchor-tests-"))
+
+import anchor_autopatch
+
+anchor_autopatch.install()
 
 POLICY = """
 [inbound]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import socket
 
-from tests.frameworks.serving import asked
+import pytest
+import websockets.sync.client
+
+from tests.frameworks.serving import Asked, asked
 
 STARLETTE = {
     "/plain/NAME": "/plain/{name}",
@@ -43,6 +46,51 @@ def test_interleaved_requests_are_kept_apart(site, command, routes):
     requests = asked(routes, 500)
     port = site.serve(*command)
 
+    site.ask_all(port, requests)
+
+    site.judge(requests)
+
+
+@pytest.mark.parametrize("http", ["h11", "httptools"])
+def test_pipelined_requests_of_one_connection_are_kept_apart(site, http):
+    if http == "httptools":
+        pytest.importorskip("httptools")
+    requests = asked({"/plain/NAME": "/plain/{name}"}, 30)
+    port = site.serve(*UVICORN, "--http", http, "starlette_app:fastapi")
+
+    with socket.create_connection(("127.0.0.1", port), 30) as connection:
+        connection.sendall(b"".join(map(_wire, requests)))
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65536):
+            pass
+
+    site.judge(requests)
+
+
+def _wire(request):
+    headers = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+    return f"GET {request.path} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n".encode()
+
+
+def test_websocket_is_one_request(site):
+    requests = asked({"/socket/NAME": "/socket/{name}"}, 20)
+    port = site.serve(*UVICORN, "starlette_app:starlette")
+
+    for request in requests:
+        url = f"ws://127.0.0.1:{port}{request.path}"
+        with websockets.sync.client.connect(url, additional_headers=request.headers) as connection:
+            connection.recv()
+
+    site.judge(requests)
+
+
+def test_client_that_goes_away_leaves_nothing_to_the_next(site):
+    requests = asked({"/plain/NAME": "/plain/{name}", "/thread/NAME": "/thread/{name}"}, 40)
+    port = site.serve(*UVICORN, "starlette_app:fastapi")
+
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", port), 30) as connection:
+            connection.sendall(_wire(Asked("u99", "/waiting/u99", None)))
     site.ask_all(port, requests)
 
     site.judge(requests)

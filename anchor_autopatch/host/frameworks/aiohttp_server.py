@@ -9,7 +9,6 @@ from typing import Any
 
 from anchor_autopatch.host import patching
 from anchor_autopatch.host.frameworks import serving
-from anchor_autopatch.host.request_context import Request
 
 
 def version() -> str | None:
@@ -34,20 +33,30 @@ def _wrap_handle(original: Any) -> Any:
     return _handle_request
 
 
-def _find(request: Any) -> Request:
-    transport = request.transport
-    address = transport.get_extra_info("peername") if transport is not None else None
-    return serving.Served(
-        method=request.method,
-        path=serving.without_query(request.raw_path),
-        route=partial(_route, request),
-        header=partial(_header, request),
-        peer=serving.peer(address),
-        lookup=partial(_lookup, request),
-    )
+class _Served(serving.Served):
+    __slots__ = ()
 
+    def __init__(self, request: Any) -> None:
+        transport = request.transport
+        address = transport.get_extra_info("peername") if transport is not None else None
+        super().__init__(request, serving.peer(address))
+        self.route = partial(_route, request)
 
-_opened = serving.opening("aiohttp-server", _find)
+    def find_method(self) -> str:
+        return str(self.source.method)
+
+    def find_path(self) -> str:
+        return serving.without_query(self.source.raw_path)
+
+    def header(self, name: str) -> str | None:
+        return serving.joined(self.source.headers.getall(name, ()))
+
+    def look(self, place: str, name: str) -> object:
+        if place == "state":
+            return serving.dig(self.source, name)
+        # aiohttp-session keeps its session under this name.
+        key = {"session": "aiohttp_session", "user": "user"}.get(place)
+        return serving.dig(self.source.get(key), name) if key is not None else None
 
 
 def _route(request: Any) -> str | None:
@@ -58,13 +67,4 @@ def _route(request: Any) -> str | None:
     return resource.canonical if resource is not None else None
 
 
-def _header(request: Any, name: str) -> str | None:
-    return serving.joined(request.headers.getall(name, ()))
-
-
-def _lookup(request: Any, place: str, name: str) -> object:
-    if place == "environ":
-        return None
-    # aiohttp-session keeps its session under this name.
-    value = {"session": request.get("aiohttp_session"), "user": request.get("user")}.get(place)
-    return serving.dig(request if place == "state" else value, name)
+_opened = serving.opening("aiohttp-server", _Served)

@@ -2,69 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import partial, wraps
+from functools import wraps
 from typing import Any
 
+from anchor_autopatch.host import patching
 from anchor_autopatch.host.frameworks import serving
-from anchor_autopatch.host.request_context import Request
+from anchor_autopatch.host.request_context import inbound
 
 
-def opened(scope: dict[str, Any]) -> Request | None:
-    """The request or WebSocket of a scope; None for a lifespan, or when it is open already."""
-    if scope["type"] not in ("http", "websocket"):
-        return None
-    method, path = scope.get("method"), _path(scope)
-    if serving.is_open(method, path):
-        return None
-    return serving.Served(
-        method=method,
-        path=path,
-        header=partial(_header, scope["headers"]),
-        peer=_peer(scope),
-        lookup=partial(_lookup, scope),
-    )
+class _Scope(serving.Served):
+    """The request or WebSocket that a scope describes."""
 
+    __slots__ = ()
 
-def _path(scope: dict[str, Any]) -> str:
-    raw = scope.get("raw_path")
-    return serving.without_query(raw.decode("latin-1")) if raw else str(scope["path"])
+    def find_method(self) -> str | None:
+        # A WebSocket has none.
+        method: str | None = self.source.get("method")
+        return method
 
+    def find_path(self) -> str:
+        raw = self.source.get("raw_path")
+        return serving.without_query(raw.decode("latin-1")) if raw else str(self.source["path"])
 
-def _header(headers: Iterable[tuple[bytes, bytes]], name: str) -> str | None:
-    wanted = name.encode("latin-1")
-    return serving.joined(
-        [value.decode("latin-1") for key, value in headers if key.lower() == wanted]
-    )
+    def header(self, name: str) -> str | None:
+        wanted = name.encode("latin-1")
+        values = (value for key, value in self.source["headers"] if key.lower() == wanted)
+        return serving.joined([value.decode("latin-1") for value in values])
+
+    def look(self, place: str, name: str) -> object:
+        if place == "environ":
+            return self.source.get(name)
+        # Starlette's names, which other ASGI frameworks have taken over.
+        value = self.source.get(place)
+        return serving.dig(getattr(value, "_state", value) if place == "state" else value, name)
 
 
 def _peer(scope: dict[str, Any]) -> str | None:
     client = scope.get("client")
     if client:
-        return serving.peer(client)
+        return str(client[0])
     # ASGI: the server is [path, None] where it listens on a Unix socket.
     server = scope.get("server")
     return "unix" if server and server[1] is None else None
 
 
-def _lookup(scope: dict[str, Any], place: str, name: str) -> object:
-    if place == "environ":
-        return scope.get(name)
-    # Starlette's names, which other ASGI frameworks have taken over.
-    value = scope.get(place)
-    if place == "state":
-        value = getattr(value, "_state", value)
-    return serving.dig(value, name)
+def opened(scope: dict[str, Any]) -> serving.Served | None:
+    """The request or WebSocket of a scope; None for a lifespan, or when it is open already."""
+    if scope["type"] not in ("http", "websocket"):
+        return None
+    request = _Scope(scope, _peer(scope))
+    return request if inbound.get() is None else serving.unless_open(request)
 
 
 def wrap_application(target: str) -> Any:
     """Makes the `__call__(self, scope, receive, send)` of a framework open its requests."""
-    find = serving.opening(target, opened)
+    find = patching.guarded(target)(opened)
+    off = patching.off
 
     def make(original: Any) -> Any:
         @wraps(original)
         async def __call__(self: Any, scope: Any, receive: Any, send: Any) -> Any:  # noqa: N807
-            request = find(scope)
+            request = None if target in off else find(scope)
             if request is None:
                 return await original(self, scope, receive, send)
             with request:
@@ -90,6 +88,6 @@ def served(application: Any, target: str) -> Any:
     return serve
 
 
-def _opened_by_server(scope: dict[str, Any]) -> Request | None:
+def _opened_by_server(scope: dict[str, Any]) -> serving.Served | None:
     serving.forget_former()
     return opened(scope)

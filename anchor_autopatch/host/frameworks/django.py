@@ -57,7 +57,8 @@ def _wrap_wsgi(original: Any) -> Any:
         with request:
             response = original(self, environ, start_response)
         # The response itself is the iterable, and callers read its attributes: it is not replaced.
-        _bind_stream(response, request)
+        if getattr(response, "streaming", False):
+            _bind_stream(response, request)
         return response
 
     return __call__
@@ -65,9 +66,8 @@ def _wrap_wsgi(original: Any) -> Any:
 
 @patching.guarded("django")
 def _bind_stream(response: Any, request: Request) -> None:
-    if getattr(response, "streaming", False):
-        steps = _AsyncSteps if response.is_async else _Steps
-        response._iterator = steps(response._iterator, request)
+    steps = _AsyncSteps if response.is_async else _Steps
+    response._iterator = steps(response._iterator, request)
 
 
 class _Steps:

@@ -6,6 +6,7 @@ A greenlet is given a context of its own before it starts; its function is not w
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextvars import Context
 from functools import wraps
 from types import ModuleType
@@ -13,7 +14,7 @@ from typing import Any
 
 from anchor_autopatch.host import patching
 from anchor_autopatch.host.executors import Carried
-from anchor_autopatch.host.request_context import bound, inbound, snapshot
+from anchor_autopatch.host.request_context import Snapshot, bound, inbound, snapshot
 
 
 def version() -> str | None:
@@ -33,7 +34,12 @@ def _patch_gevent(gevent: ModuleType) -> None:
 
 
 def _patch_pool(pool: ModuleType) -> None:
+    # What these return is a greenlet as well: it is the one that spawns the others.
+    for name in ("imap", "imap_unordered", "map_async", "apply_async"):
+        patching.replace(pool.GroupMappingMixin, name, _wrap_spawn)
+    patching.replace(pool.GroupMappingMixin, "map", _wrap_map)
     patching.replace(pool.Group, "start", _wrap_start)
+    patching.replace(pool.Pool, "start", _wrap_start)
 
 
 def _patch_threadpool(threadpool: ModuleType) -> None:
@@ -59,17 +65,43 @@ def _wrap_spawn(original: Any) -> Any:
 
 def _wrap_start(original: Any) -> Any:
     @wraps(original)
-    def start(self: Any, greenlet: Any) -> Any:
+    def start(self: Any, greenlet: Any, *args: Any, **kwargs: Any) -> Any:
         _give_context(greenlet)
-        return original(self, greenlet)
+        return original(self, greenlet, *args, **kwargs)
 
     return start
+
+
+def _wrap_map(original: Any) -> Any:
+    @wraps(original)
+    def map(self: Any, func: Any, iterable: Any) -> Any:  # noqa: A001 - its name
+        # Spawned by a greenlet that nobody but `map` itself ever sees.
+        return original(self, func if snapshot() is None else _Mapped(func), iterable)
+
+    return map
+
+
+class _Mapped:
+    """A function that many greenlets run, all for who called `map`."""
+
+    __slots__ = ("function", "taken")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.taken = inbound.get(), bound.get()
+
+    def __call__(self, *args: Any) -> Any:
+        """Runs the function; its result and its exception are its own."""
+        with Snapshot(*self.taken):
+            return self.function(*args)
 
 
 @patching.guarded("gevent")
 def _give_context(greenlet: Any) -> None:
     taken = snapshot()
-    if taken is not None and greenlet.gr_context is None and not greenlet.dead:
+    # One that has run has a frame, or is dead: it has its own work.
+    is_new = greenlet.gr_frame is None and not greenlet.dead
+    if taken is not None and is_new and greenlet.gr_context is None:
         greenlet.gr_context = context = Context()
         context.run(inbound.set, taken.request)
         context.run(bound.set, taken.binding)

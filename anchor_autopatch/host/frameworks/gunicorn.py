@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
-from functools import partial, wraps
+from collections.abc import Callable
+from functools import wraps
 from types import ModuleType
 from typing import Any
 
 from anchor_autopatch.host import patching
 from anchor_autopatch.host.frameworks import asgi, serving
-from anchor_autopatch.host.request_context import Request
 
 
 def version() -> str | None:
@@ -51,6 +50,23 @@ _PATCHES = {
 }
 
 
+class _Served(serving.Served):
+    __slots__ = ()
+
+    def __init__(self, request: Any, address: Any) -> None:
+        super().__init__(request, serving.peer(address))
+
+    def find_method(self) -> str:
+        return str(self.source.method)
+
+    def find_path(self) -> str:
+        return serving.without_query(self.source.uri)
+
+    def header(self, name: str) -> str | None:
+        wanted = name.upper()
+        return serving.joined([text for key, text in self.source.headers if key.upper() == wanted])
+
+
 def _second_and_fourth(_listener: Any, request: Any, _socket: Any, address: Any, *_: Any) -> Any:
     return request, address
 
@@ -60,14 +76,8 @@ def _with_connection(request: Any, connection: Any, *_: Any) -> Any:
 
 
 def _wrap(facts: Callable[..., Any]) -> Any:
-    def find(args: tuple[Any, ...]) -> Request:
-        request, address = facts(*args)
-        return serving.Served(
-            method=request.method,
-            path=serving.without_query(request.uri),
-            header=partial(_header, request.headers),
-            peer=serving.peer(address),
-        )
+    def find(args: tuple[Any, ...]) -> _Served:
+        return _Served(*facts(*args))
 
     opened = serving.opening("gunicorn", find)
 
@@ -84,11 +94,6 @@ def _wrap(facts: Callable[..., Any]) -> Any:
         return handle_request
 
     return make
-
-
-def _header(headers: Iterable[tuple[str, str]], name: str) -> str | None:
-    wanted = name.upper()
-    return serving.joined([value for key, value in headers if key.upper() == wanted])
 
 
 def _wrap_load(original: Any) -> Any:

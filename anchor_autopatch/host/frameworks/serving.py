@@ -15,42 +15,88 @@ from anchor_autopatch.host.request_context import Request, bound, inbound
 
 
 class Served(Request):
-    """A request of the web; leaves the context as it met it, whatever the application left there.
+    """A request of the web, whose facts are read from what the server gave, when they are asked.
 
-    A worker thread serves one request after the other in one context: an `attribute` that was
-    entered and never left must not reach the next user's request.
+    Most requests make no provider call, so one of these has to cost next to nothing: what a Request
+    is given by its maker is found here by a subclass, from `source`.
+
+    Leaves the context as it met it, whatever the application left there: a worker thread serves one
+    request after the other in one context, and an `attribute` that was entered and never left must
+    not reach the next user's request.
     """
 
-    __slots__ = ("_before", "prefix")
+    __slots__ = ("_before", "finished", "found", "prefix", "source")
 
-    def __init__(self, **facts: Any) -> None:
-        super().__init__("http", **facts)
+    # In the place of the attributes that a Request is given.
+    kind: Any = "http"
+    task: Any = None
+    carried: Any = None
+    method: Any = property(lambda request: request.find_method())
+    path: Any = property(lambda request: request.find_path())
+
+    def __init__(self, source: Any, peer: str | None) -> None:
+        self.source = source
+        # Read at once: middleware may put a header's address in its place.
+        self.peer = peer
         self.prefix = ""
         """Route template of the mounts that were passed on the way to the route."""
+        self.route: Any = None
+        self.found: Callable[[str, str], object] | None = None
+        """The look-up of the framework that has taken the request over."""
+        self.finished: type | None = None
+        """The type of an answer of which nothing is still to be made; None = not known."""
+        self.request_id: str | None = None
+        self.outer: Request | None = None
+        self.resolved: Any = None
         self._before: Any = None
 
+    def find_method(self) -> str | None:
+        """GET, POST, ...; None for a WebSocket."""
+        raise NotImplementedError
+
+    def find_path(self) -> str:
+        """The path as received, without its query."""
+        raise NotImplementedError
+
+    def header(self, name: str) -> str | None:
+        """The value of a header; see Request."""
+        raise NotImplementedError
+
+    def lookup(self, place: str, name: str) -> object:
+        """A value of the application's own; see Request."""
+        return self.found(place, name) if self.found is not None else self.look(place, name)
+
+    def look(self, _place: str, _name: str) -> object:
+        """What can be looked up without a framework."""
+        return None
+
     def __enter__(self) -> Served:
-        if inbound.get() is not self:
+        outer = inbound.get()
+        if outer is not self:
+            self.outer = outer
             self._before = bound.get()
-        super().__enter__()
+            inbound.set(self)
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        if inbound.get() is self and bound.get() is not self._before:
-            bound.set(self._before)
-        super().__exit__(*exception)
+    def __exit__(self, *_exception: object) -> None:
+        if inbound.get() is self:
+            inbound.set(self.outer)
+            if bound.get() is not self._before:
+                bound.set(self._before)
 
 
-def matched(route: str | None, lookup: Callable[[str, str], object] | None) -> None:
+def matched(route: str | None, found: Callable[[str, str], object] | None = None) -> Served | None:
     """Tells the open request of the web what its framework has found out: the route, the user."""
     request = inbound.get()
     if isinstance(request, Served):
         if route is not None:
             request.route = request.prefix + route
-        if lookup is not None:
-            request.lookup = lookup
+        if found is not None:
+            request.found = found
         # A call from a middleware may have been answered for without this.
         request.resolved = None
+        return request
+    return None
 
 
 def forget_former() -> None:
@@ -65,20 +111,21 @@ def forget_former() -> None:
         inbound.set(None)
 
 
-def is_open(method: str | None, path: str | None) -> bool:
-    """True when a server or an outer framework has opened this very request."""
-    request = inbound.get()
-    return request is not None and request.path == path and request.method == method
+def unless_open(request: Served) -> Served | None:
+    """The request; None when a server or an outer framework has opened it already."""
+    outer = inbound.get()
+    if outer is None or outer.path != request.path or outer.method != request.method:
+        return request
+    return None
 
 
 def opening(target: str, find: Callable[..., Request | None]) -> Callable[..., Request | None]:
     """`find` guarded, and switched off together with its target."""
-    found = patching.guarded(target)(find)
 
     def opened(*args: Any) -> Request | None:
-        return None if target in patching.off else found(*args)
+        return None if target in patching.off else find(*args)
 
-    return opened
+    return patching.guarded(target)(opened)
 
 
 def joined(values: Iterable[str]) -> str | None:

@@ -59,12 +59,12 @@ def _matched(route: Any, scope: dict[str, Any]) -> None:
     effective = scope.get("fastapi", {}).get("effective_route_context")
     if effective is not None and effective.original_route is route:
         route = effective
-    serving.matched(route.path_format, None)
+    serving.matched(route.path_format)
 
 
 @patching.guarded("starlette")
 def _mounted() -> None:
-    serving.matched("", None)
+    serving.matched("")
 
 
 def _wrap_mount(original: Any) -> Any:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial, wraps
+from functools import wraps
 from types import ModuleType
 from typing import Any
 
 from anchor_autopatch.host import patching
 from anchor_autopatch.host.frameworks import serving
-from anchor_autopatch.host.request_context import Request
 
 
 def version() -> str | None:
@@ -33,17 +32,20 @@ def _wrap_run(original: Any) -> Any:
     return run_wsgi
 
 
-def _find(handler: Any) -> Request:
-    return serving.Served(
-        method=handler.command,
-        path=serving.without_query(handler.path),
-        header=partial(_header, handler.headers),
-        peer=serving.peer(handler.client_address),
-    )
+class _Served(serving.Served):
+    __slots__ = ()
+
+    def __init__(self, handler: Any) -> None:
+        super().__init__(handler, serving.peer(handler.client_address))
+
+    def find_method(self) -> str:
+        return str(self.source.command)
+
+    def find_path(self) -> str:
+        return serving.without_query(self.source.path)
+
+    def header(self, name: str) -> str | None:
+        return serving.joined(self.source.headers.get_all(name, ()))
 
 
-_opened = serving.opening("werkzeug", _find)
-
-
-def _header(headers: Any, name: str) -> str | None:
-    return serving.joined(headers.get_all(name, ()))
+_opened = serving.opening("werkzeug", _Served)

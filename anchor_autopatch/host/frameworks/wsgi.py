@@ -3,71 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial, wraps
+from functools import cache, wraps
 from typing import Any
 from urllib.parse import quote
 
+from anchor_autopatch.host import patching
 from anchor_autopatch.host.frameworks import serving
-from anchor_autopatch.host.request_context import Request
+from anchor_autopatch.host.request_context import Request, inbound
 
 _FINISHED = (list, tuple, bytes)
 
 
-def opened(environ: dict[str, Any]) -> Request | None:
-    """The request of an environ; None when it is open already."""
-    method, path = environ["REQUEST_METHOD"], _path(environ)
-    if serving.is_open(method, path):
-        return None
-    return serving.Served(
-        method=method,
-        path=path,
-        header=partial(_header, environ),
-        peer=environ.get("REMOTE_ADDR") or "unix",
-        lookup=partial(_lookup, environ),
-    )
+class _Environ(serving.Served):
+    """The request that an environ describes."""
+
+    __slots__ = ()
+
+    def find_method(self) -> str:
+        return str(self.source["REQUEST_METHOD"])
+
+    def find_path(self) -> str:
+        # As it was received, which gunicorn, uWSGI and werkzeug tell under these names.
+        target = self.source.get("RAW_URI") or self.source.get("REQUEST_URI")
+        if target:
+            return serving.without_query(target)
+        decoded = self.source.get("SCRIPT_NAME", "") + self.source.get("PATH_INFO", "")
+        return quote(decoded.encode("latin-1", "replace"))
+
+    def header(self, name: str) -> str | None:
+        value = self.source.get(_key(name))
+        return value if isinstance(value, str) else None
+
+    def look(self, place: str, name: str) -> object:
+        return self.source.get(name) if place == "environ" else None
 
 
-def _path(environ: dict[str, Any]) -> str:
-    # As it was received, which gunicorn and uWSGI or werkzeug tell under these names.
-    target = environ.get("RAW_URI") or environ.get("REQUEST_URI")
-    if target:
-        return serving.without_query(target)
-    decoded = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-    return quote(decoded.encode("latin-1", "replace"))
-
-
-def _header(environ: dict[str, Any], name: str) -> str | None:
+@cache  # a policy asks for few headers, and always for the same
+def _key(name: str) -> str:
     key = name.upper().replace("-", "_")
-    if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-        key = f"HTTP_{key}"
-    value = environ.get(key)
-    return value if isinstance(value, str) else None
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
 
 
-def _lookup(environ: dict[str, Any], place: str, name: str) -> object:
-    return environ.get(name) if place == "environ" else None
+def opened(environ: dict[str, Any]) -> serving.Served | None:
+    """The request of an environ; None when it is open already."""
+    request = _Environ(environ, environ.get("REMOTE_ADDR") or "unix")
+    return request if inbound.get() is None else serving.unless_open(request)
 
 
 def wrap_application(target: str) -> Any:
     """Makes the `__call__(self, environ, start_response)` of a framework open its requests."""
-    find = serving.opening(target, opened)
+    find = patching.guarded(target)(opened)
+    off = patching.off
 
     def make(original: Any) -> Any:
         @wraps(original)
         def __call__(self: Any, environ: Any, start_response: Any) -> Any:  # noqa: N807
-            request = find(environ)
+            request = None if target in off else find(environ)
             if request is None:
                 return original(self, environ, start_response)
             with request:
                 answer = original(self, environ, start_response)
-            return bound_to(request, answer, environ)
+            return answer if type(answer) is request.finished else _bound(answer, request)
 
         return __call__
 
     return make
 
 
-def bound_to(request: Request, answer: Any, environ: dict[str, Any]) -> Any:
+def _bound(answer: Any, request: serving.Served) -> Any:
     """The answer, every step of which runs with the request open, if any of it is still to be made.
 
     A sized answer is made already. A file must stay what the server's `wsgi.file_wrapper` made of
@@ -75,7 +78,7 @@ def bound_to(request: Request, answer: Any, environ: dict[str, Any]) -> Any:
     """
     if isinstance(answer, _FINISHED) or hasattr(type(answer), "__len__"):
         return answer
-    file_wrapper = environ.get("wsgi.file_wrapper")
+    file_wrapper = request.source.get("wsgi.file_wrapper")
     if isinstance(file_wrapper, type) and isinstance(answer, file_wrapper):
         return answer
     return _Answer(answer, request)
@@ -100,14 +103,12 @@ class _Answer:
                 self._steps = iter(self._answer)
             return next(self._steps)
 
-    def __getattr__(self, name: str) -> Any:
-        # `close` only where the application's iterable has one: servers ask.
-        found = getattr(self._answer, name)
-        if name != "close":
-            return found
-
-        def close() -> None:
+    def close(self) -> None:
+        """Closes the application's iterable, if it can be closed."""
+        close = getattr(self._answer, "close", None)
+        if close is not None:
             with self._request:
-                found()
+                close()
 
-        return close
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._answer, name)

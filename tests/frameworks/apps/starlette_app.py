@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from calling import call, call_async
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI
 from starlette.applications import Starlette
@@ -75,6 +77,11 @@ def called(name: str) -> str:
 @fastapi.get("/plain/{name}")
 async def api_plain(name: str):
     return await call_async(name)
+
+
+@fastapi.get("/waiting/{name}")
+async def api_waiting(name: str):
+    await asyncio.sleep(0.2)
 
 
 @fastapi.get("/thread/{name}")
