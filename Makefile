@@ -1,11 +1,12 @@
 # `make help` lists the targets. Each one makes the environments that it needs:
 #   .venv               the job, the tests, the linters          requirements/dev.txt
 #   .venvs/a .venvs/b   the two SDK generations, host half only  requirements/world-{a,b}.txt
+#   .venvs/*            the same with other SDKs and Pythons     requirements/world-*.txt
 #   .venvs/frameworks   web and task frameworks, one SDK         requirements/frameworks.txt
 # They are made anew only when their lock file changes. PYTEST_ARGS goes to every pytest: PYTEST_ARGS='-n 2 -x'.
 
 .DEFAULT_GOAL := check
-.PHONY: check help setup worlds demo test test-fast test-pythons test-all matrix conformance chaos \
+.PHONY: check help setup worlds demo test test-fast test-oldest test-pythons test-all matrix conformance chaos \
         frameworks coverage bench docs lint types format measure smoke lock clean
 
 PYTHON := .venv/bin/python
@@ -49,13 +50,16 @@ test: setup worlds .venvs/frameworks/.stamp  ## All tests on one Python: job, ho
 test-fast: .venv/.stamp  ## Tests that take no seconds
 	@$(PYTEST) -q $(ELSEWHERE) -m 'not slow and not chaos and not conformance' $(PYTEST_ARGS)
 
-test-pythons:  ## The host half in both worlds on Python 3.12 and 3.13, where they are installed
-	@tools/test_pythons.sh 3.12 3.13 -- $(PYTEST_ARGS)
+test-pythons: .venv/.stamp  ## The host half in both worlds on Python 3.12 and 3.13, where they are installed
+	@$(PYTHON) -m tools.matrix --worlds a b --pythons 3.12 3.13 -- $(PYTEST_ARGS)
 
-test-all: test test-pythons smoke  ## test, test-pythons, smoke
+test-oldest: .venv/.stamp  ## What depends on SDK versions most, with the oldest SDKs
+	@$(PYTHON) -m tools.matrix --worlds oldest --pythons 3.11 --focus -- $(PYTEST_ARGS)
 
-matrix:  ## The host half in both worlds on every Python found
-	@tools/test_pythons.sh 3.11 3.12 3.13 -- $(PYTEST_ARGS)
+test-all: test test-oldest test-pythons smoke  ## test, test-oldest, test-pythons, smoke
+
+matrix: .venv/.stamp  ## The host half over all SDK versions and Pythons: docs/versions.md
+	@$(PYTHON) -m tools.matrix -- $(PYTEST_ARGS)
 
 conformance: worlds .venvs/oldest/.stamp  ## Replay recorded provider exchanges in both worlds and with the oldest SDKs
 	@for world in a b oldest; do echo "SDK world $$world"; \
@@ -78,8 +82,8 @@ smoke: .venv/.stamp  ## Build the wheel, install it alone and with the job extra
 
 # -- docs --
 
-docs: setup worlds  ## Write the pages that are made from code: docs/report.md, docs/coverage.md
-	@for world in a b; do .venvs/$$world/bin/python -m tools.coverage_page --record || exit; done
+docs: setup worlds .venvs/oldest/.stamp .venvs/litellm/.stamp  ## Write the pages that are made from code: docs/report.md, docs/coverage.md
+	@for world in oldest a b litellm; do .venvs/$$world/bin/python -m tools.coverage_page --record || exit; done
 	@$(PYTHON) -m tools.coverage_page
 	@$(PYTHON) -m tools.report_page
 
