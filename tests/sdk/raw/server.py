@@ -34,6 +34,8 @@ class Server:
         self.headers: list[dict[str, str]] = []
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
+        # A client that hangs up is no failure, and nothing to be printed by another thread.
+        self._http.handle_error = lambda *_: None
         self.url = f"http://127.0.0.1:{self._http.server_port}"
 
     def __enter__(self):
