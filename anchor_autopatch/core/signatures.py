@@ -3,7 +3,7 @@
 `x-owner-signature: v1.<key id>.<expires>.<hex>` where hex is HMAC-SHA256, under the key, of these
 lines joined by a newline, "" for what is not sent:
 
-    anchor-1, key id, expires (Unix seconds), method, path without query (percent-decoded),
+    anchor-1, key id, expires (Unix seconds), method, path as it is sent, without its query,
     then the values of SIGNED_HEADERS in that order
 
 So a signature holds for one method, path and request id only (without a request id it does not
