@@ -102,14 +102,6 @@ PARTS = (
         "1.109",
     ),
     Target(
-        "litellm/router",
-        "litellm.router",
-        _PROVIDERS + "litellm_refusals",
-        "litellm",
-        "1.70",
-        "1.109",
-    ),
-    Target(
         "google-genai/interactions",
         "google.genai._interactions._base_client",
         _PROVIDERS + "google_interactions_v1",
