@@ -90,6 +90,7 @@ class Call:
         "provider_request_id",
         "reader",
         "receipt_id",
+        "request",
         "request_model",
         "sdk",
         "sends",
@@ -115,6 +116,8 @@ class Call:
         self.facts: dict[str, object] | None = None
         self.reader: Any = None
         self.injected = 0
+        self.request: Any = None
+        """What a stream was asked with, until it ends: its size is told where its usage is not."""
         self.answer: Any = None
         """The HTTP response of a plain call, until the SDK has made its result of it."""
         self.http_status: int | None = None
@@ -274,6 +277,8 @@ class Call:
             layer = layer.parent
 
 
+EVIDENCE = ("sent_characters", "seen_characters", "seen_chunks")
+"""Price facts that say how large a call was whose usage nobody told; see `evidence`."""
 _UNITS = ("images", "characters", "seconds", "duration", "pages", "searches", "video_seconds")
 """Price facts that are quantities: what is billed where there is no usage object."""
 
@@ -281,6 +286,8 @@ _UNITS = ("images", "characters", "seconds", "duration", "pages", "searches", "v
 def _usage_source(seen: Seen, facts: dict[str, object] | None) -> str:
     if seen.raw_usage is not None:
         return seen.source
+    if seen.facts is not None and any(name in seen.facts for name in EVIDENCE):
+        return "estimated"
     if facts is None or not any(unit in facts for unit in _UNITS):
         return "absent"
     # Counted in the answer, or else only in what was asked for.

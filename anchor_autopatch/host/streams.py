@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any, Protocol
 
+from anchor_autopatch.host import evidence
 from anchor_autopatch.host.calls import Call, Seen
 from anchor_autopatch.host.identity import ObjectMemo
 from anchor_autopatch.host.patching import guarded
@@ -47,6 +48,9 @@ _open = _OpenStreams()
 
 def watch(response: object, call: Call) -> None:
     """Links a call with the HTTP response that its stream will be read from."""
+    if call.request is None:
+        # Where httpx keeps it; the public property raises where there is none.
+        call.request = getattr(response, "_request", None)
     _open.put(response, call)
 
 
@@ -67,17 +71,26 @@ def leave_response(response: object) -> None:
         _leave(call)
 
 
+def seen_of(call: Call) -> Seen:
+    """What is known of a stream at its end: its usage, else how large it was."""
+    seen: Seen = call.reader.seen()
+    if seen.raw_usage is not None and seen.source == "provider":
+        call.request = None
+        return seen
+    return evidence.completed(call, seen, call.reader)
+
+
 @guarded("streams")
 def _leave(call: Call) -> None:
     if call.reader.complete():
-        call.succeed(call.reader.seen())
+        call.succeed(seen_of(call))
     else:
-        call.cut_short(call.reader.seen())
+        call.cut_short(seen_of(call))
 
 
 @guarded("streams")
 def _finished(call: Call) -> None:
-    call.succeed(call.reader.seen())
+    call.succeed(seen_of(call))
 
 
 @guarded("streams")
@@ -85,7 +98,7 @@ def _broke(call: Call, error: BaseException) -> None:
     last = _unseen(error)
     if last is not None:
         call.reader.feed(last)
-    call.fail(error, call.reader.seen(), begun=call.reader.begun)
+    call.fail(error, seen_of(call), begun=call.reader.begun)
 
 
 def _unseen(error: BaseException) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from anchor_autopatch.host.calls import Seen
 from anchor_autopatch.host.clients import fields
 from anchor_autopatch.host.clients.dialects import LastEvent
+from anchor_autopatch.host.evidence import Counts
 from anchor_autopatch.host.streams import Reader
 
 _LIMIT = 262_144
@@ -27,6 +28,7 @@ _TELLS = re.compile(
     rb'"(?:usage(?:Metadata)?"\s*:\s*\{|billed_units"\s*:\s*\{'
     rb'|response\.(?:completed|incomplete|failed)"|error"|finishReason")'
 )
+_EVENT = b"data:"
 _WHOLE_EVENTS = (b"}\n\n", b"}\r\n\r\n")
 """Ends of a piece after which no event is left open, and which `[DONE]` does not have."""
 
@@ -97,8 +99,10 @@ class Nothing:
         return False
 
 
-class Events:
+class Events(Counts):
     """Server-sent events, whose data is JSON (WHATWG HTML, section 9.2)."""
+
+    reads_text = False
 
     def __init__(self, reader: Reader) -> None:
         self.failure: dict[str, Any] | None = None
@@ -112,6 +116,7 @@ class Events:
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes."""
+        self.chunks += data.count(_EVENT)
         if self._any and not self._rest and data.endswith(_WHOLE_EVENTS):
             # Nearly every piece of a stream: whole events, most of them without a word for us.
             if _TELLS.search(data) is None:
@@ -124,7 +129,7 @@ class Events:
         if len(self._rest) > _LIMIT:
             self._rest = _shortened(self._rest)
         for line in lines:
-            if line.startswith(b"data:"):
+            if line.startswith(_EVENT):
                 self._event(line)
 
     def _may_wait(self, data: bytes) -> bool:
@@ -142,7 +147,7 @@ class Events:
     def _catch_up(self) -> None:
         latest, self._latest = self._latest, b""
         for line in latest.split(b"\n"):
-            if line.startswith(b"data:"):
+            if line.startswith(_EVENT):
                 self._parse(line[5:])
 
     def _parse(self, data: bytes) -> None:
@@ -165,13 +170,14 @@ class Events:
         return self._done or self._reader.complete()
 
 
-class Frames:
+class Frames(Counts):
     """Amazon's event stream: length, headers, payload, checksum (AWS SDK, "event stream encoding").
 
     An invoked model's events come as {"bytes": base64 of JSON}. The reader gets events in the shape
     in which botocore parses them.
     """
 
+    reads_text = False
     _PRELUDE = 12
 
     def __init__(self, reader: Reader) -> None:
@@ -195,6 +201,7 @@ class Frames:
                 return
             frame, self._rest = self._rest[:length], self._rest[length:]
             headers = int.from_bytes(frame[4:8])
+            self.chunks += 1
             self._payload(frame[self._PRELUDE + headers : -4])
 
     def _payload(self, payload: bytes) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextvars import Token
 from typing import Any
 
-from anchor_autopatch.host import patching
+from anchor_autopatch.host import evidence, patching
 from anchor_autopatch.host.calls import NOTHING, Call, Seen, enforce
 from anchor_autopatch.host.clients import bodies, fields, paths, raw
 from anchor_autopatch.host.clients.dialects import DIALECTS
@@ -179,7 +179,7 @@ class Exchange:
     def _seen(self) -> Seen:
         if self._encoding and self._decode is None:
             return Seen(facts={"unread_encoding": self._encoding})
-        return self._sink.seen()
+        return evidence.completed(self.call, self._sink.seen(), self._sink)
 
     def _refused(self) -> bool:
         if self._status < _REFUSED:
@@ -216,6 +216,7 @@ def begin(client: raw.Client, request: raw.Request) -> Exchange | None:
     )
     call.facts = DIALECTS[billed.dialect].read_request(billed.operation, body)
     call.sends = 0 if client.attempts_below else 1
+    call.request = request.body if call.stream else None
     enforce(call)
     return Exchange(client, call, billed, decoded=request.decoded).enter()
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from anchor_autopatch.host import patching, streams
 from anchor_autopatch.host.calls import NOTHING, Seen
+from anchor_autopatch.host.evidence import Counts
 from anchor_autopatch.host.providers import stainless
 from anchor_autopatch.host.providers.objects import Object, Request
 from anchor_autopatch.host.providers.reading import get, text, to_json
@@ -46,7 +47,14 @@ def read_usage(_operation: str, answer: Any) -> Seen:
     return Seen(usage, _SHAPE if usage else None, text(answer, "model"), text(answer, "id"))
 
 
-class _MessageReader:
+def _words(event: Any) -> str:
+    """What a delta without the attribute `text` holds; a signature is no token of the model's."""
+    delta = get(event, "delta")
+    words = get(delta, "text") or get(delta, "thinking") or get(delta, "partial_json") or ""
+    return words if isinstance(words, str) else ""
+
+
+class _MessageReader(Counts):
     """Events of a message.
 
     The input side stands in message_start, the cumulative output in message_delta.
@@ -60,7 +68,11 @@ class _MessageReader:
     def feed(self, chunk: Any) -> bool:
         self.begun = True
         kind = get(chunk, "type")
-        if kind == "message_delta":
+        if kind == "content_block_delta":
+            words = getattr(get(chunk, "delta"), "text", None) or _words(chunk)
+            self.characters += len(words)
+            self.chunks += 1
+        elif kind == "message_delta":
             self._delta = get(chunk, "usage")
         elif kind == "message_start":
             self._message = get(chunk, "message")

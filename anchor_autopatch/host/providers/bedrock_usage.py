@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from anchor_autopatch.host.calls import NOTHING, Seen
+from anchor_autopatch.host.evidence import Counts
 from anchor_autopatch.host.providers.reading import get, text, to_json
 
 CONVERSE = "bedrock.converse"
@@ -98,7 +99,7 @@ class BodyReader:
         return seen.raw_usage is not None or seen.facts is not None
 
 
-class EventReader:
+class EventReader(Counts):
     """Events of ConverseStream, InvokeModelWithResponseStream and the agents."""
 
     def __init__(self, operation: str) -> None:
@@ -120,7 +121,10 @@ class EventReader:
     def feed(self, event: Any) -> bool:
         """Notes usage; nothing is ever hidden."""
         self.begun = True
-        if "chunk" in event:
+        if "contentBlockDelta" in event:
+            self._count(event["contentBlockDelta"].get("delta") or {})
+        elif "chunk" in event:
+            self.chunks += 1
             part = event["chunk"].get("bytes", b"")
             if any(mark in part for mark in _MARKS):
                 self._note_native(_parsed(part))
@@ -131,6 +135,13 @@ class EventReader:
         elif "messageStop" in event:
             self._ended = True
         return False
+
+    def _count(self, delta: dict[str, Any]) -> None:
+        words = delta.get("text") or get(delta.get("toolUse"), "input")
+        words = words or get(delta.get("reasoningContent"), "text")
+        if words:
+            self.characters += len(words)
+            self.chunks += 1
 
     def _note_metadata(self, metadata: dict[str, Any]) -> None:
         usage = get(self._wire, "usage") or metadata.get("usage")

@@ -108,6 +108,7 @@ class _Adapter:
             stream=name.endswith("Stream") or name in ("InvokeAgent", "InvokeInlineAgent"),
         )
         call.attempts = 1
+        call.request = params if call.stream else None
         region = client.meta.region_name
         call.facts = {
             **({"region": region} if region else {}),
@@ -242,7 +243,7 @@ def _take(body: Any, call: Call, part: Any, args: tuple[Any, ...], kwargs: dict[
 
 @guarded(_NAME)
 def _broke(stream: Any, call: Call, error: BaseException) -> None:
-    call.fail(error, call.reader.seen(), begun=call.reader.begun)
+    call.fail(error, streams.seen_of(call), begun=call.reader.begun)
     streams.leave_response(stream)
 
 

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from anchor_autopatch.host.calls import Seen
+from anchor_autopatch.host.evidence import Counts
 from anchor_autopatch.host.providers import openai, stainless
 from anchor_autopatch.host.providers.reading import facts, get, text, to_json
 from anchor_autopatch.host.streams import Reader
@@ -49,7 +50,7 @@ def _with_breakdown(seen: Seen, holder: Any) -> Seen:
     )
 
 
-class _ChunkReader:
+class _ChunkReader(Counts):
     """Chunks of a chat: the last one tells usage in `x_groq`, in `usage` where it was asked for."""
 
     def __init__(self) -> None:
@@ -62,6 +63,8 @@ class _ChunkReader:
         self.begun = True
         if self._first is None:
             self._first = chunk
+        for choice in chunk.choices:
+            openai.count(self, choice.delta)
         group = chunk.x_groq
         if chunk.usage is not None or group is not None:
             usage = chunk.usage or group.usage

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
 from anchor_autopatch.host.calls import NOTHING, Seen
-from anchor_autopatch.host.providers import openai_objects, stainless
+from anchor_autopatch.host.evidence import Counts
+from anchor_autopatch.host.providers import openai_fees, openai_objects, stainless
 from anchor_autopatch.host.providers.reading import facts, get, text, to_json
 from anchor_autopatch.host.streams import Reader
 
@@ -31,6 +33,8 @@ OPERATIONS = {
     "/ocr": "ocr",
     "/contextualizedembeddings": "embeddings",
     "/multimodalembeddings": "embeddings",
+    "/decisions": "decision",
+    **openai_fees.OPERATIONS,
 }
 _SHAPES = {
     "chat": "openai.chat",
@@ -43,7 +47,20 @@ _SHAPES = {
     "video": "openai.chat",
     "run": "openai.chat",
     "batch": "openai.responses",
+    "decision": "openai.responses",
 }
+_COUNTED_EVENTS = frozenset(
+    f"response.{part}.delta"
+    for part in (
+        "output_text",
+        "refusal",
+        "reasoning_text",
+        "function_call_arguments",
+        "custom_tool_call_input",
+        "mcp_call_arguments",
+        "code_interpreter_call_code",
+    )
+)
 _TERMINAL_EVENTS = ("response.completed", "response.incomplete", "response.failed")
 
 
@@ -64,7 +81,7 @@ def read_request(operation: str, body: dict[str, Any]) -> dict[str, object] | No
     if operation == "speech":
         spoken = body.get("input")
         return {"characters": len(spoken)} if isinstance(spoken, str) else None
-    return None
+    return openai_fees.read_request(operation, body)
 
 
 def read_usage(operation: str, answer: Any) -> Seen:
@@ -73,6 +90,8 @@ def read_usage(operation: str, answer: Any) -> Seen:
         return _read_chat(answer)
     if operation == "image_generation":
         return _read_images(answer)
+    if operation in openai_fees.READ_HERE:
+        return openai_fees.read_usage(operation, answer)
     usage = to_json(get(answer, "usage"))
     return Seen(
         usage,
@@ -80,7 +99,7 @@ def read_usage(operation: str, answer: Any) -> Seen:
         text(answer, "model"),
         text(answer, "id"),
         facts(answer, "service_tier")
-        if operation in ("chat", "responses")
+        if operation in ("chat", "responses", "decision")
         else _duration(answer, usage),
     )
 
@@ -115,7 +134,28 @@ def _duration(answer: Any, usage: str | None) -> dict[str, object] | None:
     return None if usage else facts(answer, "duration")
 
 
-class _ChatReader:
+def count(counts: Counts, delta: Any) -> bool:
+    """Counts what one chunk of a choice holds: text, thoughts, a refusal, arguments of a tool."""
+    words = (
+        get(delta, "content")
+        or get(delta, "text")
+        or get(delta, "reasoning_content")
+        or get(delta, "refusal")
+        or "".join(_arguments(delta))
+    )
+    if not words:
+        return False
+    counts.characters += len(words)
+    counts.chunks += 1
+    return True
+
+
+def _arguments(delta: Any) -> Iterator[str]:
+    for call in get(delta, "tool_calls") or ():
+        yield get(get(call, "function"), "arguments") or ""
+
+
+class _ChatReader(Counts):
     """Chunks of a chat or legacy completion: usage stands in the last chunk that has it."""
 
     def __init__(self, *, injected: bool) -> None:
@@ -128,16 +168,31 @@ class _ChatReader:
         self.begun = True
         usage = get(chunk, "usage") if type(chunk) is dict else chunk.usage
         if usage is None:
-            usage = _groq_usage(chunk)
+            usage = self._passing(chunk)
         if usage is None:
-            if self._last is None:
-                self._last = chunk
             return False
         self._usage = usage
         self._last = chunk
         # Only a chunk that is there because of us may be hidden: others carry the last words of a
         # choice.
         return self._injected and not get(chunk, "choices")
+
+    def _passing(self, chunk: Any) -> Any:
+        """Counts a chunk of the answer; gives the usage that Groq puts into its last one."""
+        if self._last is None:
+            self._last = chunk
+        counted = False
+        for choice in get(chunk, "choices") or ():
+            delta = getattr(choice, "delta", None)
+            words = getattr(delta, "content", None)
+            if words:
+                # Nearly every chunk: without the readers for any shape, 0.2 us less.
+                self.characters += len(words)
+                self.chunks += 1
+                counted = True
+            else:
+                counted = count(self, delta or get(choice, "delta") or choice) or counted
+        return None if counted else _groq_usage(chunk)
 
     def seen(self) -> Seen:
         chunk = self._last
@@ -162,7 +217,7 @@ def _groq_usage(chunk: Any) -> Any:
     return get(extra.get("x_groq"), "usage") if extra else None
 
 
-class _ResponsesReader:
+class _ResponsesReader(Counts):
     """Events of a response: usage stands in the terminal event."""
 
     def __init__(self) -> None:
@@ -176,6 +231,10 @@ class _ResponsesReader:
         kind = get(event, "type")
         if kind in _TERMINAL_EVENTS:
             self._final = get(event, "response")
+        elif kind in _COUNTED_EVENTS:
+            words = get(event, "delta")
+            self.characters += len(words or "")
+            self.chunks += 1
         elif kind == "response.created":
             self._first = get(event, "response")
         return False

@@ -11,6 +11,7 @@ from functools import wraps
 from typing import Any
 
 from anchor_autopatch.host import patching, streams
+from anchor_autopatch.host.evidence import Counts
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers.answers import UnreadBody
 
@@ -85,4 +86,12 @@ def _taker(response: Any, name: str) -> Callable[[Any], object] | None:
     else:
         sink = bodies.Events(call.reader)
     as_bytes = _AS_BYTES[name]
-    return guarded(call.target)(lambda piece: sink.feed(as_bytes(piece)))
+    reader = call.reader
+
+    def take(piece: Any) -> None:
+        sink.feed(as_bytes(piece))
+        if isinstance(reader, Counts) and isinstance(sink, Counts):
+            # The reader is given only what tells usage: what passes is counted by the sink.
+            reader.reads_text, reader.chunks = False, sink.chunks
+
+    return guarded(call.target)(take)

@@ -14,12 +14,18 @@ from typing import Any
 
 from anchor_autopatch.host import streams
 from anchor_autopatch.host.calls import NOTHING, Call, Seen
+from anchor_autopatch.host.evidence import Counts
 
 _LINE_LIMIT = 1_048_576
 
 
-class LineReader:
-    """Server-sent events or JSON lines, of which those that tell usage are parsed."""
+class LineReader(Counts):
+    """Server-sent events or JSON lines, of which those that tell usage are parsed.
+
+    The others are counted: each holds a token at least.
+    """
+
+    reads_text = False
 
     def __init__(self, marks: tuple[bytes, ...], read: Callable[[dict[str, Any]], Seen]) -> None:
         self.begun = False
@@ -35,7 +41,9 @@ class LineReader:
         lines = (self._rest + chunk).split(b"\n")
         self._rest = lines.pop()[-_LINE_LIMIT:]
         for line in lines:
-            self._line(line)
+            if line:
+                self.chunks += not line.startswith(b"event:")
+                self._line(line)
         return False
 
     def _line(self, line: bytes) -> None:

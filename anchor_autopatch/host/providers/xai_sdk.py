@@ -12,11 +12,13 @@ import json
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 from anchor_autopatch.host import identity, patching
 from anchor_autopatch.host.calls import NOTHING, Call, Opened, Seen
+from anchor_autopatch.host.evidence import Counts
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers.grpc_stubs import Channels, Method
 from anchor_autopatch.host.sites import site
@@ -133,6 +135,12 @@ def _facts(answer: Any) -> dict[str, object] | None:
     return facts or None
 
 
+def _texts(request: Any) -> dict[str, Any]:
+    """The texts of a chat's request, for their length."""
+    contents = (part for message in request.messages for part in message.content)
+    return {"messages": [part.text for part in contents]}
+
+
 def _has(message: Any, name: str) -> bool:
     """True for a field that is set; False where this version of the message has none such."""
     field = message.DESCRIPTOR.fields_by_name.get(name)
@@ -176,6 +184,7 @@ class _Adapter:
         call.billable = method.name not in _POLLS and method.name not in _RESULTS
         if call.stream:
             call.reader = _ChunkReader()
+            call.request = partial(_texts, request)
         return Opened(call, args, kwargs)
 
     def _call(self, method: Method, model: str | None) -> Call:
@@ -278,7 +287,7 @@ def _answers(results: Any) -> Iterator[tuple[Any, Any]]:
                     yield result, getattr(result.response, name)
 
 
-class _ChunkReader:
+class _ChunkReader(Counts):
     """Chunks of a completion: the usage is cumulative, the last one holds."""
 
     def __init__(self) -> None:
@@ -292,7 +301,12 @@ class _ChunkReader:
         self._last = chunk
         if chunk.HasField("usage"):
             self._told = chunk
-        self._ended = self._ended or any(output.finish_reason for output in chunk.outputs)
+        for output in chunk.outputs:
+            words = output.delta.content or output.delta.reasoning_content
+            if words:
+                self.characters += len(words)
+                self.chunks += 1
+            self._ended = self._ended or bool(output.finish_reason)
         return False
 
     def seen(self) -> Seen:

@@ -91,10 +91,14 @@ def test_a_dropped_stream_leaves_a_partial_receipt(home, one_receipt):
     client = tapes.bedrock(tapes.events(*STREAM))
     stream = client.converse_stream(modelId="amazon.nova-lite-v1:0", messages=TURN)["stream"]
 
-    next(iter(stream))
+    events = iter(stream)
+    assert [next(iter(next(events))) for _ in range(2)] == ["messageStart", "contentBlockDelta"]
     stream.close()
 
-    assert (one_receipt().outcome, one_receipt().usage_source) == ("partial", "absent")
+    assert (one_receipt().outcome, one_receipt().usage_source) == ("partial", "estimated")
+    facts = json.loads(one_receipt().price_facts)
+    assert (facts["seen_characters"], facts["seen_chunks"]) == (len("Hello"), 1)
+    assert facts["sent_characters"] == len("Hi")
 
 
 def test_a_refused_call_leaves_an_event_and_no_receipt(home, receipts, one_event):

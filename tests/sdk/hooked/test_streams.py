@@ -99,7 +99,8 @@ def test_stream_never_started_is_partial(start, one_receipt):
     gc.collect()
 
     receipt = one_receipt()
-    assert (receipt.outcome, receipt.usage_source) == ("partial", "absent")
+    assert (receipt.outcome, receipt.usage_source) == ("partial", "estimated")
+    assert json.loads(receipt.price_facts)["seen_chunks"] == 0
 
 
 def test_gemini_stream_never_started_sends_nothing(gemini_client, simulator, receipts):
@@ -203,7 +204,7 @@ class TestIncludeUsage:
         chunks = chat(stream_options={"include_usage": False})
 
         assert all(chunk.usage is None and chunk.choices for chunk in chunks)
-        assert one_receipt().usage_source == "absent"
+        assert (one_receipt().usage_source, one_receipt().raw_usage) == ("estimated", None)
 
     def test_callers_dict_is_not_touched(self, chat):
         mine = {}
@@ -220,7 +221,7 @@ class TestIncludeUsage:
 
         chat()
 
-        assert (one_receipt().provider, one_receipt().usage_source) == ("unmapped", "absent")
+        assert (one_receipt().provider, one_receipt().usage_source) == ("unmapped", "estimated")
 
     @pytest.mark.parametrize("refusal", ["reject_stream_options", "reject_stream_options_422"])
     def test_refusing_host_is_remembered(self, chat, simulator, receipts, events, refusal):

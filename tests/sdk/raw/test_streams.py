@@ -160,13 +160,15 @@ def test_stream_left_after_its_last_event_is_whole(way, server, one_receipt):
 
 
 @every_way
-def test_stream_without_usage_is_absent_not_zero(way, server, one_receipt):
+def test_stream_without_usage_tells_how_large_it_was(way, server, one_receipt):
     server.answer(EVENTS[0], EVENTS[3], headers=SSE)
 
     way.stream(*chat(server))
 
     receipt = one_receipt()
-    assert (receipt.outcome, receipt.usage_source, receipt.response_id) == ("ok", "absent", "c1")
+    assert (receipt.outcome, receipt.usage_source) == ("ok", "estimated")
+    assert (receipt.raw_usage, receipt.response_id) == (None, "c1")
+    assert json.loads(receipt.price_facts)["seen_chunks"] == 2
 
 
 @every_way
