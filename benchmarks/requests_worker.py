@@ -7,8 +7,11 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from wsgiref.util import setup_testing_defaults
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 _BLOCK = 400
 _HEADERS = {"x-user": "u1", "x-owner-team": "search", "x-owner-request-id": "r1"}
@@ -60,7 +63,6 @@ def _wsgi(app: Callable[..., Any], route: str) -> None:
 
 def _starlette() -> Callable[[str], object]:
     from starlette.applications import Starlette
-    from starlette.requests import Request
     from starlette.responses import PlainTextResponse
     from starlette.routing import Route
 

@@ -46,9 +46,9 @@ async def asgi(app, path, **more):
     sent = []
 
     async def receive():
-        if not sent:
-            return {"type": "http.request", "body": b"", "more_body": False}
-        await asyncio.sleep(3600)
+        if sent:
+            await asyncio.sleep(3600)
+        return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message):
         sent.append(message)

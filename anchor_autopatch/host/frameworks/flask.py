@@ -50,7 +50,7 @@ def _matched(current: tuple[Any, Any]) -> serving.Served | None:
 @patching.guarded("flask")
 def _answered(request: serving.Served, response: Any) -> None:
     # Its parts are there and nobody waits for its end: then the server may have it as it is.
-    if not (response.is_streamed or response._on_close):
+    if type(response.response) is list and not response._on_close:
         request.finished = sys.modules["werkzeug.wsgi"].ClosingIterator
 
 
