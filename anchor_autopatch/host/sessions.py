@@ -63,6 +63,10 @@ class Session:
         self.operation = operation
         self.model = model
         self.site = site
+        self.id: str | None = None
+        """The provider's, where it tells one."""
+        self.beside = False
+        """True for a connection that only listens to a session which another one holds."""
         self.transcriber: str | None = None
         """The model that transcribes what the user says, where one does."""
         self.told = False
@@ -106,6 +110,9 @@ class Session:
         if not context.is_bound():
             # Events are often read by a thread or a task that knows nothing of who opened it.
             call.attribution = self.attribution
+        if self.beside:
+            # Whoever holds the session may tell the same: the job bills it once.
+            call.facts = {"retrieved": True}
         return call
 
 

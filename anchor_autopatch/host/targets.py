@@ -91,6 +91,7 @@ PARTS = (
             "beta.responses.responses",
             "live.live",
             "live.forks",
+            "live.sideband",
         )
     ),
     Target(

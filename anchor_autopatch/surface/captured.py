@@ -70,6 +70,15 @@ def _stainless(family: stainless.Family) -> _Asker:
     return ask
 
 
+def _with_batch_files(ask: _Asker) -> _Asker:
+    """The same for an SDK whose batches may tell their usage in their output files alone."""
+
+    def asked(name: str, verb: str, path: str) -> str | None:
+        return ask(name, verb, path) or batch_files.operation(verb, path)
+
+    return asked
+
+
 def _speakeasy(family: speakeasy.Family) -> _Asker:
     def ask(_name: str, verb: str, path: str) -> str | None:
         return family.operation(verb, path) or _of_object(family.object_request(verb, path))
@@ -126,7 +135,7 @@ def _mistralai(name: str, verb: str, path: str) -> str | None:
     for module, operation in mistral_realtime.OPERATIONS.items():
         if name.startswith(f"realtime.{'speech' if module.endswith('speech') else 'transc'}"):
             return operation
-    return _speakeasy(mistralai.FAMILY)(name, verb, path) or batch_files.operation(verb, path)
+    return _with_batch_files(_speakeasy(mistralai.FAMILY))(name, verb, path)
 
 
 def _cohere(_name: str, verb: str, path: str) -> str | None:
@@ -138,9 +147,9 @@ def _xai_sdk(_name: str, _verb: str, path: str) -> str | None:
 
 
 _ASK: dict[str, _Asker] = {
-    "openai": _stainless(openai.FAMILY),
+    "openai": _with_batch_files(_stainless(openai.FAMILY)),
     "anthropic": _stainless(anthropic.FAMILY),
-    "groq": _stainless(groq.FAMILY),
+    "groq": _with_batch_files(_stainless(groq.FAMILY)),
     "google-genai": _google_genai,
     "litellm": _litellm,
     "botocore": _botocore,

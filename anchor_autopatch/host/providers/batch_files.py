@@ -20,7 +20,8 @@ from anchor_autopatch.host.providers import objects
 from anchor_autopatch.host.providers.answers import UnreadBody, is_read
 from anchor_autopatch.host.providers.reading import get, text, to_json
 
-_CONTENT = re.compile(r"/(?:openai/)?(?:v\d\w*/)?files/([^/:]+)(?:/content|:download)\Z")
+# Containers and vector stores have files of their own.
+_CONTENT = re.compile(r"\A/?(?:openai/)?(?:v\d\w*/)?files/([^/:]+)(?:/content|:download)\Z")
 _FILE_NAMES = ("output_file_id", "output_file", "responsesFile")
 _LIMIT = 1_024
 _SLICE = 1_048_576

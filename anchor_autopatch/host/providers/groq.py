@@ -8,7 +8,7 @@ from typing import Any
 
 from anchor_autopatch.host.calls import Seen
 from anchor_autopatch.host.evidence import Counts
-from anchor_autopatch.host.providers import openai, stainless
+from anchor_autopatch.host.providers import openai, openai_objects, stainless
 from anchor_autopatch.host.providers.reading import facts, get, text, to_json
 from anchor_autopatch.host.streams import Reader
 
@@ -102,4 +102,6 @@ FAMILY = stainless.Family(
     read_usage=read_usage,
     stream_reader=_reader,
     usage_on_request=None,
+    object_request=openai_objects.request,
+    read_objects=openai_objects.read,
 )

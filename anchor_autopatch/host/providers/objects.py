@@ -106,6 +106,8 @@ def settle(call: Call, found: Object, result: object, *, retrieved: bool) -> Non
 
 def each(call: Call, request: Request, found: list[Object]) -> None:
     """Settles every object of one answer; each gets a row of its own."""
+    # At first: the rows are no layers below this call.
+    call.leave_to_children()
     for one in found:
         part = Call(call.target, request.operation, call.request_model, call.site, stream=False)
         part.attribution = call.attribution
@@ -113,7 +115,6 @@ def each(call: Call, request: Request, found: list[Object]) -> None:
         part.http_status = call.http_status
         part.facts = call.facts
         settle(part, one, None, retrieved=request.retrieved)
-    call.leave_to_children()
 
 
 class ListReader:

@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from anchor_autopatch.host.calls import NOTHING, Seen
+from anchor_autopatch.host.providers import batch_files, openai_agents
 from anchor_autopatch.host.providers.objects import ENDED, Object, Request
 from anchor_autopatch.host.providers.reading import facts, get, text, to_json
 
@@ -34,6 +35,10 @@ _REQUESTS = tuple(
         ("POST", r"/fine_tuning/jobs", "fine_tuning", False),
         ("GET", r"/fine_tuning/jobs/[^/]+", "fine_tuning", True),
         ("POST", r"/fine_tuning/jobs/[^/]+/cancel", "fine_tuning", True),
+        ("POST", r"/evals/[^/]+/runs", "eval_run", False),
+        ("GET", r"/evals/[^/]+/runs/[^/]+", "eval_run", True),
+        # Cancels it: later versions say so by the verb alone.
+        ("POST", r"/evals/[^/]+/runs/[^/]+(?:/cancel)?", "eval_run", True),
     )
 )
 _SHAPES = {"responses": "openai.responses", "batch": "openai.responses"}
@@ -47,13 +52,17 @@ def request(method: str, path: str) -> Request | None:
     for known, pattern, operation, retrieved in _REQUESTS:
         if known == method and pattern.search(path):
             return Request(operation, path, retrieved=retrieved)
-    return None
+    return openai_agents.request(method, path) or batch_files.request(method, path)
 
 
 def read(asked: Request, answer: Any) -> list[Object]:
     """The object of an answer; [] for an answer that is none (a list page, a text)."""
     if asked.operation == "batch_results":
         return _results(asked, answer)
+    if asked.operation == "agent":
+        return openai_agents.read(asked, answer)
+    if asked.operation == "eval_run":
+        return _evaluated(answer)
     status = text(answer, "status")
     usage = _trained(answer) if asked.operation == "fine_tuning" else get(answer, "usage")
     if status is None and usage is None and get(answer, "id") is None:
@@ -69,9 +78,29 @@ def read(asked: Request, answer: Any) -> list[Object]:
         named,
         _facts(asked.operation, answer, status),
     )
+    if asked.operation == "batch" and counted is None and batch_files.note(named, answer):
+        # Azure, Groq, Together: what it cost stands in its file alone.
+        return [Object(named, False, seen)]
     # A stored completion has no state: it exists because it has ended.
     ended = status in ENDED or (asked.operation == "chat" and counted is not None)
     return [Object(named, ended, seen, status)]
+
+
+def _evaluated(run: Any) -> list[Object]:
+    """A run of an evaluation: it tells the usage of each model that it asked or judged by."""
+    named, status = text(run, "id"), text(run, "status")
+    if named is None:
+        return []
+    told = [one for one in get(run, "per_model_usage") or () if get(one, "total_tokens")]
+    if status not in ENDED or not told:
+        return [Object(named, status in ENDED, Seen(response_id=named), status)]
+    found = []
+    for usage in told:
+        model = text(usage, "model_name") or text(usage, "run_model_name")
+        own = f"{named}#{model}" if len(told) > 1 else named
+        seen = Seen(to_json(usage), "openai.chat", model, own)
+        found.append(Object(own, True, seen, batch_id=named if len(told) > 1 else None))
+    return found
 
 
 def _results(asked: Request, answer: Any) -> list[Object]:

@@ -38,6 +38,7 @@ OPERATIONS = {
     "openai.resources.beta.responses.responses": "responses",
     "openai.resources.live.live": "live",
     "openai.resources.live.forks": "live",
+    "openai.resources.live.sideband": "live",
 }
 _CONNECTION = re.compile(r"(?:Async)?\w+Connection\Z")
 _BASE = "openai._websocket_connection"
@@ -229,6 +230,9 @@ def _begin(connection: Any, operation: str) -> None:
     path = getattr(request, "path", "")
     model = re.search(r"[?&]model=([^&]+)", path)
     session = Session(_SDK, operation, model[1] if model else None, _site(request))
+    attached = re.search(r"/live/sessions/([^/?]+)/attach", path)
+    session.id = attached[1] if attached else None
+    session.beside = attached is not None
     _open_sessions.put(connection, session)
 
 
@@ -307,6 +311,7 @@ def read_usage(session: Session, answer: dict[str, Any]) -> Seen:
 def _settled(session: Session, event: dict[str, Any]) -> None:
     """Notes the resolved model of the session, and the one that transcribes its input."""
     settings = event.get("session") or {}
+    session.id = text(settings, "id") or session.id
     session.model = text(settings, "model") or session.model
     heard = get(get(settings, "audio"), "input")
     transcriber = get(heard, "transcription") or get(settings, "input_audio_transcription")
@@ -326,7 +331,10 @@ def _transcribed(session: Session, event: dict[str, Any]) -> None:
 def _reported(session: Session, event: dict[str, Any]) -> None:
     """Takes a cumulative report of a live session: the last one holds."""
     usage = to_json(event.get("usage"))
-    seen = Seen(usage, _SHAPE if usage else None, session.model)
+    if event.get("session"):
+        # A listener that came late knows its session from here.
+        _settled(session, event)
+    seen = Seen(usage, _SHAPE if usage else None, session.model, session.id)
     if event["type"] == "session.closed":
         # A translation's end tells no seconds: its receipt says that they are not known.
         session.end(_SECONDS).succeed(seen)

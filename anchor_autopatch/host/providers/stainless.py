@@ -21,7 +21,7 @@ from anchor_autopatch.host.calls import Call, Opened, Seen, wrap, wrap_async
 from anchor_autopatch.host.identity import ObjectMemo
 from anchor_autopatch.host.layers import active
 from anchor_autopatch.host.patching import guarded
-from anchor_autopatch.host.providers import objects, pieces
+from anchor_autopatch.host.providers import batch_files, objects, pieces
 from anchor_autopatch.host.providers.answers import (
     UnreadBody,
     is_events,
@@ -30,6 +30,7 @@ from anchor_autopatch.host.providers.answers import (
     read_events,
 )
 from anchor_autopatch.host.providers.reading import get
+from anchor_autopatch.host.providers.tap import parsed
 from anchor_autopatch.host.sites import Site, host_of, site
 
 _RAW_RESPONSE_HEADER = "X-Stainless-Raw-Response"
@@ -105,7 +106,7 @@ class Adapter:
         if operation is None:
             operation = operation_of(self.family.operations, options.method, options.url)
         body = options.json_data if isinstance(options.json_data, dict) else {}
-        model = body.get("model")
+        model = body.get("model") or _session_model(body, options.files)
         stream = bool(kwargs.get("stream"))
         call = Call(
             self.family.name,
@@ -259,10 +260,18 @@ class Adapter:
         read = self.family.read_objects
         if read is None:
             return
+        if isinstance(request, batch_files.OutputFile):
+            call.reader = reader = batch_files.OutputReader(call, request)
+            response = answered if answered is not None else result.http_response
+            streams.watch(response, call)
+            if is_read(response):
+                reader.closed(response)
+                streams.leave_response(response)
+            return
         if call.stream:
             call.reader = objects.ListReader(call, request, read)
             call.leave_to_children()
-            streams.watch(result.http_response, call)
+            streams.watch(getattr(result, "http_response", None) or result.response, call)
             return
         answer = result
         if answered is not None and is_read(answered) and not isinstance(result, dict):
@@ -405,6 +414,15 @@ def _noting_async(adapter: Adapter) -> Callable[[Any], Any]:
     return make
 
 
+def _session_model(body: dict[str, Any], files: Any) -> Any:
+    """The model of a session that is asked for: in the body, or in a part of a form."""
+    session = body.get("session")
+    if session is None and isinstance(files, list):
+        parts = [file[1] for file in files if file[0] == "session"]
+        session = parsed(parts[0][1]) if parts else None
+    return session.get("model") if isinstance(session, dict) else None
+
+
 def operation_of(operations: dict[str, str], method: str, url: str) -> str | None:
     """The operation of a URL, by the longest known end of its path; None for what costs nothing."""
     if method.upper() != "POST":
@@ -418,7 +436,8 @@ def operation_of(operations: dict[str, str], method: str, url: str) -> str | Non
         found = operations.get("/" + "/".join(parts[-length:]))
         if found is not None:
             return found
-    return None
+    # A verb behind the name of one object: /calls/{id}/accept.
+    return operations.get(f"/{parts[-3]}/*/{parts[-1]}") if len(parts) > 2 else None  # noqa: PLR2004 - as above
 
 
 def _with_usage(
