@@ -28,6 +28,7 @@ _LOOP_FILES = (
     os.path.join("trio", "_core", "_run.py"),
 )
 _LOOP_FUNCTIONS = ("_run", "run", "run_until_complete", "run_forever")
+_COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 _KNOWN_LIMIT = 4_096
 _DEPTH_LIMIT = 200
 _OWN_FRAMES = 2
@@ -41,7 +42,7 @@ _ends: dict[int, tuple[CodeType, str | None]] = {}
 
 
 def find() -> str | None:
-    """`module:function` of the nearest application frame, or None.
+    """`module:function` of the nearest application frame, without its line, or None.
 
     The walk stops at the event loop: a task that was started elsewhere has no caller of the
     application's on its stack, and a guess would charge the wrong function.
@@ -87,9 +88,38 @@ def _is_library(file: str) -> bool:
 
 
 def _name(code: CodeType, frame: FrameType) -> str:
-    file = code.co_filename
     module = frame.f_globals.get("__name__")
-    if not isinstance(module, str) or module == "__main__":
-        # A script is known by its file, the name that its owner knows; `python -c` stays __main__.
-        module = os.path.basename(file).removesuffix(".py") if file.endswith(".py") else "__main__"
-    return f"{module}:{code.co_qualname}"
+    # A process that multiprocessing has spawned knows the script of its parent as __mp_main__.
+    if not isinstance(module, str) or module in ("__main__", "__mp_main__"):
+        module = _script(code.co_filename, frame.f_globals.get("__spec__"))
+    function = code.co_qualname
+    # Python 3.12 has no frames for most of these any more: the name must not tell the version.
+    while function.endswith(_COMPREHENSIONS):
+        function = function.rpartition(".<locals>.")[0] or "<module>"
+    return f"{module}:{function}"
+
+
+def _script(file: str, spec: object) -> str:
+    """What a program's own file is called: by `python -m` as there, else by its path."""
+    name = getattr(spec, "name", None)
+    if isinstance(name, str) and name not in ("__main__", "__mp_main__"):
+        return name
+    # What `python -c` and notebooks run has no file, or another one each time.
+    if not file.endswith(".py") or f"{os.sep}ipykernel_" in file:
+        return "__main__"
+    return _below_project(file).removesuffix(".py").replace(os.sep, ".")
+
+
+def _below_project(file: str) -> str:
+    """The path below the folder that the program was started in, which is taken for the project.
+
+    The file's name alone where it lies elsewhere, or where that folder is nobody's project: the
+    path to it would be the machine's, and another one on the next machine.
+    """
+    try:
+        folder = os.getcwd()
+    except OSError:
+        folder = os.sep
+    if folder not in (os.sep, os.path.expanduser("~")) and file.startswith(folder + os.sep):
+        return file[len(folder) + 1 :]
+    return os.path.basename(file)
