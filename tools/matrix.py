@@ -74,9 +74,11 @@ def environment(world: str, python: str, root: Path = _ROOT) -> Path:
     """Where a world's environment is: .venvs/a when it is of this Python, else .venvs/a-3.12."""
     plain = root / ".venvs" / world
     made = plain / "pyvenv.cfg"
-    if made.is_file() and f"version = {python}." in made.read_text(encoding="utf-8"):
-        return plain
-    return plain.with_name(f"{world}-{python}")
+    if made.is_file():
+        fits = f"version = {python}." in made.read_text(encoding="utf-8")
+    else:
+        fits = python == PYTHONS[0]  # which make takes too, so that it will find this one
+    return plain if fits else plain.with_name(f"{world}-{python}")
 
 
 def counted(report: Path) -> Counts:

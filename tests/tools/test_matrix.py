@@ -51,13 +51,23 @@ def test_matrix_fails_with_a_test_and_with_an_environment(cell, sound):
     assert cell.sound is sound
 
 
-def test_environment_of_the_wanted_python_is_taken_again(tmp_path):
-    made = tmp_path / ".venvs" / "a"
-    made.mkdir(parents=True)
-    (made / "pyvenv.cfg").write_text("version = 3.11.7\n", encoding="utf-8")
+@pytest.mark.parametrize(
+    ("made_with", "python", "name"),
+    [
+        ("3.11.7", "3.11", "a"),
+        ("3.11.7", "3.1", "a-3.1"),
+        ("3.12.1", "3.11", "a-3.11"),
+        (None, "3.11", "a"),
+        (None, "3.12", "a-3.12"),
+    ],
+)
+def test_environment_of_that_python_is_taken_again(tmp_path, made_with, python, name):
+    plain = tmp_path / ".venvs" / "a"
+    if made_with:
+        plain.mkdir(parents=True)
+        (plain / "pyvenv.cfg").write_text(f"version = {made_with}\n", encoding="utf-8")
 
-    assert matrix.environment("a", "3.11", tmp_path) == made
-    assert matrix.environment("a", "3.1", tmp_path) == made.with_name("a-3.1")
+    assert matrix.environment("a", python, tmp_path) == plain.with_name(name)
 
 
 def test_versions_are_those_of_the_environment_not_of_this_process(tmp_path):
