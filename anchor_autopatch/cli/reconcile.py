@@ -108,6 +108,7 @@ def _as_dict(report: ReconcileReport) -> dict[str, object]:
         "rates": report.rates._asdict(),
         "measured": report.measured._asdict(),
         "priced": report.priced._asdict(),
+        "judged": report.judged._asdict(),
         "reconciliation": [row._asdict() for row in report.allocated.rows],
         "invoices": [{**check._asdict(), "holds": check.holds} for check in report.invoices],
         "report": str(report.report_path),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anchor_autopatch.job import accounts, allocation, meters, pricing, rates, settlement
+from anchor_autopatch.job import accounts, allocation, meters, policy, pricing, rates, settlement
 from anchor_autopatch.job.findings import InvoiceCheck, find, invoice_checks, receipt_count
 from anchor_autopatch.job.publish import publish
 from anchor_autopatch.job.ship import ShipReport, ship
@@ -28,6 +28,7 @@ class ReconcileReport:
     rates: rates.SyncReport
     measured: meters.MeasureReport
     priced: pricing.PriceReport
+    judged: policy.JudgeReport
     allocated: allocation.AllocationReport
     invoices: tuple[InvoiceCheck, ...]
     report_path: Path
@@ -35,7 +36,7 @@ class ReconcileReport:
     """One line per thing that needs a person, with the mend."""
 
 
-STEPS = 7
+STEPS = 8
 """How often `advance` is called."""
 
 
@@ -74,6 +75,8 @@ def reconcile(
         advance()
         priced = pricing.price(con, now)
         advance()
+        judged = policy.judge(con, config, now)
+        advance()
         allocated = allocation.allocate_open_periods(con, now, keys=keys)
         advance()
         path = publish(con, homes[0], now, overdue_after=overdue_after)
@@ -86,6 +89,7 @@ def reconcile(
             rates=synced,
             measured=measured,
             priced=priced,
+            judged=judged,
             allocated=allocated,
             invoices=invoices,
             report_path=path,
@@ -93,5 +97,6 @@ def reconcile(
                 *shipped.findings,
                 *find(con, measured, allocated, invoices, accounts.text_table(config, "hosts")),
                 *settlement.find_overdue(con, now, overdue_after),
+                *policy.find_policy(con, config),
             ),
         )

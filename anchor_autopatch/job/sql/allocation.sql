@@ -756,16 +756,17 @@ WITH charged_receipt AS (
         receipt.provider,
         COALESCE(cover.invoice_account, receipt.provider_account) AS account,
         cover.invoice_id,
-        receipt.team,
-        receipt.service,
-        receipt.environment,
+        -- What is held is nobody's yet: its money stays in sight, under a service of its own.
+        CASE WHEN NOT receipt.held THEN receipt.team END AS team,
+        CASE WHEN receipt.held THEN '__quarantined' ELSE receipt.service END AS service,
+        CASE WHEN NOT receipt.held THEN receipt.environment END AS environment,
         COALESCE(receipt.response_model, receipt.request_model) AS response_model,
-        receipt.feature,
-        receipt.user_id,
-        receipt.request_id,
+        CASE WHEN NOT receipt.held THEN receipt.feature END AS feature,
+        CASE WHEN NOT receipt.held THEN receipt.user_id END AS user_id,
+        CASE WHEN NOT receipt.held THEN receipt.request_id END AS request_id,
         price.estimated_cost_usd,
         share.atto
-    FROM settled_receipt AS receipt
+    FROM attributed_receipt AS receipt
     LEFT JOIN account_cover AS cover
         ON cover.provider = receipt.provider
         AND cover.account = receipt.provider_account

@@ -73,11 +73,24 @@ SELECT
     receipt_anchor.invoice_id,
     receipt_anchor.invoice_line_id,
     receipt_anchor.match_level,
+    CASE
+        WHEN finding.receipt_id IS NULL THEN 'ok'
+        WHEN receipt.held THEN 'held'
+        WHEN finding.is_strict THEN 'released'
+        ELSE 'reported'
+    END AS policy_status,
     receipt.shipped_at
-FROM settled_receipt AS receipt
+FROM attributed_receipt AS receipt
 LEFT JOIN receipt_meters USING (receipt_id)
 LEFT JOIN receipt_price USING (receipt_id)
 LEFT JOIN receipt_anchor USING (receipt_id)
+LEFT JOIN (
+    SELECT
+        receipt_id,
+        bool_or(mode <> 'report') AS is_strict
+    FROM policy_finding
+    GROUP BY receipt_id
+) AS finding USING (receipt_id)
 ORDER BY receipt.occurred_at, receipt.receipt_id;
 
 -- name: usage_lines
@@ -102,6 +115,7 @@ SELECT
     account,
     invoice_id,
     team,
+    coalesce(label, team) AS team_label,
     service,
     environment,
     response_model,
@@ -111,6 +125,9 @@ SELECT
     currency,
     status
 FROM app_cost
+LEFT JOIN attribution_label
+    ON attribution_label.field = 'team'
+    AND attribution_label.id = app_cost.team
 ORDER BY ALL;
 
 -- name: feature_costs
@@ -283,12 +300,51 @@ SELECT
     sum(receipt_price.estimated_cost_usd) AS estimated_cost_usd,
     sum(receipt_anchor.anchored_cost) AS anchored_cost,
     receipt_anchor.anchored_currency AS currency
-FROM settled_receipt AS receipt
+FROM attributed_receipt AS receipt
 LEFT JOIN receipt_price USING (receipt_id)
 LEFT JOIN receipt_anchor USING (receipt_id)
 WHERE receipt.billable
     AND (receipt.team IS NULL OR receipt.service IS NULL)
 GROUP BY ALL
+ORDER BY ALL;
+
+-- name: policy_findings
+-- One field of a billable receipt that is not what the policy asks for.
+CREATE TABLE report.policy_findings AS
+SELECT
+    receipt_id,
+    occurred_at,
+    field,
+    value,
+    mode,
+    receipt_id IN (SELECT receipt_id FROM held_receipt) AS held
+FROM policy_finding
+ORDER BY ALL;
+
+-- name: corrections
+-- What people said later about receipts: a dated entry per field, never changed.
+CREATE TABLE report.corrections AS
+SELECT
+    correction_no,
+    correction_id,
+    recorded_at,
+    actor,
+    reason,
+    receipt_id,
+    field,
+    old_value,
+    new_value
+FROM correction
+ORDER BY correction_no;
+
+-- name: attribution_labels
+-- What people call a team or a service; ids are the keys everywhere else.
+CREATE TABLE report.attribution_labels AS
+SELECT
+    field,
+    id,
+    label
+FROM attribution_label
 ORDER BY ALL;
 
 -- name: unmapped_hosts
@@ -429,7 +485,7 @@ WITH seen AS (
         receipt_id IS NULL AND NOT retried AS is_call
     FROM exception_event
     WHERE provider IS NOT NULL
-        AND event_class <> 'internal'
+        AND event_class NOT IN ('internal', 'attribution_required')
 )
 SELECT
     date_trunc('hour', occurred_at) AS hour,

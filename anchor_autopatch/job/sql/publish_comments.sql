@@ -63,13 +63,40 @@ COMMENT ON COLUMN report.usage_lines.unit_price_usd IS 'USD per unit; NULL = the
 COMMENT ON COLUMN report.usage_lines.cost_usd IS 'USD, quantity times unit price, not rounded; NULL = unpriced';
 COMMENT ON COLUMN report.usage_lines.rate_card_id IS 'Rate card that priced it';
 
+COMMENT ON COLUMN report.receipts.policy_status IS 'ok | reported (the policy asks for more) | held (and until then it is charged to nobody) | released (charged as it is by a correction)';
+
+COMMENT ON TABLE report.policy_findings IS 'One field of a billable receipt that is not what the policy asks for';
+COMMENT ON COLUMN report.policy_findings.receipt_id IS 'Of receipts';
+COMMENT ON COLUMN report.policy_findings.occurred_at IS 'Start of the request, UTC';
+COMMENT ON COLUMN report.policy_findings.field IS 'team, service, ...';
+COMMENT ON COLUMN report.policy_findings.value IS 'Outside its vocabulary; NULL = nobody gave it';
+COMMENT ON COLUMN report.policy_findings.mode IS 'report | quarantine | reject, when the call was made';
+COMMENT ON COLUMN report.policy_findings.held IS 'true = the receipt is held out of chargeback';
+
+COMMENT ON TABLE report.corrections IS 'What people said later about receipts: a dated entry per field, never changed';
+COMMENT ON COLUMN report.corrections.correction_no IS 'Order of entries, from 1';
+COMMENT ON COLUMN report.corrections.correction_id IS 'One decision, which may be about many receipts';
+COMMENT ON COLUMN report.corrections.recorded_at IS 'UTC';
+COMMENT ON COLUMN report.corrections.actor IS 'Who decided';
+COMMENT ON COLUMN report.corrections.reason IS 'Why, in their words';
+COMMENT ON COLUMN report.corrections.receipt_id IS 'Of receipts';
+COMMENT ON COLUMN report.corrections.field IS 'Field of the attribution; released = charged although the policy asks for more';
+COMMENT ON COLUMN report.corrections.old_value IS 'In force before; NULL = none';
+COMMENT ON COLUMN report.corrections.new_value IS 'In force from then on';
+
+COMMENT ON TABLE report.attribution_labels IS 'What people call a team or a service; ids are the keys everywhere else';
+COMMENT ON COLUMN report.attribution_labels.field IS 'team | service';
+COMMENT ON COLUMN report.attribution_labels.id IS 'As in the columns team and service';
+COMMENT ON COLUMN report.attribution_labels.label IS 'From anchor.toml, as of the last run';
+
 COMMENT ON TABLE report.app_costs IS 'The split of every bill by application; the rows of an invoice sum to it, to the minor unit';
 COMMENT ON COLUMN report.app_costs.period IS 'YYYY-MM of the request start, UTC';
 COMMENT ON COLUMN report.app_costs.provider IS 'Who invoices, in the names of LiteLLM';
 COMMENT ON COLUMN report.app_costs.account IS 'Billing account at the provider; empty = the only one';
 COMMENT ON COLUMN report.app_costs.invoice_id IS 'NULL = not invoiced yet';
 COMMENT ON COLUMN report.app_costs.team IS 'NULL = nobody said';
-COMMENT ON COLUMN report.app_costs.service IS 'Also __unallocated, __untracked, __rounding: money of the invoice that no receipt explains';
+COMMENT ON COLUMN report.app_costs.team_label IS 'What people call the team now, from anchor.toml; else its id';
+COMMENT ON COLUMN report.app_costs.service IS 'Also __unallocated, __untracked, __rounding: money of the invoice that no receipt explains; __quarantined: receipts that the policy holds out of chargeback';
 COMMENT ON COLUMN report.app_costs.environment IS 'NULL = nobody said';
 COMMENT ON COLUMN report.app_costs.response_model IS 'Model that answered';
 COMMENT ON COLUMN report.app_costs.calls IS 'Billable calls';
