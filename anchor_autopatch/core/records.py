@@ -149,5 +149,6 @@ USAGE_SHAPES = (
     "cohere.billed_units",
     "gemini.predictions",
     "gemini.cached_content",
+    "openai.fine_tuning",
 )
 """Known meanings of a raw usage object; `units` calls (an image count, characters) carry none."""

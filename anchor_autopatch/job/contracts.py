@@ -40,6 +40,33 @@ TERMS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "character": ("input_cost_per_character", "character"),
         "page": ("ocr_cost_per_page", "page"),
         "query": ("input_cost_per_query", "query"),
+        "training": ("training_cost_per_token", "token"),
+        "cache_storage": ("cache_storage_cost_per_token_hour", "token and hour"),
+    }
+)
+# Meter -> the term that prices it; several meters fall back to one term.
+TERM_OF_METER: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "input_tokens": "input",
+        "input_tool_tokens": "input",
+        "input_image_tokens": "input",
+        "input_video_tokens": "input",
+        "input_audio_tokens": "audio_input",
+        "cache_read_tokens": "cache_read",
+        "cache_write_tokens": "cache_write",
+        "cache_write_5m_tokens": "cache_write",
+        "cache_write_1h_tokens": "cache_write_1h",
+        "output_tokens": "output",
+        "output_reasoning_tokens": "output",
+        "output_audio_tokens": "audio_output",
+        "output_image_tokens": "image_token",
+        "images": "image",
+        "audio_in_seconds": "second",
+        "characters": "character",
+        "pages": "page",
+        "queries": "query",
+        "training_tokens": "training",
+        "cache_storage_token_seconds": "cache_storage",
     }
 )
 _RATE = re.compile(r"\s*\$?\s*(\d+(?:\.\d+)?|\.\d+)\s*(?:/\s*(\d*)\s*([kKmM]?))?\s*")

@@ -6,6 +6,7 @@ import shlex
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from anchor_autopatch.job.contracts import TERM_OF_METER, TERMS
 from anchor_autopatch.job.sql import load
 
 if TYPE_CHECKING:
@@ -81,12 +82,28 @@ def _unmapped_hosts(con: DuckDBPyConnection, mapped: Collection[str]) -> Iterato
 
 
 def _unpriced_models(con: DuckDBPyConnection) -> Iterator[str]:
-    for provider, model, reason, calls, first_day in _rows(con, "unpriced_models"):
+    for provider, model, reason, meters, calls, first_day in _rows(con, "unpriced_models"):
+        if reason is None:
+            yield (
+                f"{_calls(calls)} of {provider} {model!r} used what its card has no rate for "
+                f"({meters}): that cost is unknown and in no estimate, see receipts.unpriced_meters"
+            )
+            continue
+        flags = _price_flags(meters.split(", "))
         yield (
             f"{_calls(calls)} of {provider} {model!r} without a price ({reason}), cost unknown; "
             f"anchor prices set {shlex.quote(model)} --provider {provider} "
-            f"--input PRICE/1M --output PRICE/1M --from {first_day} --reason TEXT"
+            f"{flags} --from {first_day} --reason TEXT"
         )
+
+
+def _price_flags(meters: Collection[str]) -> str:
+    terms = {TERM_OF_METER[meter] for meter in meters if meter in TERM_OF_METER}
+    named = [term for term in TERMS if term in terms] or ["input", "output"]
+    return " ".join(
+        f"--{term.replace('_', '-')} PRICE{'/1M' if TERMS[term][1].startswith('token') else ''}"
+        for term in named
+    )
 
 
 def _calls(count: int) -> str:

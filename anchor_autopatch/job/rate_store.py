@@ -26,4 +26,6 @@ def insert_sheets(con: duckdb.DuckDBPyConnection, sheets: Iterable[RateSheet]) -
     with con.appender("rate_sheet") as appender:
         appender.append_rows([sheet[:6] for sheet in held])
     with con.appender("rate") as appender:
-        appender.append_rows([(*row[:-1], *row.rates) for sheet in held for row in sheet.rows])
+        appender.append_rows(
+            [(*row[:-2], *row.rates, row.rare) for sheet in held for row in sheet.rows]
+        )

@@ -295,6 +295,7 @@ CASES = {
         {"input_tokens": 140, "output_tokens": 11},
     ),
     "guardrail: policy units are no tokens": ("bedrock.guardrail", {"topicPolicyUnits": 1}, {}),
+    "openai: trained tokens are none of a model": ("openai.fine_tuning", {"trained_tokens": 9}, {}),
     "cohere: what is billed, not what was read": (
         "cohere.billed_units",
         {
@@ -361,7 +362,10 @@ def test_every_known_shape_has_a_case():
         ("openai.chat", {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 99}),
         ("openai.chat", {"prompt_tokens": 5, "prompt_tokens_details": {"cached_tokens": 10}}),
         ("openai.chat", {"completion_tokens_details": {"reasoning_tokens": 4}}),
-        ("anthropic.messages", {"iterations": [{"type": "advisor_message", "input_tokens": 3}]}),
+        (
+            "anthropic.messages",
+            {"input_tokens": 9, "iterations": [{"type": "advisor_message", "input_tokens": 3}]},
+        ),
         (
             "anthropic.messages",
             {"cache_creation_input_tokens": 5, "cache_creation": {"ephemeral_5m_input_tokens": 9}},

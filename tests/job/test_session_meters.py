@@ -131,6 +131,6 @@ def test_live_session_bills_seconds_and_no_token():
 
 
 def test_trained_tokens_are_no_tokens_that_a_model_read():
-    meters = read_meters(None, {"trained_tokens": 12_000}, {})
+    meters = read_meters("openai.fine_tuning", {"trained_tokens": 12_000}, {})
 
-    assert (meters.total_tokens, meters.usage_mismatch) == (None, True)
+    assert (meters.total_tokens, meters.usage_mismatch) == (None, False)

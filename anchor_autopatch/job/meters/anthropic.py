@@ -20,10 +20,30 @@ def read(usage: Json) -> TokenCount:
             added, step_fitted = _one(step)
             tokens = {name: tokens.get(name, 0) + added.get(name, 0) for name in {*tokens, *added}}
             fitted = fitted and step_fitted
-        elif kind == "advisor_message":
-            # Billed at a model of its own, which one receipt cannot name: shown, not priced.
-            fitted = False
-    return TokenCount(tokens, None, fitted)
+    return TokenCount(tokens, None, fitted and _steps_agree(usage))
+
+
+def advisor_tokens(usage: Json) -> int:
+    """Tokens of an advisor, which is billed at a model of its own; beside the top-level counts."""
+    if not _steps_agree(usage):
+        return 0
+    advice = (_one(step)[0] for step in _steps(usage, "advisor_message"))
+    return sum(sum(tokens.values()) for tokens in advice)
+
+
+def _steps_agree(usage: Json) -> bool:
+    """False when the steps of an advised answer are not what the top level sums up.
+
+    Then nobody knows whether the advisor is counted there, too.
+    """
+    if not _steps(usage, "advisor_message"):
+        return True
+    answered = [_one(step)[0] for step in _steps(usage, "message", "fallback_message")]
+    return sum(sum(tokens.values()) for tokens in answered) == sum(_one(usage)[0].values())
+
+
+def _steps(usage: Json, *kinds: str) -> list[Json]:
+    return [step for step in parts(usage, "iterations") if text(step, "type") in kinds]
 
 
 def _one(usage: Json) -> tuple[dict[str, int], bool]:

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from types import MappingProxyType
 
-from anchor_autopatch.job.meters import cohere, xai
+from anchor_autopatch.job.meters import cohere, gemini, xai
 from anchor_autopatch.job.meters.fields import (
     HIGHEST_COUNT,
     Json,
@@ -33,6 +33,7 @@ _TIERS = MappingProxyType(
         "on_demand_flex": "flex",
     }
 )
+LATENCY_OPTIMIZED = "latency_optimized"
 _SIZE = re.compile(r"(\d{1,5})\D{1,3}(\d{1,5})")
 # 1 tick = 1e-10 USD: docs.x.ai/developers/cost-tracking, read 2026-11.
 _TICK_USD = Decimal("1e-10")
@@ -62,7 +63,7 @@ def with_facts(meters: Meters, usage: Json, facts: Json) -> Meters:
             count(facts, "pages"),
         ),
         searches=_searches(usage, facts),
-        map_queries=count(facts, "map_queries"),
+        map_queries=_first(count(facts, "map_queries"), gemini.grounding(usage, "google_maps")),
         file_searches=_first(count(facts, "file_searches"), xai.file_searches(usage)),
         queries=_first(
             count(facts, "queries", "search_units"), count(cohere.units(usage), "search_units")
@@ -85,16 +86,24 @@ def _tier(usage: Json, facts: Json) -> str:
         or text(facts, "service_tier", "traffic_type")
         or "standard"
     )
-    return _TIERS.get(served, served)
+    tier = _TIERS.get(served, served)
+    # Bedrock's faster hardware, at a price of its own.
+    fast = tier == "standard" and text(facts, "latency") == "optimized"
+    return LATENCY_OPTIMIZED if fast else tier
 
 
 def _searches(usage: Json, facts: Json) -> int | None:
-    tools = part(usage, "server_tool_use")
+    # OpenRouter spells the first one with `_details`.
+    tools = part(usage, "server_tool_use", "server_tool_use_details")
     details = part(usage, "prompt_tokens_details")
+    asked = part(part(facts, "tool_usage"), "web_search")
     return _first(
         count(tools, "web_search_requests"),
         count(details, "web_search_requests"),
         count(facts, "searches", "web_search"),
+        count(asked, "num_requests"),
+        count(usage, "num_search_queries"),
+        gemini.grounding(usage, "google_search"),
         xai.searches(usage),
     )
 
@@ -103,7 +112,8 @@ def _reported_cost(usage: Json, facts: Json) -> Decimal | None:
     ticks = count(usage, "cost_in_usd_ticks")
     if ticks is not None:
         return ticks * _TICK_USD
-    stated = amount(usage, "cost")
+    # Perplexity itemises it.
+    stated = _first_amount(amount(usage, "cost"), amount(part(usage, "cost"), "total_cost"))
     cost = amount(facts, "cost") if stated is None else stated
     return None if cost is None else cost.quantize(_COST_SCALE)
 
@@ -130,6 +140,10 @@ def _variant(size: str | None, quality: str | None) -> str:
     found = _SIZE.fullmatch(size or "")
     spelled = f"{found[1]}-x-{found[2]}" if found else None
     return "/".join(filter(None, (quality, spelled)))
+
+
+def _first_amount(*values: Decimal | None) -> Decimal | None:
+    return next((value for value in values if value is not None), None)
 
 
 def _first(*values: int | None) -> int | None:

@@ -39,7 +39,9 @@ def read_embeddings(usage: Json) -> TokenCount:
     if prompt is None:
         counts = [count(each, "tokenCount", "token_count") for each in parts(usage, "statistics")]
         prompt = sum(each or 0 for each in counts) if counts else None
-    by_modality = _by_modality(usage, "promptTokensDetails", "prompt_tokens_details")
+    by_modality = _by_modality(
+        usage, "promptTokensDetails", "prompt_tokens_details", "promptTokenDetails"
+    )
     inputs, fitted = _inputs(prompt or 0, 0, by_modality, {})
     total = count(usage, "totalTokenCount", "total_token_count")
     return TokenCount(inputs, total, fitted and prompt is not None)
@@ -56,6 +58,14 @@ def read_cached_content(usage: Json) -> TokenCount:
     """A cache that was made: its content is billed as input once; storage is billed by time."""
     stored = count(usage, "totalTokenCount", "total_token_count")
     return TokenCount({"input_tokens": stored or 0}, stored, stored is not None)
+
+
+def grounding(usage: Json, tool: str) -> int | None:
+    """How often an interaction asked this tool; None when it tells no counts of tools."""
+    told = parts(usage, "grounding_tool_count", "groundingToolCount")
+    return (
+        sum(count(one, "count") or 0 for one in told if text(one, "type") == tool) if told else None
+    )
 
 
 def read_interactions(usage: Json) -> TokenCount:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from anchor_autopatch.job.meters import anthropic, bedrock, cohere, gemini, openai, xai
+from anchor_autopatch.job.meters import anthropic, bedrock, cohere, gemini, openai, rare, xai
 from anchor_autopatch.job.meters.facts import with_facts
 from anchor_autopatch.job.meters.fields import HIGHEST_COUNT, Json, count
 from anchor_autopatch.job.meters.record import Meters, TokenCount, fill
 
-METER_VERSION = 2
+METER_VERSION = 3
 """Raised whenever the same raw usage would read differently."""
 
 _READERS: Mapping[str, Callable[[Json], TokenCount]] = MappingProxyType(
@@ -34,8 +34,6 @@ _READERS: Mapping[str, Callable[[Json], TokenCount]] = MappingProxyType(
         "gemini.cached_content": gemini.read_cached_content,
     }
 )
-_WITHOUT_TOKENS = frozenset(("bedrock.guardrail",))
-"""Shapes that count other things; what has no meter stays unpriced, and its raw usage tells it."""
 _NOTHING: dict[str, object] = {}
 
 
@@ -57,9 +55,14 @@ def read_meters(usage_shape: str | None, raw_usage: Json | None, price_facts: Js
         meters = Meters(usage_mismatch=True) if counted is None else fill(counted)
         if any(isinstance(value, int) and value >= HIGHEST_COUNT for value in usage.values()):
             meters = meters._replace(usage_mismatch=True)
-    if _bills_seconds(usage) or usage_shape in _WITHOUT_TOKENS:
+        if not rare.breakdown_agrees(usage, price_facts):
+            meters = meters._replace(usage_mismatch=True)
+    if _bills_seconds(usage) or usage_shape in rare.WITHOUT_TOKENS:
         meters = Meters()
-    return with_facts(meters, usage, price_facts)
+    return with_facts(meters, usage, price_facts)._replace(
+        served_model=rare.served_model(usage_shape, price_facts),
+        rare_meters=rare.rare_meters(usage_shape, usage, price_facts),
+    )
 
 
 def _count_tokens(shape: str | None, usage: Json, facts: Json) -> TokenCount | None:

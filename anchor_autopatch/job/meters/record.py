@@ -75,6 +75,10 @@ class Meters(NamedTuple):
     """quality/size of images that report no tokens, as rate cards spell it: `hd/1024-x-1792`."""
     provider_cost_usd: Decimal | None = None
     """What the provider itself said the call costs."""
+    served_model: str | None = None
+    """What is priced instead of the model that the answer names."""
+    rare_meters: dict[str, int] | None = None
+    """Further quantities, by the name of their meter; see `rare`."""
 
 
 INPUT_METERS = Meters._fields[:12]

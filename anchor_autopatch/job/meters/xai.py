@@ -6,11 +6,12 @@ text. Source: usage.proto of xai-sdk 1.21.0, read 2026-11. Counts of 0 are not s
 
 from __future__ import annotations
 
-from anchor_autopatch.job.meters.fields import Json, count
+from anchor_autopatch.job.meters.fields import Json, count, part
 from anchor_autopatch.job.meters.record import TokenCount
 from anchor_autopatch.job.meters.split import InputParts, split_input, split_output
 
 _SEARCHES = frozenset(("SERVER_SIDE_TOOL_WEB_SEARCH", "SERVER_SIDE_TOOL_X_SEARCH"))
+_EXECUTIONS = frozenset(("SERVER_SIDE_TOOL_CODE_EXECUTION",))
 _FILE_SEARCHES = frozenset(
     ("SERVER_SIDE_TOOL_COLLECTIONS_SEARCH", "SERVER_SIDE_TOOL_ATTACHMENT_SEARCH")
 )
@@ -36,15 +37,24 @@ def read_sampling(usage: Json) -> TokenCount:
 
 def searches(usage: Json) -> int | None:
     """Billed searches of the web and of X; None when the usage names no tool."""
-    return _invocations(usage, _SEARCHES)
+    return _invocations(usage, _SEARCHES, "web_search_calls", "x_search_calls")
 
 
 def file_searches(usage: Json) -> int | None:
     """Billed searches of the caller's own files; None when the usage names no tool."""
-    return _invocations(usage, _FILE_SEARCHES)
+    return _invocations(usage, _FILE_SEARCHES, "file_search_calls", "document_search_calls")
 
 
-def _invocations(usage: Json, tools: frozenset[str]) -> int | None:
+def code_executions(usage: Json) -> int | None:
+    """Billed runs of code; None when the usage names no tool."""
+    return _invocations(usage, _EXECUTIONS, "code_interpreter_calls")
+
+
+def _invocations(usage: Json, tools: frozenset[str], *counters: str) -> int | None:
     used = usage.get("server_side_tools_used")
-    # One entry for each billed invocation, so a tool used twice stands there twice.
-    return sum(name in tools for name in used) if isinstance(used, list) else None
+    if isinstance(used, list):
+        # One entry for each billed invocation, so a tool used twice stands there twice.
+        return sum(name in tools for name in used)
+    # The REST API counts them by kind.
+    told = part(usage, "server_side_tool_usage_details")
+    return sum(count(told, name) or 0 for name in counters) if told else None

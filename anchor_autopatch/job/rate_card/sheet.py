@@ -36,7 +36,7 @@ from anchor_autopatch.job.rate_card.tokens import (
     tiered_rates,
     token_rates,
 )
-from anchor_autopatch.job.rate_card.units import prices_tokens, unit_rates
+from anchor_autopatch.job.rate_card.units import prices_tokens, rare_rates, unit_rates
 
 OPEN_BRACKET: Final = 2**62
 """Upper end of the last bracket: more tokens than any prompt has."""
@@ -65,6 +65,8 @@ class RateRow(NamedTuple):
     search_per_prompt: bool
     rates: tuple[Rate, ...]
     """In the order of RATE_COLUMNS."""
+    rare: dict[str, Decimal] | None
+    """Meter -> rate, for the meters that few models have."""
 
 
 class RateSheet(NamedTuple):
@@ -103,7 +105,7 @@ def build_sheet(entry: Entry, *, units_with_tokens: bool = False) -> RateSheet:
     fields = cost_fields(entry)
     identity = sheet_identity(entry, units_with_tokens=units_with_tokens)
     factors = _surcharges(fields)
-    units = unit_rates(fields)
+    units, rare = unit_rates(fields), _rare(fields)
     both = units_with_tokens or not prices_tokens(fields)
     per_prompt = fields.get("web_search_billing_unit", "per_prompt") == "per_prompt" and _is_google(
         fields
@@ -115,7 +117,7 @@ def build_sheet(entry: Entry, *, units_with_tokens: bool = False) -> RateSheet:
             modifier,
             (both, per_prompt),
             {**multiplied(priced.rates, factor), **units},
-        )
+        )._replace(rare=rare)
         for priced in _priced(fields)
         for modifier, factor in _combined(factors, priced.tier)
     ]
@@ -257,7 +259,13 @@ def _row(
         bracket.upto,
         *flags,
         tuple(_stored(rates[name]) for name in RATE_COLUMNS),
+        None,
     )
+
+
+def _rare(fields: Entry) -> dict[str, Decimal] | None:
+    stored = {name: _stored(value) for name, value in (rare_rates(fields) or {}).items()}
+    return {name: value for name, value in stored.items() if value is not None} or None
 
 
 def _stored(value: Rate) -> Rate:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 from anchor_autopatch.job.rate_card.fields import EMPTY, Entry, number
 from anchor_autopatch.job.rate_card.tokens import Rate, Rates
 
 _PER_MS = Decimal("0.001")
+_HOUR = 3600
+_CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 _IMAGE_MODES = frozenset(("image_generation", "image_edit"))
 _TOKEN_FIELDS = (
     "input_cost_per_token",
@@ -49,6 +52,26 @@ def unit_rates(fields: Entry) -> Rates:
         "queries": number(fields.get("input_cost_per_query")),
         "sessions": number(fields.get("code_interpreter_cost_per_session")),
     }
+
+
+def rare_rates(fields: Entry) -> dict[str, Decimal] | None:
+    """USD per unit of the meters that few models have, by name; None where this one has none."""
+    units = fields.get("guardrail_cost_per_unit")
+    policies = units if isinstance(units, dict) else EMPTY
+    stored = number(fields.get("cache_storage_cost_per_token_hour"))
+    found = {
+        **{f"guardrail_{snake_case(name)}": number(policies[name]) for name in policies},
+        "citation_tokens": number(fields.get("citation_cost_per_token")),
+        # No list has these two; a contract may.
+        "training_tokens": number(fields.get("training_cost_per_token")),
+        "cache_storage_token_seconds": None if stored is None else stored / _HOUR,
+    }
+    return {name: rate for name, rate in sorted(found.items()) if rate is not None} or None
+
+
+def snake_case(name: str) -> str:
+    """`contentPolicyUnits` as `content_policy_units`."""
+    return _CAPITAL.sub(r"_\1", name).lower()
 
 
 def prices_tokens(fields: Entry) -> bool:

@@ -42,8 +42,8 @@ SELECT COUNT(*) FROM price_work;
 -- The distinct names in the work that the catalogue $catalogue_id has not resolved yet.
 SELECT DISTINCT
     receipt.provider,
-    COALESCE(receipt.request_model, '') AS request_model,
-    COALESCE(receipt.response_model, '') AS response_model,
+    COALESCE(priced_model(receipt.operation, receipt.request_model), '') AS request_model,
+    COALESCE(receipt_meters.served_model, priced_model(receipt.operation, receipt.response_model), '') AS response_model,
     receipt_meters.image_variant
 FROM price_work
 JOIN settled_receipt AS receipt USING (receipt_id)
@@ -83,8 +83,12 @@ WITH named AS (
     JOIN receipt_meters USING (receipt_id)
     JOIN model_resolution
         ON model_resolution.provider = receipt.provider
-        AND model_resolution.request_model = COALESCE(receipt.request_model, '')
-        AND model_resolution.response_model = COALESCE(receipt.response_model, '')
+        AND model_resolution.request_model = COALESCE(priced_model(receipt.operation, receipt.request_model), '')
+        AND model_resolution.response_model = COALESCE(
+            receipt_meters.served_model,
+            priced_model(receipt.operation, receipt.response_model),
+            ''
+        )
         AND model_resolution.image_variant = receipt_meters.image_variant
 ),
 dated AS (
@@ -111,7 +115,12 @@ dated AS (
 matched AS (
     SELECT
         dated.*,
-        CASE WHEN LIST_CONTAINS(rate_sheet.tiers, dated.tier) THEN dated.tier ELSE 'standard' END AS priced_tier,
+        CASE
+            WHEN LIST_CONTAINS(rate_sheet.tiers, dated.tier) THEN dated.tier
+            -- Dearer hardware, which the list does not know: the standard rate would be too low in silence.
+            WHEN dated.tier = 'latency_optimized' AND NOT dated.is_contract THEN dated.tier
+            ELSE 'standard'
+        END AS priced_tier,
         surcharges(
             rate_sheet.modifiers,
             priced_tier,
@@ -131,6 +140,7 @@ costed AS (
         matched.is_alias AND NOT matched.is_contract AS is_alias,
         matched.rate_sheet_id,
         matched.rate_card_id,
+        matched.priced_tier,
         rate.rate_id,
         matched.provider_cost_usd,
         billable_quantity(
@@ -141,7 +151,8 @@ costed AS (
             matched.video_ms,
             matched.characters,
             matched.pages,
-            matched.queries
+            matched.queries,
+            CARDINALITY(matched.rare_meters)
         ) AS quantity,
         billed_units(matched.images, matched.total_tokens, rate.units_with_tokens) AS billed_images,
         billed_units(matched.pixels, matched.total_tokens, rate.units_with_tokens) AS billed_pixels,
@@ -187,6 +198,7 @@ costed AS (
             + line_cost(matched.queries, rate.queries_usd)
             + line_cost(matched.sessions, rate.sessions_usd)
             + line_cost(billed_searches, searches_usd)
+            + rare_cost(matched.rare_meters, rate.rare_usd)
             AS DECIMAL(38, 18)
         ) AS cost_usd,
         CASE
@@ -221,9 +233,76 @@ costed AS (
                 CASE WHEN matched.file_searches > 0 THEN rate.file_searches_usd END,
                 CASE WHEN matched.queries > 0 THEN rate.queries_usd END,
                 CASE WHEN matched.sessions > 0 THEN rate.sessions_usd END,
-                CASE WHEN billed_searches > 0 THEN searches_usd END
+                CASE WHEN billed_searches > 0 THEN searches_usd END,
+                CASE
+                    WHEN matched.rare_meters IS NOT NULL
+                        THEN LIST_SUM(LIST_TRANSFORM(MAP_KEYS(matched.rare_meters), lambda meter: rate.rare_usd[meter]))
+                END
             ) IS NOT NULL
-        END AS is_rated
+        END AS is_rated,
+        COALESCE(
+            CASE WHEN billed_images > 0 THEN rate.images_usd END,
+            CASE WHEN billed_pixels > 0 THEN rate.pixels_usd END,
+            CASE WHEN billed_audio_in_ms > 0 THEN rate.audio_in_ms_usd END,
+            CASE WHEN billed_audio_out_ms > 0 THEN rate.audio_out_ms_usd END,
+            CASE WHEN billed_video_ms > 0 THEN rate.video_ms_usd END,
+            CASE WHEN billed_characters > 0 THEN rate.characters_usd END
+        ) IS NOT NULL AS has_unit_rate,
+        matched.total_tokens > 0 AND COALESCE(rate.input_tokens_usd, rate.output_tokens_usd) IS NOT NULL AS has_token_rate,
+        -- Tokens and units of one answer are two measures of it: where one of them has a rate, the other needs none.
+        CASE
+            WHEN rate.input_tokens_usd IS NOT NULL
+                AND rate.output_tokens_usd IS NOT NULL
+                AND COALESCE(
+                    matched.images,
+                    matched.input_images,
+                    matched.audio_in_ms,
+                    matched.audio_out_ms,
+                    matched.video_ms,
+                    matched.characters,
+                    matched.pages,
+                    matched.searches,
+                    matched.map_queries,
+                    matched.file_searches,
+                    matched.queries,
+                    matched.sessions,
+                    CARDINALITY(matched.rare_meters)
+                ) IS NULL
+                THEN NULL
+            ELSE NULLIF(CONCAT_WS(
+                ', ',
+                CASE WHEN NOT has_unit_rate AND matched.input_tokens > 0 AND rate.input_tokens_usd IS NULL THEN 'input_tokens' END,
+                CASE WHEN NOT has_unit_rate AND matched.input_audio_tokens > 0 AND rate.input_audio_tokens_usd IS NULL THEN 'input_audio_tokens' END,
+                CASE WHEN NOT has_unit_rate AND matched.input_image_tokens > 0 AND rate.input_image_tokens_usd IS NULL THEN 'input_image_tokens' END,
+                CASE WHEN NOT has_unit_rate AND matched.input_video_tokens > 0 AND rate.input_video_tokens_usd IS NULL THEN 'input_video_tokens' END,
+                CASE WHEN NOT has_unit_rate AND matched.input_tool_tokens > 0 AND rate.input_tool_tokens_usd IS NULL THEN 'input_tool_tokens' END,
+                CASE WHEN NOT has_unit_rate AND matched.cache_read_tokens > 0 AND rate.cache_read_tokens_usd IS NULL THEN 'cache_read_tokens' END,
+                CASE WHEN NOT has_unit_rate AND matched.cache_read_audio_tokens > 0 AND rate.cache_read_audio_tokens_usd IS NULL THEN 'cache_read_audio_tokens' END,
+                CASE WHEN NOT has_unit_rate AND matched.cache_write_5m_tokens > 0 AND rate.cache_write_5m_tokens_usd IS NULL THEN 'cache_write_5m_tokens' END,
+                CASE WHEN NOT has_unit_rate AND matched.cache_write_30m_tokens > 0 AND rate.cache_write_30m_tokens_usd IS NULL THEN 'cache_write_30m_tokens' END,
+                CASE WHEN NOT has_unit_rate AND matched.cache_write_1h_tokens > 0 AND rate.cache_write_1h_tokens_usd IS NULL THEN 'cache_write_1h_tokens' END,
+                CASE WHEN NOT has_unit_rate AND matched.cache_write_12h_tokens > 0 AND rate.cache_write_12h_tokens_usd IS NULL THEN 'cache_write_12h_tokens' END,
+                CASE WHEN NOT has_unit_rate AND matched.cache_write_tokens > 0 AND rate.cache_write_tokens_usd IS NULL THEN 'cache_write_tokens' END,
+                CASE WHEN NOT has_unit_rate AND matched.output_tokens > 0 AND rate.output_tokens_usd IS NULL THEN 'output_tokens' END,
+                CASE WHEN NOT has_unit_rate AND matched.output_reasoning_tokens > 0 AND rate.output_reasoning_tokens_usd IS NULL THEN 'output_reasoning_tokens' END,
+                CASE WHEN NOT has_unit_rate AND matched.output_audio_tokens > 0 AND rate.output_audio_tokens_usd IS NULL THEN 'output_audio_tokens' END,
+                CASE WHEN NOT has_unit_rate AND matched.output_image_tokens > 0 AND rate.output_image_tokens_usd IS NULL THEN 'output_image_tokens' END,
+                CASE WHEN NOT has_unit_rate AND matched.output_video_tokens > 0 AND rate.output_video_tokens_usd IS NULL THEN 'output_video_tokens' END,
+                CASE WHEN NOT has_unit_rate AND NOT has_token_rate AND billed_images > 0 AND rate.images_usd IS NULL THEN 'images' END,
+                CASE WHEN NOT has_unit_rate AND NOT has_token_rate AND billed_audio_in_ms > 0 AND rate.audio_in_ms_usd IS NULL THEN 'audio_in_seconds' END,
+                CASE WHEN NOT has_unit_rate AND NOT has_token_rate AND billed_audio_out_ms > 0 AND rate.audio_out_ms_usd IS NULL THEN 'audio_out_seconds' END,
+                CASE WHEN NOT has_unit_rate AND NOT has_token_rate AND billed_video_ms > 0 AND rate.video_ms_usd IS NULL THEN 'video_seconds' END,
+                CASE WHEN NOT has_unit_rate AND NOT has_token_rate AND billed_characters > 0 AND rate.characters_usd IS NULL THEN 'characters' END,
+                CASE WHEN COALESCE(matched.input_image_tokens, 0) = 0 AND matched.input_images > 0 AND rate.input_images_usd IS NULL THEN 'input_images' END,
+                CASE WHEN matched.pages > 0 AND rate.pages_usd IS NULL THEN 'pages' END,
+                CASE WHEN matched.map_queries > 0 AND rate.map_queries_usd IS NULL THEN 'map_queries' END,
+                CASE WHEN matched.file_searches > 0 AND rate.file_searches_usd IS NULL THEN 'file_searches' END,
+                CASE WHEN matched.queries > 0 AND rate.queries_usd IS NULL THEN 'queries' END,
+                CASE WHEN matched.sessions > 0 AND rate.sessions_usd IS NULL THEN 'sessions' END,
+                CASE WHEN billed_searches > 0 AND searches_usd IS NULL THEN 'searches' END,
+                ARRAY_TO_STRING(LIST_FILTER(MAP_KEYS(matched.rare_meters), lambda meter: rate.rare_usd[meter] IS NULL), ', ')
+            ), '')
+        END AS unpriced_meters
     FROM matched
     LEFT JOIN rate
         ON rate.rate_sheet_id = matched.rate_sheet_id
@@ -238,7 +317,7 @@ judged AS (
         costed.*,
         CASE
             WHEN rate_id IS NOT NULL AND is_rated AND cost_usd = 0 THEN 'zero_rated'
-            WHEN rate_id IS NOT NULL AND (is_rated OR quantity = 0)
+            WHEN rate_id IS NOT NULL AND (is_rated OR (quantity = 0 AND unpriced_meters IS NULL))
                 THEN CASE WHEN is_alias THEN 'priced_by_alias' ELSE 'priced' END
             WHEN provider_cost_usd IS NOT NULL THEN 'provider_reported'
             ELSE 'unpriced'
@@ -255,8 +334,10 @@ SELECT
         WHEN quantity IS NULL THEN 'no usage was seen'
         WHEN rate_sheet_id IS NULL AND model_key IS NULL THEN resolution_rule
         WHEN rate_sheet_id IS NULL THEN 'no rates at that time'
+        WHEN rate_id IS NULL THEN 'the card has no rates for the tier ' || priced_tier
         ELSE 'the card has no rate for what was used'
     END AS unpriced_reason,
+    CASE WHEN price_status <> 'provider_reported' THEN unpriced_meters END AS unpriced_meters,
     CASE WHEN price_status NOT IN ('unpriced', 'provider_reported') THEN rate_card_id END AS rate_card_id,
     CASE WHEN price_status NOT IN ('unpriced', 'provider_reported') THEN rate_id END AS rate_id,
     CASE price_status
@@ -277,6 +358,7 @@ WHERE receipt_price.receipt_id IS NULL
     OR receipt_price.resolution_rule <> fresh_price.resolution_rule
     OR receipt_price.price_status <> fresh_price.price_status
     OR receipt_price.unpriced_reason IS DISTINCT FROM fresh_price.unpriced_reason
+    OR receipt_price.unpriced_meters IS DISTINCT FROM fresh_price.unpriced_meters
     OR receipt_price.rate_card_id IS DISTINCT FROM fresh_price.rate_card_id
     OR receipt_price.rate_id IS DISTINCT FROM fresh_price.rate_id
     OR receipt_price.estimated_cost_usd IS DISTINCT FROM fresh_price.estimated_cost_usd;
@@ -289,8 +371,8 @@ WHERE receipt_id IN (SELECT receipt_id FROM changed_price);
 -- name: insert_changed
 -- Records the prices that are new or different.
 INSERT INTO receipt_price (
-    receipt_id, model_key, resolution_rule, price_status, unpriced_reason, rate_card_id, rate_id,
-    estimated_cost_usd, priced_at
+    receipt_id, model_key, resolution_rule, price_status, unpriced_reason, unpriced_meters, rate_card_id,
+    rate_id, estimated_cost_usd, priced_at
 )
 SELECT
     receipt_id,
@@ -298,6 +380,7 @@ SELECT
     resolution_rule,
     price_status,
     unpriced_reason,
+    unpriced_meters,
     rate_card_id,
     rate_id,
     estimated_cost_usd,

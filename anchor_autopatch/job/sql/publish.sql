@@ -67,6 +67,7 @@ SELECT
     receipt_price.model_key,
     receipt_price.estimated_cost_usd,
     receipt_price.price_status,
+    receipt_price.unpriced_meters,
     receipt_price.rate_card_id,
     receipt_anchor.anchored_cost,
     receipt_anchor.anchored_currency,
@@ -267,7 +268,7 @@ FROM exception_event
 ORDER BY occurred_at, event_id;
 
 -- name: unpriced_models
--- Models whose calls have no price: their cost is unknown, not zero.
+-- Models whose calls have no price, or none for some of what was used: that cost is unknown, not zero.
 CREATE TABLE report.unpriced_models AS
 SELECT
     strftime(receipt.occurred_at, '%Y-%m') AS period,
@@ -275,13 +276,16 @@ SELECT
     receipt.operation,
     receipt.request_model,
     receipt.response_model,
+    receipt_price.price_status,
     receipt_price.unpriced_reason,
+    receipt_price.unpriced_meters,
     count(*) AS calls,
     min(receipt.occurred_at) AS first_seen,
     max(receipt.occurred_at) AS last_seen
 FROM receipt
 JOIN receipt_price USING (receipt_id)
 WHERE receipt_price.price_status = 'unpriced'
+    OR receipt_price.unpriced_meters IS NOT NULL
 GROUP BY ALL
 ORDER BY ALL;
 

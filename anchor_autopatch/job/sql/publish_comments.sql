@@ -46,6 +46,7 @@ COMMENT ON COLUMN report.receipts.parent_receipt_id IS 'Session, hop before or s
 COMMENT ON COLUMN report.receipts.model_key IS 'Entry of the rate card that priced it; NULL = none';
 COMMENT ON COLUMN report.receipts.estimated_cost_usd IS 'USD, by rate card, not rounded; NULL = unpriced';
 COMMENT ON COLUMN report.receipts.price_status IS 'priced | priced_by_alias | zero_rated | unpriced | provider_reported';
+COMMENT ON COLUMN report.receipts.unpriced_meters IS 'What was used and has no rate, joined by a comma: its cost is unknown, and no part of the estimate; NULL = none';
 COMMENT ON COLUMN report.receipts.rate_card_id IS 'Rate card that priced it';
 COMMENT ON COLUMN report.receipts.anchored_cost IS 'Share of the invoice, not rounded; NULL = not invoiced yet';
 COMMENT ON COLUMN report.receipts.anchored_currency IS 'ISO 4217';
@@ -211,14 +212,16 @@ COMMENT ON COLUMN report.exception_events.attribution_source IS 'JSON object: fi
 COMMENT ON COLUMN report.exception_events.incident_id IS 'NULL = not grouped into an incident';
 COMMENT ON COLUMN report.exception_events.shipped_at IS 'When it entered the warehouse, UTC';
 
-COMMENT ON TABLE report.unpriced_models IS 'Models whose calls have no price: their cost is unknown, not zero';
+COMMENT ON TABLE report.unpriced_models IS 'Models whose calls have no price, or none for some of what was used: that cost is unknown, not zero';
 COMMENT ON COLUMN report.unpriced_models.period IS 'YYYY-MM of the request start, UTC';
 COMMENT ON COLUMN report.unpriced_models.provider IS 'Who invoices, in the names of LiteLLM';
 COMMENT ON COLUMN report.unpriced_models.operation IS 'chat, responses, embeddings, ...';
 COMMENT ON COLUMN report.unpriced_models.request_model IS 'Model that was asked for';
 COMMENT ON COLUMN report.unpriced_models.response_model IS 'Model that answered';
-COMMENT ON COLUMN report.unpriced_models.unpriced_reason IS 'Why there is no price';
-COMMENT ON COLUMN report.unpriced_models.calls IS 'Billable calls without a price';
+COMMENT ON COLUMN report.unpriced_models.price_status IS 'unpriced = nothing of the call has a price; else only unpriced_meters have none';
+COMMENT ON COLUMN report.unpriced_models.unpriced_reason IS 'Why there is no price; NULL = there is one for the other meters';
+COMMENT ON COLUMN report.unpriced_models.unpriced_meters IS 'What was used and has no rate, joined by a comma; NULL = not known';
+COMMENT ON COLUMN report.unpriced_models.calls IS 'Billable calls';
 COMMENT ON COLUMN report.unpriced_models.first_seen IS 'UTC';
 COMMENT ON COLUMN report.unpriced_models.last_seen IS 'UTC';
 

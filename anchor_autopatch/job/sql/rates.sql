@@ -201,8 +201,32 @@ SELECT
     meter[:-5] AS meter,
     usd AS unit_price_usd
 FROM (
-    UNPIVOT (SELECT * EXCLUDE (rate_id, units_with_tokens, search_per_prompt) FROM rate WHERE rate_sheet_id = $rate_sheet_id)
+    UNPIVOT (
+        SELECT * EXCLUDE (rate_id, units_with_tokens, search_per_prompt, rare_usd)
+        FROM rate
+        WHERE rate_sheet_id = $rate_sheet_id
+    )
     ON COLUMNS(* EXCLUDE (rate_sheet_id, tier, modifier, off_peak, above_tokens, upto_tokens))
     INTO NAME meter VALUE usd
+)
+UNION ALL
+SELECT
+    tier,
+    modifier,
+    off_peak,
+    above_tokens,
+    upto_tokens,
+    rare.key AS meter,
+    rare.value AS unit_price_usd
+FROM (
+    SELECT
+        tier,
+        modifier,
+        off_peak,
+        above_tokens,
+        upto_tokens,
+        UNNEST(MAP_ENTRIES(rare_usd)) AS rare
+    FROM rate
+    WHERE rate_sheet_id = $rate_sheet_id
 )
 ORDER BY tier <> 'standard', tier, modifier, off_peak, above_tokens, meter;

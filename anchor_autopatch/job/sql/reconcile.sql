@@ -5,16 +5,22 @@
 SELECT count(*) FROM receipt;
 
 -- name: unpriced_models
--- Models of open periods whose billable calls have no price.
+-- Models of open periods whose billable calls have no price, or none for some of what was used (reason NULL).
 SELECT
     receipt.provider,
-    coalesce(receipt.response_model, receipt.request_model, '') AS model,
+    coalesce(
+        receipt_meters.served_model,
+        priced_model(receipt.operation, coalesce(receipt.response_model, receipt.request_model)),
+        ''
+    ) AS model,
     receipt_price.unpriced_reason AS reason,
+    coalesce(receipt_price.unpriced_meters, '') AS meters,
     count(*) AS calls,
     strftime(min(receipt.occurred_at), '%Y-%m-%d') AS first_day
 FROM receipt
 JOIN receipt_price USING (receipt_id)
-WHERE receipt_price.price_status = 'unpriced'
+LEFT JOIN receipt_meters USING (receipt_id)
+WHERE (receipt_price.price_status = 'unpriced' OR receipt_price.unpriced_meters IS NOT NULL)
     AND strftime(receipt.occurred_at, '%Y-%m') NOT IN (SELECT period FROM frozen_period)
 GROUP BY ALL
 ORDER BY ALL;

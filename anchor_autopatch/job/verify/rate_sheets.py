@@ -33,7 +33,7 @@ _SELECTORS = (
 def check_rate_sheets(con: duckdb.DuckDBPyConnection) -> Link:
     """Works the rates of every sheet out anew from its fields and compares them, digit by digit."""
     found = con.execute(load("verify")["rate_sheets"])
-    expected = (*_KEY, *_SELECTORS, *(f"{column}_usd" for column in RATE_COLUMNS))
+    expected = (*_KEY, *_SELECTORS, *(f"{column}_usd" for column in (*RATE_COLUMNS, "rare")))
     columns = tuple(column[0] for column in found.description)
     if columns != expected:
         return Link("rate sheets", "", (f"table rate has the columns {columns}, not {expected}",))
@@ -65,4 +65,4 @@ def _with_numbers(value: object) -> object:
 
 def _rates(entry: Entry, units_with_tokens: bool) -> list[tuple[object, ...]]:
     sheet = build_sheet(entry, units_with_tokens=units_with_tokens)
-    return [(*row[2:-1], *row.rates) for row in sheet.rows]
+    return [(*row[2:-2], *row.rates, row.rare) for row in sheet.rows]

@@ -47,7 +47,9 @@ CREATE TABLE IF NOT EXISTS receipt_meters (
     region VARCHAR,
     search_context VARCHAR,
     image_variant VARCHAR NOT NULL,
-    provider_cost_usd DECIMAL(38, 18)
+    provider_cost_usd DECIMAL(38, 18),
+    served_model VARCHAR,
+    rare_meters MAP(VARCHAR, BIGINT)
 );
 COMMENT ON TABLE receipt_meters IS 'Quantities of one receipt in disjoint meters, read from its raw usage; NULL = nobody said';
 COMMENT ON COLUMN receipt_meters.meter_version IS 'Version of the reading rules';
@@ -70,6 +72,8 @@ COMMENT ON COLUMN receipt_meters.provider_total_tokens IS 'Tokens: total as the 
 COMMENT ON COLUMN receipt_meters.usage_mismatch IS 'true = the provider''s own figures do not add up or cannot be read';
 COMMENT ON COLUMN receipt_meters.tier IS 'Served service tier: standard | batch | flex | priority | ...';
 COMMENT ON COLUMN receipt_meters.image_variant IS 'quality/size of images that report no tokens, as rate cards spell it; empty = none';
+COMMENT ON COLUMN receipt_meters.served_model IS 'What is priced instead of the model that the answer names; NULL = that one';
+COMMENT ON COLUMN receipt_meters.rare_meters IS 'Further quantities above 0 by the name of their meter, such as training_tokens; NULL = none';
 COMMENT ON COLUMN receipt_meters.provider_cost_usd IS 'USD, as the provider itself stated it';
 
 CREATE TABLE IF NOT EXISTS rate_card (
@@ -146,7 +150,8 @@ CREATE TABLE IF NOT EXISTS rate (
     map_queries_usd DECIMAL(20, 18),
     file_searches_usd DECIMAL(20, 18),
     queries_usd DECIMAL(20, 18),
-    sessions_usd DECIMAL(20, 18)
+    sessions_usd DECIMAL(20, 18),
+    rare_usd MAP(VARCHAR, DECIMAL(20, 18))
 );
 COMMENT ON TABLE rate IS 'Unit prices of one model for one tier, surcharge, time of day and context bracket; USD per unit, NULL = no such rate';
 COMMENT ON COLUMN rate.rate_id IS 'First 64 bits of the SHA-256 over the columns that select the row';
@@ -155,6 +160,7 @@ COMMENT ON COLUMN rate.above_tokens IS 'Bracket: applies when prompt_tokens > ab
 COMMENT ON COLUMN rate.upto_tokens IS '... and prompt_tokens <= upto_tokens; the whole call is billed at it';
 COMMENT ON COLUMN rate.units_with_tokens IS 'Rates per image, second and character also bill calls that report tokens';
 COMMENT ON COLUMN rate.search_per_prompt IS 'Searches of one call bill as one';
+COMMENT ON COLUMN rate.rare_usd IS 'USD per unit of further meters, by name; NULL = none';
 COMMENT ON COLUMN rate.audio_in_ms_usd IS 'USD per millisecond';
 COMMENT ON COLUMN rate.audio_out_ms_usd IS 'USD per millisecond';
 COMMENT ON COLUMN rate.video_ms_usd IS 'USD per millisecond';
@@ -227,6 +233,7 @@ CREATE TABLE IF NOT EXISTS receipt_price (
     resolution_rule VARCHAR NOT NULL,
     price_status VARCHAR NOT NULL,
     unpriced_reason VARCHAR,
+    unpriced_meters VARCHAR,
     rate_card_id VARCHAR,
     rate_id UBIGINT,
     estimated_cost_usd DECIMAL(38, 18),
@@ -235,6 +242,7 @@ CREATE TABLE IF NOT EXISTS receipt_price (
 COMMENT ON TABLE receipt_price IS 'What one billable receipt costs by the card that was valid when the request began';
 COMMENT ON COLUMN receipt_price.price_status IS 'priced | priced_by_alias | zero_rated | unpriced | provider_reported';
 COMMENT ON COLUMN receipt_price.unpriced_reason IS 'Why there is no cost; NULL = there is one';
+COMMENT ON COLUMN receipt_price.unpriced_meters IS 'Meters that were used and have no rate, joined by a comma; their cost is unknown, and no part of the estimate; NULL = none';
 COMMENT ON COLUMN receipt_price.estimated_cost_usd IS 'USD, the sum of the receipt''s usage lines; NULL = unpriced, never 0 for lack of a rate';
 COMMENT ON COLUMN receipt_price.priced_at IS 'When this price was last found to differ from the one before, UTC';
 
@@ -260,12 +268,31 @@ CREATE OR REPLACE MACRO billed_searches(searches, search_per_prompt) AS
     CASE WHEN search_per_prompt AND searches > 1 THEN 1 ELSE searches END;
 CREATE OR REPLACE MACRO search_usd(search_context, low_usd, medium_usd, high_usd) AS
     CASE search_context WHEN 'low' THEN low_usd WHEN 'high' THEN high_usd ELSE medium_usd END;
-CREATE OR REPLACE MACRO billable_quantity(tokens, images, audio_in, audio_out, video, characters, pages, queries) AS
+CREATE OR REPLACE MACRO billable_quantity(tokens, images, audio_in, audio_out, video, characters, pages, queries, rare_count) AS
     CASE
-        WHEN COALESCE(tokens, images, audio_in, audio_out, video, characters, pages, queries) IS NOT NULL
+        WHEN COALESCE(tokens, images, audio_in, audio_out, video, characters, pages, queries, rare_count) IS NOT NULL
             THEN COALESCE(tokens, 0) + COALESCE(images, 0) + COALESCE(audio_in, 0) + COALESCE(audio_out, 0)
                 + COALESCE(video, 0) + COALESCE(characters, 0) + COALESCE(pages, 0) + COALESCE(queries, 0)
+                + COALESCE(rare_count, 0)
     END;
+CREATE OR REPLACE MACRO rare_cost(quantities, rates) AS
+    CASE
+        WHEN quantities IS NULL OR rates IS NULL THEN 0
+        ELSE COALESCE(
+            LIST_SUM(LIST_TRANSFORM(MAP_ENTRIES(quantities), lambda entry: line_cost(entry.value, rates[entry.key]))),
+            0
+        )
+    END;
+CREATE OR REPLACE MACRO rare_unit(meter) AS
+    CASE
+        WHEN meter LIKE '%_token_seconds' THEN 'token-second'
+        WHEN meter LIKE '%_tokens' THEN 'token'
+        WHEN meter LIKE '%_units' THEN 'unit'
+        ELSE 'call'
+    END;
+CREATE OR REPLACE MACRO priced_model(operation, model) AS
+    -- Training a model is another product than using it; its rates are kept under a name of their own.
+    CASE WHEN operation = 'fine_tuning' THEN 'training/' || model ELSE model END;
 CREATE OR REPLACE MACRO host_region(provider, provider_host) AS
     CASE
         WHEN provider = 'openai' AND regexp_matches(provider_host, '^(us|eu)\.api\.openai\.com')
@@ -326,7 +353,7 @@ FROM (
     SELECT
         receipt_price.receipt_id,
         receipt_price.rate_card_id,
-        UNNEST(LIST_FILTER([
+        UNNEST(LIST_FILTER(LIST_CONCAT([
             usage_entry('input_tokens', receipt_meters.input_tokens, 'token', rate.input_tokens_usd),
             usage_entry('input_audio_tokens', receipt_meters.input_audio_tokens, 'token', rate.input_audio_tokens_usd),
             usage_entry('input_image_tokens', receipt_meters.input_image_tokens, 'token', rate.input_image_tokens_usd),
@@ -357,7 +384,10 @@ FROM (
             usage_entry('queries', receipt_meters.queries, 'query', rate.queries_usd),
             usage_entry('sessions', receipt_meters.sessions, 'session', rate.sessions_usd),
             usage_entry('searches', billed_searches(receipt_meters.searches, rate.search_per_prompt), 'search', search_usd(receipt_meters.search_context, rate.searches_low_usd, rate.searches_medium_usd, rate.searches_high_usd))
-        ], lambda entry: entry.quantity > 0)) AS entry
+        ], LIST_TRANSFORM(
+            MAP_ENTRIES(receipt_meters.rare_meters),
+            lambda rare: usage_entry(rare.key, rare.value, rare_unit(rare.key), rate.rare_usd[rare.key])
+        )), lambda entry: entry.quantity > 0)) AS entry
     FROM query_table(prices) AS receipt_price
     JOIN receipt_meters USING (receipt_id)
     LEFT JOIN rate USING (rate_id)
