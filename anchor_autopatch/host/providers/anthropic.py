@@ -12,7 +12,7 @@ from typing import Any
 from anchor_autopatch.host import patching, streams
 from anchor_autopatch.host.calls import NOTHING, Seen
 from anchor_autopatch.host.evidence import Counts
-from anchor_autopatch.host.providers import stainless
+from anchor_autopatch.host.providers import anthropic_agents, stainless
 from anchor_autopatch.host.providers.objects import Object, Request
 from anchor_autopatch.host.providers.reading import get, text, to_json
 from anchor_autopatch.host.streams import Reader
@@ -20,6 +20,7 @@ from anchor_autopatch.host.streams import Reader
 OPERATIONS = {"/v1/messages": "chat", "/v1/complete": "text_completion"}
 _SHAPE = "anthropic.messages"
 _RESULTS = re.compile(r"/messages/batches/[^/]+/results\Z")
+_BATCH = re.compile(r"/messages/batches/[^/]+(?:/cancel)?\Z")
 
 
 def version() -> str | None:
@@ -110,14 +111,17 @@ def _object_request(method: str, path: str) -> Request | None:
         return Request("batch", path, retrieved=False)
     if method == "GET" and _RESULTS.search(path):
         return Request("batch_results", path, retrieved=True)
-    return None
+    if _BATCH.search(path) and method in ("GET", "POST"):
+        return Request("batch", path, retrieved=True)
+    return anthropic_agents.request(method, path)
 
 
 def _read_objects(asked: Request, answer: Any) -> list[Object]:
-    """A batch that was submitted, or the messages of its results: one line, or all as a text."""
+    """A batch, or the messages of its results: one line, or all as a text."""
     if asked.operation == "batch":
-        named = text(answer, "id")
-        return [Object(named, False, Seen(facts={"batch": True}))] if named else []
+        return _batch(answer)
+    if asked.operation in ("agent", "dream"):
+        return anthropic_agents.read(asked, answer)
     lines = answer.splitlines() if isinstance(answer, str) else [answer]
     found = []
     for line in lines:
@@ -127,6 +131,17 @@ def _read_objects(asked: Request, answer: Any) -> list[Object]:
             seen = read_usage("chat", message)._replace(facts={"batch": True})
             found.append(Object(named, True, seen, batch_id=asked.path.split("/")[-2]))
     return found
+
+
+def _batch(answer: Any) -> list[Object]:
+    """A batch that goes on until its results are read, or has ended without any."""
+    named = text(answer, "id")
+    if named is None:
+        return []
+    over = text(answer, "processing_status") == "ended"
+    fruitless = over and get(get(answer, "request_counts"), "succeeded") == 0
+    seen = Seen(response_id=named, facts={"batch": True})
+    return [Object(named, fruitless, seen, "failed" if fruitless else None)]
 
 
 def _wrap_decode(original: Any) -> Any:
