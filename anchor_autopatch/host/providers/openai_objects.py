@@ -41,7 +41,11 @@ _REQUESTS = tuple(
         ("POST", r"/evals/[^/]+/runs/[^/]+(?:/cancel)?", "eval_run", True),
     )
 )
-_SHAPES = {"responses": "openai.responses", "batch": "openai.responses"}
+_SHAPES = {
+    "responses": "openai.responses",
+    "batch": "openai.responses",
+    "fine_tuning": "openai.fine_tuning",
+}
 _RUN_ENDS = tuple(
     f"thread.run.{state}" for state in ("completed", "failed", "cancelled", "expired", "incomplete")
 )
@@ -69,11 +73,9 @@ def read(asked: Request, answer: Any) -> list[Object]:
         return []
     named = text(answer, "id") or text(answer, "request_id") or asked.path.rpartition("/")[2]
     counted = to_json(usage) if _tells(usage) else None
-    training = asked.operation == "fine_tuning"
     seen = Seen(
         counted,
-        # Training has a price of its own, which no usage shape stands for yet: kept, not priced.
-        _SHAPES.get(asked.operation, "openai.chat") if counted and not training else None,
+        _SHAPES.get(asked.operation, "openai.chat") if counted else None,
         text(answer, "model"),
         named,
         _facts(asked.operation, answer, status),

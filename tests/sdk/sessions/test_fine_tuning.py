@@ -68,5 +68,5 @@ def test_training_is_not_read_as_tokens_of_a_model(jobs, one_receipt):
     jobs(DONE).retrieve("ftjob-1")
 
     receipt = one_receipt()
-    assert (receipt.operation, receipt.usage_shape) == ("fine_tuning", None)
+    assert (receipt.operation, receipt.usage_shape) == ("fine_tuning", "openai.fine_tuning")
     assert json.loads(receipt.raw_usage) == {"trained_tokens": 12_000}
