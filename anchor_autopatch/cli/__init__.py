@@ -33,7 +33,7 @@ COMMANDS = {
     "install": Command("host", "switch the hook on in this environment's site-packages"),
     "uninstall": Command("host", "remove what `anchor install` wrote"),
     "doctor": Command("doctor", "say what is captured here, what is not, and why"),
-    "policy": Command("policy", "check anchor.toml; sign attribution headers"),
+    "policy": Command("policy", "check anchor.toml; see and release what it holds; sign headers"),
     "ship": Command("ship", "move receipts from the outboxes to the warehouse, exactly once"),
     "prices": Command("prices", "list prices: sync, show, set"),
     "invoices": Command("invoices", "provider invoices: import, add, list"),

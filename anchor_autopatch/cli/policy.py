@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from anchor_autopatch.cli import CLEAN, FINDINGS
+from anchor_autopatch.cli import CLEAN, FINDINGS, policy_corrections
 from anchor_autopatch.cli.output import print_json, print_table
 from anchor_autopatch.core import settings
 from anchor_autopatch.core.errors import ConfigError
@@ -46,13 +46,14 @@ class Mistake:
 def add_parser(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str
 ) -> None:
-    """Adds `anchor policy check | sign-header`."""
+    """Adds `anchor policy check | sign-header | held | release | corrections`."""
     parser = commands.add_parser(
         name, help=summary, description=summary, epilog="example: anchor policy check"
     )
     subcommands = parser.add_subparsers(dest="subcommand", required=True, metavar="SUBCOMMAND")
     _add_check(subcommands)
     _add_sign_header(subcommands)
+    policy_corrections.add_parsers(subcommands)
 
 
 def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
