@@ -84,6 +84,12 @@ CASES = {
         {"tool_usage": {"image_gen": {"input_tokens": 30, "output_tokens": 200}}},
         {"other_model_tokens": 230},
     ),
+    "openai: code that a response ran": (
+        "openai.responses",
+        {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2},
+        {"code_interpreter_calls": 2},
+        {"code_interpreter_calls": 2},
+    ),
     "perplexity: citations": (
         "openai.chat",
         {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2, "citation_tokens": 9},
@@ -141,6 +147,12 @@ def test_quantity_has_a_meter_of_its_own(shape, usage, facts, expected):
 )
 def test_searches_are_counted_wherever_they_are_told(usage, facts, searches):
     assert read_meters("openai.chat", {"prompt_tokens": 1, **usage}, facts).searches == searches
+
+
+def test_call_that_asked_several_models_is_unpriced_by_name():
+    usage = {"gpt-5": {"total_tokens": 30}, "o3": {"total_tokens": 12}}
+
+    assert read_meters(None, usage, {}).rare_meters == {"other_model_tokens": 42}
 
 
 def test_itemised_cost_is_its_total():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from types import ModuleType
@@ -9,7 +10,7 @@ from typing import Any
 
 from anchor_autopatch.host.calls import NOTHING, Seen
 from anchor_autopatch.host.evidence import Counts
-from anchor_autopatch.host.providers import openai_fees, openai_objects, stainless
+from anchor_autopatch.host.providers import openai_fees, openai_objects, openai_tools, stainless
 from anchor_autopatch.host.providers.reading import facts, get, text, to_json
 from anchor_autopatch.host.streams import Reader
 
@@ -93,14 +94,18 @@ def read_usage(operation: str, answer: Any) -> Seen:
     if operation in openai_fees.READ_HERE:
         return openai_fees.read_usage(operation, answer)
     usage = to_json(get(answer, "usage"))
+    if operation == "responses":
+        found = {**(facts(answer, "service_tier") or {}), **openai_tools.read(answer)} or None
+    elif operation in ("chat", "decision"):
+        found = facts(answer, "service_tier")
+    else:
+        found = _duration(answer, usage)
     return Seen(
         usage,
         _SHAPES.get(operation) if usage else None,
         text(answer, "model"),
         text(answer, "id"),
-        facts(answer, "service_tier")
-        if operation in ("chat", "responses", "decision")
-        else _duration(answer, usage),
+        found,
     )
 
 
@@ -122,7 +127,11 @@ def _read_chat(answer: Any) -> Seen:
 def _read_images(answer: Any) -> Seen:
     usage = to_json(get(answer, "usage"))
     images = get(answer, "data")
-    counted = {"images": len(images)} if isinstance(images, list) else {}
+    counted: dict[str, object] = {"images": len(images)} if isinstance(images, list) else {}
+    drawn = to_json(get(answer, "svg_usage"))
+    if drawn is not None:
+        # Vector drawings are another model's, on top.
+        counted["svg_usage"] = json.loads(drawn)
     described = facts(answer, "size", "quality") or {}
     found = {**counted, **{f"image_{name}": value for name, value in described.items()}}
     return Seen(usage, "openai.images" if usage else None, facts=found or None)

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from anchor_autopatch.host.calls import NOTHING, Seen
-from anchor_autopatch.host.providers import batch_files, openai_agents
+from anchor_autopatch.host.providers import batch_files, openai_agents, openai_tools
 from anchor_autopatch.host.providers.objects import ENDED, Object, Request
 from anchor_autopatch.host.providers.reading import facts, get, text, to_json
 
@@ -135,7 +135,8 @@ def _facts(operation: str, answer: Any, status: str | None) -> dict[str, object]
         return {"batch": True}
     if operation == "video" and status in ("completed", "done"):
         return _video(answer)
-    return facts(answer, "service_tier")
+    tools = openai_tools.read(answer) if operation == "responses" else {}
+    return {**(facts(answer, "service_tier") or {}), **tools} or None
 
 
 def _video(answer: Any) -> dict[str, object] | None:

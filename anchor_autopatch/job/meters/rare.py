@@ -47,6 +47,8 @@ def _found(shape: str | None, usage: Json, facts: Json) -> Iterator[tuple[str, i
         yield "cache_storage_token_seconds", _stored_token_seconds(usage, facts)
     if shape == "anthropic.messages":
         yield "other_model_tokens", anthropic.advisor_tokens(usage)
+    elif shape is None:
+        yield "other_model_tokens", _tokens_by_model(usage)
     else:
         yield "other_model_tokens", _tool_tokens(facts)
     yield "training_tokens", count(usage, "trained_tokens") or 0
@@ -54,6 +56,7 @@ def _found(shape: str | None, usage: Json, facts: Json) -> Iterator[tuple[str, i
     yield "classifications", count(part(usage, "billed_units"), "classifications") or 0
     yield "connector_calls", _sum(part(usage, "connectors"))
     yield "code_executions", xai.code_executions(usage) or 0
+    yield "code_interpreter_calls", count(facts, "code_interpreter_calls") or 0
 
 
 def _guardrail_units(prefix: str, usage: Json) -> Iterator[tuple[str, int]]:
@@ -97,6 +100,11 @@ def _tool_tokens(facts: Json) -> int:
     drawn = (part(part(facts, "tool_usage"), "image_gen"), part(facts, "svg_usage"))
     sides = ("input_tokens", "output_tokens")
     return sum(count(usage, side) or 0 for usage in drawn for side in sides)
+
+
+def _tokens_by_model(usage: Json) -> int:
+    """Tokens of a call that asked several models and tells of each, such as a grading."""
+    return sum(count(part(usage, model), "total_tokens") or 0 for model in usage)
 
 
 def _sum(counts: Json) -> int:
