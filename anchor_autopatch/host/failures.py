@@ -198,7 +198,7 @@ def record(
 
 def record_internal(target: str, where: str, fault: Exception, *, switched_off: bool) -> None:
     """Leaves an event about a fault of this library itself; a fault in doing so is dropped."""
-    text = f"{where}: {fault}" + (
+    text = f"{where}: {_printed(fault)}" + (
         "; capture of this SDK is off in this process now" if switched_off else ""
     )
     failure = Failure(type(fault).__name__, None, None, None, scrub(text))
@@ -246,6 +246,13 @@ def _code(error: BaseException) -> object:
     return getattr(error, "code", None)
 
 
+def _printed(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an exception that cannot be printed is told by its name
+        return f"{type(error).__name__} (it cannot be printed)"
+
+
 def _own_words(error: BaseException) -> str:
     """What an exception says about itself, where that can hold no prompt and no completion."""
     if type(error).__module__.partition(".")[0] not in _SPEAKING_ROOTS and not isinstance(
@@ -253,7 +260,7 @@ def _own_words(error: BaseException) -> str:
     ):
         # A validation error quotes the answer, an exception of the application's whatever it likes.
         return f"{type(error).__name__} (text left out: it may quote the answer)"
-    message = getattr(error, "message", None) or str(error)
+    message = getattr(error, "message", None) or _printed(error)
     return _QUOTED_ANSWER.sub(r"\1 [left out]", str(message))
 
 

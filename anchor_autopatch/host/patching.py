@@ -147,7 +147,10 @@ def guarded(target: str) -> Callable[[Callable[..., _Result]], Callable[..., _Re
                 # No fault: the policy refuses the call, and its caller has to know.
                 raise
             except Exception as fault:  # noqa: BLE001 - the user's call goes on; the fault is counted and recorded
-                note_fault(target, function.__name__, fault)
+                try:
+                    note_fault(target, function.__name__, fault)
+                except Exception:  # noqa: BLE001 - the stack or the memory is at its end: nobody is left to tell
+                    return None
                 return None
 
         return run
