@@ -10,7 +10,13 @@ import time
 from dataclasses import asdict
 
 from anchor_autopatch.cli import CLEAN, FINDINGS
-from anchor_autopatch.cli.doctor_checks import configuration, homes, sdks, switch
+from anchor_autopatch.cli.doctor_checks import (
+    configuration,
+    frameworks,
+    homes,
+    sdks,
+    switch,
+)
 from anchor_autopatch.cli.doctor_checks.finding import PROBLEM
 from anchor_autopatch.cli.output import print_json, print_table
 
@@ -27,7 +33,13 @@ def add_parser(
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    found = [*switch.check(), *sdks.check(), *configuration.check(), *homes.check(time.time())]
+    found = [
+        *switch.check(),
+        *sdks.check(),
+        *frameworks.check(),
+        *configuration.check(),
+        *homes.check(time.time()),
+    ]
     if parsed.json:
         print_json([asdict(finding) for finding in found])
     else:

@@ -47,15 +47,15 @@ class Carried:
             return self.function(*args, **kwargs)
 
 
-def _as_nobody(submit: Any, pool: Any, work: Any, args: Any, kwargs: Any) -> Any:
-    """Submits with nothing bound: what a pool starts to do the work must inherit nobody.
+def as_nobody(function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Calls with nothing bound: the workers that a pool starts in there must inherit nobody.
 
     Since Python 3.14 a thread may start with a copy of its starter's context, and a forked process
     always does. A function with tokens and not a context manager: it costs half as much.
     """
     request, binding = inbound.set(None), bound.set(None)
     try:
-        return submit(pool, work, *args, **kwargs)
+        return function(*args, **kwargs)
     finally:
         inbound.reset(request)
         bound.reset(binding)
@@ -115,7 +115,7 @@ def _wrap_submit(original: Any) -> Any:
         taken = snapshot()
         if taken is None or _is_of_interpreters(self):
             return original(self, fn, *args, **kwargs)
-        return _as_nobody(original, self, Carried(fn, taken), args, kwargs)
+        return as_nobody(original, self, Carried(fn, taken), *args, **kwargs)
 
     return submit
 
@@ -152,7 +152,7 @@ def _wrap_process_submit(original: Any) -> Any:
         # Worked out here: the thread that pickles is the pool's own.
         carried = _texts() if snapshot() is not None else None
         work = _Sent(fn, carried) if carried else fn
-        return _as_nobody(original, self, work, args, kwargs)
+        return as_nobody(original, self, work, *args, **kwargs)
 
     return submit
 

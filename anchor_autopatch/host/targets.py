@@ -163,8 +163,12 @@ _HOST = "anchor_autopatch.host."
 # What starts work in other threads and processes. Nearly every process imports these, so they are
 # patched only where an SDK or a framework is imported as well.
 EXECUTORS = tuple(
-    Target(f"executors/{module}", module, _HOST + "executors", "python", "3.11", "3.13")
-    for module in ("threading", "concurrent.futures.thread")
+    Target(f"executors/{trigger}", trigger, _HOST + patcher, "python", "3.11", "3.13")
+    for trigger, patcher in (
+        ("threading", "executors"),
+        ("concurrent.futures.thread", "executors"),
+        ("multiprocessing.pool", "pools"),
+    )
 )
 
 _FRAMEWORKS = _HOST + "frameworks."

@@ -139,6 +139,28 @@ def test_sdk_that_nobody_can_import_loses_nothing(bare: Bare) -> None:
     assert (code, _problems(findings)) == (0, [])
 
 
+_NO_FLASK = {"flask/__init__.py": "", "flask/app.py": "class Flask: ..."}
+
+
+def test_framework_of_an_unknown_shape_is_a_problem(bare: Bare) -> None:
+    bare.add("flask", "99.0", _NO_FLASK)
+
+    code, findings = bare.doctor()
+
+    assert code == 1
+    assert dict(_problems(findings))["flask"].startswith("99.0 does not say whom it serves: ")
+
+
+def test_framework_that_is_switched_off_is_noted(bare: Bare) -> None:
+    bare.add("flask", "99.0", _NO_FLASK)
+
+    code, findings = bare.doctor(ANCHOR_DISABLE="flask")
+
+    assert (code, _problems(findings)) == (0, [])
+    text = "99.0 is switched off by ANCHOR_DISABLE: its calls are nobody's"
+    assert ["flask", "note", text] in findings
+
+
 @pytest.mark.slow
 def test_newer_version_of_known_shape_is_noted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

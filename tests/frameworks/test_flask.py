@@ -16,6 +16,18 @@ ROUTES = {
 GUNICORN = ("-m", "gunicorn", "-b", "127.0.0.1:PORT", "--graceful-timeout", "5", "flask_app:app")
 
 
+def test_framework_that_is_switched_off_serves_without_us(site):
+    code = """
+import flask, sys
+app = flask.Flask("app")
+app.add_url_rule("/", "page", lambda: "theirs")
+from anchor_autopatch.host import patching
+print(app.test_client().get("/").text, hasattr(flask.Flask.__call__, "_anchor_original"))
+"""
+
+    assert site.run("-c", code, ANCHOR_DISABLE="flask") == "theirs False\n"
+
+
 @pytest.mark.parametrize(
     "command",
     [

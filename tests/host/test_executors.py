@@ -6,6 +6,8 @@ import asyncio
 import concurrent.futures.process
 import concurrent.futures.thread
 import contextvars
+import multiprocessing
+import multiprocessing.pool
 import pickle
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -204,6 +206,45 @@ class TestThreadPools:
     def test_submit_looks_as_it_did(self):
         assert ThreadPoolExecutor.submit.__qualname__ == "ThreadPoolExecutor.submit"
         assert pickle.loads(pickle.dumps(ThreadPoolExecutor.submit)) is ThreadPoolExecutor.submit
+
+
+TAKING = {
+    "apply": lambda pool: pool.apply(team),
+    "apply_async": lambda pool: pool.apply_async(team).get(),
+    "map": lambda pool: pool.map(lambda _: team(), [1])[0],
+    "starmap": lambda pool: pool.starmap(lambda _: team(), [[1]])[0],
+    "map_async": lambda pool: pool.map_async(lambda _: team(), [1]).get()[0],
+    "imap": lambda pool: next(pool.imap(lambda _: team(), [1])),
+    "imap_unordered": lambda pool: next(pool.imap_unordered(lambda _: team(), [1])),
+}
+
+
+class TestMultiprocessingPools:
+    @pytest.mark.parametrize("way", TAKING)
+    def test_thread_pool_works_for_who_hands_it_work(self, way):
+        with attribute(team="starter"):
+            pool = multiprocessing.pool.ThreadPool(1)
+        with pool:
+            with attribute(team="search"):
+                found = TAKING[way](pool)
+
+            assert (found, TAKING[way](pool)) == ("search", None)
+
+    def test_threads_of_one_map_are_kept_apart(self):
+        def work(name):
+            with attribute(feature=name):
+                return team(), current().feature
+
+        with multiprocessing.pool.ThreadPool(4) as pool, attribute(team="search"):
+            found = pool.map(work, list("abcdefgh"), chunksize=1)
+
+        assert found == [("search", name) for name in "abcdefgh"]
+
+    @pytest.mark.slow
+    @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+    def test_forked_worker_is_nobodys(self):
+        with attribute(team="starter"), multiprocessing.get_context("fork").Pool(1) as pool:
+            assert pool.apply(team) is None
 
 
 class TestLoops:

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from anchor_autopatch.cli.doctor_checks.finding import NOTE, OK, PROBLEM, Finding, count
 from anchor_autopatch.cli.output import progress
-from anchor_autopatch.host.targets import PARTS, TARGETS, Target
+from anchor_autopatch.host.targets import FRAMEWORKS, PARTS, TARGETS, Target
 
 _IMPORT_SECONDS = 120
 _AT_ONCE = 4
@@ -41,7 +41,7 @@ print(json.dumps(told))
 
 def check() -> list[Finding]:
     """One finding for each target that is installed, one line for those that are not."""
-    present = [(target, each) for target in _SDKS if (each := _installed(target)) is not None]
+    present = [(target, each) for target in _SDKS if (each := installed(target)) is not None]
     found: list[Finding] = []
     with progress("asking the SDKs", len(present)) as advance, ThreadPoolExecutor(_AT_ONCE) as pool:
         for findings in pool.map(lambda pair: _target(*pair), present):
@@ -54,7 +54,8 @@ def check() -> list[Finding]:
     return [*found, *_unknown_switches(), *_unknown_methods()]
 
 
-def _installed(target: Target) -> str | None:
+def installed(target: Target) -> str | None:
+    """The version of a target's distribution here; None when it is not installed."""
     try:
         return version(target.distribution)
     except PackageNotFoundError:
@@ -66,39 +67,35 @@ def disabled() -> list[str]:
     return list(filter(None, os.environ.get("ANCHOR_DISABLE", "").replace(" ", "").split(",")))
 
 
-def _target(target: Target, installed: str) -> list[Finding]:
+def _target(target: Target, release: str) -> list[Finding]:
     if target.name in disabled():
-        text = f"{installed} is installed but switched off by ANCHOR_DISABLE"
+        text = f"{release} is installed but switched off by ANCHOR_DISABLE"
         return [Finding(target.name, PROBLEM, text)]
-    states = _states(target)
+    states = states_of(target.distribution, (*TARGETS, *PARTS))
     if isinstance(states, str):
-        return [Finding(target.name, PROBLEM, f"{installed} is not captured: {states}")]
+        return [Finding(target.name, PROBLEM, f"{release} is not captured: {states}")]
     found = [
-        Finding(name, PROBLEM, f"{installed} is not captured: {state.get('reason')}")
+        Finding(name, PROBLEM, f"{release} is not captured: {state.get('reason')}")
         for name, state in states.items()
         if "missing" not in state and not state.get("patched")
     ]
-    return found or [_captured(target, installed, states[target.name].get("missing"))]
+    return found or [_captured(target, release, states[target.name].get("missing"))]
 
 
-def _captured(target: Target, installed: str, missing: object) -> Finding:
+def _captured(target: Target, release: str, missing: object) -> Finding:
     if missing is not None:
         # Nobody else can import it either, so nothing is lost.
-        text = f"{installed} cannot be used here: it has no module {missing}"
+        text = f"{release} cannot be used here: it has no module {missing}"
         return Finding(target.name, OK, text)
-    if _is_newer(installed, target.tested):
-        text = f"{installed} is captured; newer than the tested {target.tested}, shaped as known"
+    if _is_newer(release, target.tested):
+        text = f"{release} is captured; newer than the tested {target.tested}, shaped as known"
         return Finding(target.name, NOTE, text)
-    return Finding(target.name, OK, f"{installed} is captured")
+    return Finding(target.name, OK, f"{release} is captured")
 
 
-def _states(target: Target) -> dict[str, dict[str, object]] | str:
+def states_of(distribution: str, targets: tuple[Target, ...]) -> dict[str, dict[str, object]] | str:
     """Name -> what became of it in a process that imports it, or why that cannot be told."""
-    modules = [
-        (each.name, each.trigger)
-        for each in (*TARGETS, *PARTS)
-        if each.distribution == target.distribution
-    ]
+    modules = [(each.name, each.trigger) for each in targets if each.distribution == distribution]
     environ = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     try:
         done = subprocess.run(
@@ -118,15 +115,15 @@ def _states(target: Target) -> dict[str, dict[str, object]] | str:
     return states
 
 
-def _is_newer(installed: str, tested: str) -> bool:
-    def release(text: str) -> list[int]:
+def _is_newer(release: str, tested: str) -> bool:
+    def numbers(text: str) -> list[int]:
         return [int(part) for part in text.split(".")[:2] if part.isdigit()]
 
-    return release(installed) > release(tested)
+    return numbers(release) > numbers(tested)
 
 
 def _unknown_switches() -> Iterator[Finding]:
-    known = {target.name for target in _SDKS}
+    known = {target.name.partition("/")[0] for target in (*_SDKS, *FRAMEWORKS)}
     for name in disabled():
         if name not in known:
             text = (
@@ -141,18 +138,18 @@ def _unknown_methods() -> Iterator[Finding]:
     from anchor_autopatch.surface.sdks import SDKS, find
 
     for sdk in SDKS:
-        installed = find(sdk)
-        if installed is None or sdk.name in disabled():
+        here = find(sdk)
+        if here is None or sdk.name in disabled():
             continue
         names = [
             f"{one.method.name} ({one.method.route})" if one.method.route else one.method.name
-            for one in verdicts.unclear(verdicts.read(sdk.name), sdk.read(installed.folder))
+            for one in verdicts.unclear(verdicts.read(sdk.name), sdk.read(here.folder))
             if one.problem == verdicts.UNKNOWN
         ]
         if names:
             shown = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
             text = (
-                f"{installed.version} has {count(len(names), 'method')} that this version does not "
+                f"{here.version} has {count(len(names), 'method')} that this version does not "
                 f"know, so a call may cost money unseen: {shown}; upgrade anchor-autopatch"
             )
             yield Finding(sdk.name, PROBLEM, text)

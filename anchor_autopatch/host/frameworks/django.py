@@ -132,4 +132,5 @@ def _lookup(served: Any, place: str, name: str) -> object:
             if user is not None:
                 return serving.dig(user, name)
         return None
-    return serving.dig(served, name) if place == "state" else None
+    # Past properties, of which some load: what the application has put on the request.
+    return serving.dig(vars(served), name) if place == "state" else None

@@ -6,7 +6,6 @@ A greenlet is given a context of its own before it starts; its function is not w
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from contextvars import Context
 from functools import wraps
 from types import ModuleType
@@ -14,7 +13,8 @@ from typing import Any
 
 from anchor_autopatch.host import patching
 from anchor_autopatch.host.executors import Carried
-from anchor_autopatch.host.request_context import Snapshot, bound, inbound, snapshot
+from anchor_autopatch.host.pools import Mapped
+from anchor_autopatch.host.request_context import bound, inbound, snapshot
 
 
 def version() -> str | None:
@@ -76,24 +76,9 @@ def _wrap_map(original: Any) -> Any:
     @wraps(original)
     def map(self: Any, func: Any, iterable: Any) -> Any:  # noqa: A001 - its name
         # Spawned by a greenlet that nobody but `map` itself ever sees.
-        return original(self, func if snapshot() is None else _Mapped(func), iterable)
+        return original(self, func if snapshot() is None else Mapped(func), iterable)
 
     return map
-
-
-class _Mapped:
-    """A function that many greenlets run, all for who called `map`."""
-
-    __slots__ = ("function", "taken")
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-        self.taken = inbound.get(), bound.get()
-
-    def __call__(self, *args: Any) -> Any:
-        """Runs the function; its result and its exception are its own."""
-        with Snapshot(*self.taken):
-            return self.function(*args)
 
 
 @patching.guarded("gevent")
