@@ -56,7 +56,7 @@ def opened(client, kind):
     named = {} if kind == "responses" else {"model": "gpt-realtime"}
     found = resource(client, kind)
     if not hasattr(found, "connect"):
-        pytest.skip(f"this SDK has no {kind} sessions")
+        pytest.skip(f"openai {openai.__version__} has no {kind} sessions")
     return found.connect(**named)
 
 
@@ -289,7 +289,7 @@ def test_key_and_words_are_nowhere_on_disk(one_response, home, sim_key):
 def test_dispatched_events_are_seen_too(client, receipts):
     with opened(client, "realtime") as connection:
         if not hasattr(connection, "dispatch_events"):
-            pytest.skip("this SDK has no dispatch_events")
+            pytest.skip(f"openai {openai.__version__} has no dispatch_events")
         connection.on("response.done", lambda _event: connection.close())
         ask(connection, "realtime")
         connection.dispatch_events()
@@ -300,7 +300,7 @@ def test_dispatched_events_are_seen_too(client, receipts):
 
 def test_live_session_bills_its_last_seconds_once(client, simulator, receipts):
     if not hasattr(client, "live"):
-        pytest.skip("this SDK has no live sessions")
+        pytest.skip(f"openai {openai.__version__} has no live sessions")
     with client.live.connect() as connection:
         for _ in range(3):
             connection.send({"type": "input_audio.append", "audio": SECOND})
@@ -314,7 +314,7 @@ def test_live_session_bills_its_last_seconds_once(client, simulator, receipts):
 
 def test_live_session_cut_off_bills_what_was_told(client, receipts):
     if not hasattr(client, "live"):
-        pytest.skip("this SDK has no live sessions")
+        pytest.skip(f"openai {openai.__version__} has no live sessions")
     connection = client.live.connect().enter()
     connection.send({"type": "input_audio.append", "audio": SECOND})
     next(event for event in connection if event.type == "session.usage.updated")
