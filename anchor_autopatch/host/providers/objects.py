@@ -169,6 +169,9 @@ class SettlingReader:
     def _decide(self, seen: Seen) -> None:
         call, object_id = self._call, seen.response_id
         ended = self._reader.complete()
+        if object_id is None and not self._retrieved:
+            # It cannot be found again: what it costs stays with this call, unknown.
+            return
         if ended and object_id is not None and _first_end(call, object_id):
             _decide(call, object_id, None, retrieved=self._retrieved)
             return

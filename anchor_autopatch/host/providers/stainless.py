@@ -126,6 +126,9 @@ class Adapter:
                 args, kwargs = _with_usage(args, kwargs, options, body)
                 call.injected = _INTO_THEIRS if body.get("stream_options") else _ALONE
             call.reader = self.family.stream_reader(operation, bool(call.injected))
+            if body.get("background") is True:
+                # It goes on when the application leaves the stream, to be billed at its end.
+                call.reader = objects.SettlingReader(call, call.reader, retrieved=False)
         return Opened(call, args, kwargs)
 
     def _open_object(self, call: Call, options: Any) -> None:

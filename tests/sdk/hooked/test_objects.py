@@ -29,11 +29,11 @@ def _no_objects():
     objects._settled.clear()
 
 
-def openai(answer):
+def openai(answer, **options):
     import openai
 
     library = "httpx2" if int(openai.__version__.partition(".")[0]) >= 3 else "httpx"
-    client = importlib.import_module(library).Client(transport=tapes.transport(library, answer))
+    client = importlib.import_module(library).Client(transport=tapes.transport(library, answer, **options))
     return openai.OpenAI(api_key="sk-test", max_retries=0, http_client=client)
 
 
@@ -66,6 +66,41 @@ def test_a_submission_says_that_its_object_goes_on(home, one_receipt):
     submit()
 
     assert facts(one_receipt())["unfinished"] is True
+
+
+CREATED = {"type": "response.created", "sequence_number": 0, "response": QUEUED}
+COMPLETED = {"type": "response.completed", "sequence_number": 1, "response": DONE}
+
+
+def stream(*events):
+    return openai(tapes.sse(*events), content_type="text/event-stream").responses
+
+
+def test_a_background_stream_that_was_left_is_billed_when_resumed(home, receipts):
+    with anchor_autopatch.attribute(team="search"):
+        left = stream(CREATED).create(model="gpt-5", input="Hi", background=True, stream=True)
+        next(iter(left))
+        left.close()
+
+    list(stream(CREATED, COMPLETED).retrieve("resp_1", stream=True, starting_after=0))
+
+    submitted, billed = sorted(receipts(), key=lambda receipt: receipt.billable)
+    assert (submitted.billable, facts(submitted)["unfinished"]) == (0, True)
+    assert (billed.billable, billed.team, json.loads(billed.raw_usage)) == (1, "search", USAGE)
+
+
+def test_a_background_stream_of_which_nothing_was_read_is_billed_as_unknown(home, one_receipt):
+    stream(CREATED).create(model="gpt-5", input="Hi", background=True, stream=True).close()
+
+    assert (one_receipt().billable, one_receipt().usage_source) == (1, "absent")
+
+
+def test_a_background_stream_that_was_read_is_billed_at_once(home, one_receipt):
+    events = stream(CREATED, COMPLETED)
+
+    list(events.create(model="gpt-5", input="Hi", background=True, stream=True))
+
+    assert (one_receipt().billable, json.loads(one_receipt().raw_usage)) == (1, USAGE)
 
 
 def test_a_failure_ends_what_was_submitted_and_is_free(home, receipts):
