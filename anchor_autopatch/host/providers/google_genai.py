@@ -81,7 +81,7 @@ def read_usage(operation: str, body: Any) -> Seen:
         shape if usage else None,
         answer.get("modelVersion") or _cached_model(operation, answer),
         answer.get("responseId") or _cache_name(operation, answer),
-        _grounding(answer, body),
+        _lifetime(answer) if operation == CACHE else _grounding(answer, body),
     )
 
 
@@ -98,6 +98,11 @@ def _statistics(body: Any) -> dict[str, Any] | None:
 def _cached_model(operation: str, answer: dict[str, Any]) -> str | None:
     model = text(answer, "model") if operation == CACHE else None
     return model.rpartition("models/")[2] if model else None
+
+
+def _lifetime(answer: dict[str, Any]) -> dict[str, object] | None:
+    """From when to when a cache is stored, which is billed by the hour."""
+    return facts(answer, "createTime", "expireTime")
 
 
 def _cache_name(operation: str, answer: dict[str, Any]) -> str | None:
