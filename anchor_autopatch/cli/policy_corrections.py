@@ -101,8 +101,8 @@ def _release(args: argparse.Namespace) -> int:
         print_json(done._asdict())
     else:
         print(
-            f"Correction {done.correction_id} of {done.receipt_count} receipts by "
-            f"{decision.actor}; anchor reconcile charges them."
+            f"Correction {done.correction_id} by {decision.actor}, receipts: {done.receipt_count}; "
+            "anchor reconcile charges them."
         )
     return CLEAN
 

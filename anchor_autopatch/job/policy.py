@@ -95,15 +95,22 @@ def find_policy(con: DuckDBPyConnection, config: Mapping[str, Any]) -> Iterator[
             f"first in {where}: {problems[0].text}; anchor policy check lists them all"
         )
     for group in held_groups(con):
-        who = " / ".join(name or "-" for name in (group.service, group.environment))
+        who = " in ".join(filter(None, (group.service or "no service", group.environment)))
+        where = f" from {group.call_site}" if group.call_site else ""
         cost = f"{group.estimated_cost_usd:.2f} USD" if group.estimated_cost_usd else "cost unknown"
         yield (
-            f"{group.period}: {group.receipts} receipts of {who} from {group.call_site or '-'} are "
-            f"held out of chargeback ({cost}): {group.problems}; say whose they are with "
-            "anchor policy release"
+            f"{group.period}: {_receipts(group.receipts)} of {who}{where} held out of chargeback "
+            f"({cost}): {group.problems}; say whose with anchor policy release"
         )
     for period, field, receipts in con.execute(load("policy")["reported_fields"]).fetchall():
-        yield f"{period}: {receipts} receipts are not as the policy asks in {field!r}; anchor audit"
+        yield (
+            f"{period}: {_receipts(receipts)} not as the policy asks in {field!r}; "
+            "anchor audit --all shows of which services"
+        )
+
+
+def _receipts(count: int) -> str:
+    return f"{count} receipt{'' if count == 1 else 's'}"
 
 
 def _document(policy: Policy) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class TestModes:
         report = reconcile([billed], NOW, {"policy": {"required": ["team"]}})
 
         assert costs(billed) == [("search", "chatbot", 10), (None, "bot", 10)]
-        assert any("10 receipts are not as the policy asks in 'team'" in f for f in report.findings)
+        assert any("10 receipts not as the policy asks in 'team'" in f for f in report.findings)
 
     def test_quarantine_holds_the_money_in_sight(self, billed):
         report = reconcile([billed], NOW, HOLDING)

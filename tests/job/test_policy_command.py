@@ -57,7 +57,7 @@ def test_release_charges_with_the_next_reconcile(run):
 
     code, out = run("policy", "release", *words)
 
-    assert (code, "of 2 receipts by alice" in out) == (0, True)
+    assert (code, "by alice, receipts: 2" in out) == (0, True)
     assert run("policy", "held") == (0, "Nothing is held.\n")
     run("reconcile")
     assert "support" in run("report")[1]

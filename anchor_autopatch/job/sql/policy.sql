@@ -321,5 +321,5 @@ SELECT
     count(DISTINCT receipt_id) AS receipts,
     string_agg(DISTINCT CASE WHEN field = 'released' THEN 'released as it is' ELSE field || ' = ' || new_value END, ', ') AS changes
 FROM correction
-GROUP BY ALL
-ORDER BY recorded_at DESC, correction_id DESC;
+GROUP BY correction_id, recorded_at, actor, reason
+ORDER BY max(correction_no) DESC;
