@@ -31,6 +31,7 @@ _BEDROCK_REGION = re.compile(r"^(?:us-gov|us|eu|apac|jp|au|ca|sa|me|global)\.")
 _BEDROCK_REVISION = re.compile(r":\d+(?::\d+k)?$")
 _DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$|[-@]\d{8}$")
 _VERSION = re.compile(r"-\d+$")
+_HIGH_RESOLUTION = "high-res"
 _FINE_TUNE = re.compile(r"(?::[^:]*){3}$")
 
 # Providers that one invoice covers under several names of the price list.
@@ -124,7 +125,10 @@ def _candidates(provider: str, model: str, variant: str) -> Iterator[tuple[str, 
         yield "as named", name, False
         return
     bare = name.removeprefix(f"{provider}/")
-    if variant:
+    if variant == _HIGH_RESOLUTION:
+        yield "high resolution", f"{provider}/{bare}-{variant}", False
+        yield "high resolution", f"{bare}-{variant}", False
+    elif variant:
         quality, _, size = variant.rpartition("/")
         for spelled in (f"{variant}/{bare}", f"{size}/{bare}" if quality else ""):
             if spelled:

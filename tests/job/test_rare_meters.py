@@ -350,3 +350,46 @@ def test_report_lists_what_has_no_rate(con, tmp_path):
         listed = report.execute("SELECT unpriced_meters, calls FROM unpriced_models").fetchall()
         assert listed == [("searches", 1)]
         assert report.execute("SELECT unpriced_meters FROM receipts").fetchall() == [("searches",)]
+
+
+VIDEO = {
+    "mode": "video_generation",
+    "output_cost_per_second": 0.4,
+    "output_cost_per_second_1080p": 0.5,
+    "output_cost_per_second_4k": 0.6,
+}
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({}, 4),
+        ({"video_resolution": "720p"}, 4),
+        ({"video_resolution": "1080p"}, 5),
+        ({"video_resolution": "VIDEO_RESOLUTION_4K"}, 6),
+        ({"size": "1920x1080"}, 5),
+    ],
+)
+def test_video_costs_by_its_resolution(con, facts, expected):
+    load_table(con, {"gpt-4o": VIDEO})
+    add(con, usage=None, usage_shape=None, facts={"video_seconds": 10, **facts})
+
+    run(con)
+
+    assert priced(con) == ("priced", Decimal(expected), None)
+    assert con.execute("SELECT meter, cost_usd FROM usage_line").fetchall() == [
+        ("video_seconds", Decimal(expected))
+    ]
+
+
+@pytest.mark.parametrize(("size", "expected"), [("1280x720", 3), ("1792x1024", 5)])
+def test_larger_video_is_listed_as_a_model_of_its_own(con, size, expected):
+    rates = {"sora-2-pro": 0.3, "sora-2-pro-high-res": 0.5}
+    plain = {"mode": "video_generation"}
+    load_table(con, {key: plain | {"output_cost_per_second": usd} for key, usd in rates.items()})
+    asked = {"usage": None, "usage_shape": None, "request_model": "sora-2-pro"}
+    add(con, facts={"video_seconds": 10, "size": size}, **asked)
+
+    run(con)
+
+    assert priced(con) == ("priced", Decimal(expected), None)

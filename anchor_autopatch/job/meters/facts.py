@@ -34,6 +34,8 @@ _TIERS = MappingProxyType(
     }
 )
 LATENCY_OPTIMIZED = "latency_optimized"
+_LINES = re.compile(r"\d{3,4}p|[248]k", re.ASCII)
+_HIGH_RESOLUTION = 1024
 _SIZE = re.compile(r"(\d{1,5})\D{1,3}(\d{1,5})")
 # 1 tick = 1e-10 USD: docs.x.ai/developers/cost-tracking, read 2026-11.
 _TICK_USD = Decimal("1e-10")
@@ -49,13 +51,16 @@ def with_facts(meters: Meters, usage: Json, facts: Json) -> Meters:
         images=images,
         pixels=_pixels(size, images),
         # Images that report tokens bill by them, whatever their size.
-        image_variant=_variant(size, quality) if images and not meters.total_tokens else "",
+        image_variant=_variant(size, quality)
+        if images and not meters.total_tokens
+        else _video_variant(facts, size),
         input_images=_first(count(facts, "input_images"), count(cohere.units(usage), "images")),
         audio_in_ms=milliseconds(facts, "seconds", "duration")
         if "seconds" not in usage
         else milliseconds(usage, "seconds"),
         audio_out_ms=milliseconds(facts, "output_seconds"),
         video_ms=_video_ms(facts),
+        video_resolution=_resolution(facts, size),
         characters=count(facts, "characters"),
         pages=_first(
             count(part(usage, "usage_info"), "pages_processed"),
@@ -126,6 +131,26 @@ def _video_ms(facts: Json) -> int | None:
     # Gemini's answer counts its videos, and only the request said how long they are to be.
     made = each * videos
     return made if made < HIGHEST_COUNT else None
+
+
+def _resolution(facts: Json, size: str | None) -> str | None:
+    told = _LINES.search(text(facts, "video_resolution", "resolution") or "")
+    if told:
+        return told[0]
+    lines = _short_side(facts, size)
+    return f"{lines}p" if lines is not None else None
+
+
+def _video_variant(facts: Json, size: str | None) -> str:
+    """OpenAI's larger videos are listed as a model of their own: sora-2-pro-high-res."""
+    lines = _short_side(facts, size)
+    return "high-res" if lines is not None and lines >= _HIGH_RESOLUTION else ""
+
+
+def _short_side(facts: Json, size: str | None) -> int | None:
+    found = _SIZE.fullmatch(size or "")
+    is_video = "video_seconds" in facts or "video_seconds_each" in facts
+    return min(int(found[1]), int(found[2])) if found and is_video else None
 
 
 def _pixels(size: str | None, images: int | None) -> int | None:

@@ -72,9 +72,12 @@ class Meters(NamedTuple):
     search_context: str | None = None
     """Search context size: low, medium or high."""
     image_variant: str = ""
-    """quality/size of images that report no tokens, as rate cards spell it: `hd/1024-x-1792`."""
+    """What a rate card keeps under a key of its own: quality/size of images that report no tokens,
+    as cards spell it (`hd/1024-x-1792`), or `high-res` for a video."""
     provider_cost_usd: Decimal | None = None
     """What the provider itself said the call costs."""
+    video_resolution: str | None = None
+    """480p, 720p, 1080p, 2k, 4k: some videos are dearer the more lines they have."""
     served_model: str | None = None
     """What is priced instead of the model that the answer names."""
     rare_meters: dict[str, int] | None = None

@@ -62,11 +62,22 @@ def rare_rates(fields: Entry) -> dict[str, Decimal] | None:
     found = {
         **{f"guardrail_{snake_case(name)}": number(policies[name]) for name in policies},
         "citation_tokens": number(fields.get("citation_cost_per_token")),
+        **_by_resolution(fields),
         # No list has these two; a contract may.
         "training_tokens": number(fields.get("training_cost_per_token")),
         "cache_storage_token_seconds": None if stored is None else stored / _HOUR,
     }
     return {name: rate for name, rate in sorted(found.items()) if rate is not None} or None
+
+
+def _by_resolution(fields: Entry) -> Rates:
+    """Rates of a video's millisecond that hold for one resolution, such as `video_ms_1080p`."""
+    prefix = "output_cost_per_second_"
+    return {
+        f"video_ms_{name.removeprefix(prefix).lower()}": _per_ms(fields, name)
+        for name in fields
+        if name.startswith(prefix)
+    }
 
 
 def snake_case(name: str) -> str:

@@ -167,6 +167,7 @@ costed AS (
             rate.searches_medium_usd,
             rate.searches_high_usd
         ) AS searches_usd,
+        video_usd(matched.video_resolution, rate.video_ms_usd, rate.rare_usd) AS billed_video_usd,
         CAST(
             line_cost(matched.input_tokens, rate.input_tokens_usd)
             + line_cost(matched.input_audio_tokens, rate.input_audio_tokens_usd)
@@ -189,7 +190,7 @@ costed AS (
             + line_cost(billed_pixels, rate.pixels_usd)
             + line_cost(billed_audio_in_ms, rate.audio_in_ms_usd)
             + line_cost(billed_audio_out_ms, rate.audio_out_ms_usd)
-            + line_cost(billed_video_ms, rate.video_ms_usd)
+            + line_cost(billed_video_ms, billed_video_usd)
             + line_cost(billed_characters, rate.characters_usd)
             + line_cost(matched.input_images, rate.input_images_usd)
             + line_cost(matched.pages, rate.pages_usd)
@@ -225,7 +226,7 @@ costed AS (
                 CASE WHEN billed_pixels > 0 THEN rate.pixels_usd END,
                 CASE WHEN billed_audio_in_ms > 0 THEN rate.audio_in_ms_usd END,
                 CASE WHEN billed_audio_out_ms > 0 THEN rate.audio_out_ms_usd END,
-                CASE WHEN billed_video_ms > 0 THEN rate.video_ms_usd END,
+                CASE WHEN billed_video_ms > 0 THEN billed_video_usd END,
                 CASE WHEN billed_characters > 0 THEN rate.characters_usd END,
                 CASE WHEN matched.input_images > 0 THEN rate.input_images_usd END,
                 CASE WHEN matched.pages > 0 THEN rate.pages_usd END,
@@ -245,7 +246,7 @@ costed AS (
             CASE WHEN billed_pixels > 0 THEN rate.pixels_usd END,
             CASE WHEN billed_audio_in_ms > 0 THEN rate.audio_in_ms_usd END,
             CASE WHEN billed_audio_out_ms > 0 THEN rate.audio_out_ms_usd END,
-            CASE WHEN billed_video_ms > 0 THEN rate.video_ms_usd END,
+            CASE WHEN billed_video_ms > 0 THEN billed_video_usd END,
             CASE WHEN billed_characters > 0 THEN rate.characters_usd END
         ) IS NOT NULL AS has_unit_rate,
         matched.total_tokens > 0 AND COALESCE(rate.input_tokens_usd, rate.output_tokens_usd) IS NOT NULL AS has_token_rate,
@@ -291,7 +292,7 @@ costed AS (
                 CASE WHEN NOT has_unit_rate AND NOT has_token_rate AND billed_images > 0 AND rate.images_usd IS NULL THEN 'images' END,
                 CASE WHEN NOT has_unit_rate AND NOT has_token_rate AND billed_audio_in_ms > 0 AND rate.audio_in_ms_usd IS NULL THEN 'audio_in_seconds' END,
                 CASE WHEN NOT has_unit_rate AND NOT has_token_rate AND billed_audio_out_ms > 0 AND rate.audio_out_ms_usd IS NULL THEN 'audio_out_seconds' END,
-                CASE WHEN NOT has_unit_rate AND NOT has_token_rate AND billed_video_ms > 0 AND rate.video_ms_usd IS NULL THEN 'video_seconds' END,
+                CASE WHEN NOT has_unit_rate AND NOT has_token_rate AND billed_video_ms > 0 AND billed_video_usd IS NULL THEN 'video_seconds' END,
                 CASE WHEN NOT has_unit_rate AND NOT has_token_rate AND billed_characters > 0 AND rate.characters_usd IS NULL THEN 'characters' END,
                 CASE WHEN COALESCE(matched.input_image_tokens, 0) = 0 AND matched.input_images > 0 AND rate.input_images_usd IS NULL THEN 'input_images' END,
                 CASE WHEN matched.pages > 0 AND rate.pages_usd IS NULL THEN 'pages' END,

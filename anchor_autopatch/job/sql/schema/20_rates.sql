@@ -48,6 +48,7 @@ CREATE TABLE IF NOT EXISTS receipt_meters (
     search_context VARCHAR,
     image_variant VARCHAR NOT NULL,
     provider_cost_usd DECIMAL(38, 18),
+    video_resolution VARCHAR,
     served_model VARCHAR,
     rare_meters MAP(VARCHAR, BIGINT)
 );
@@ -71,7 +72,8 @@ COMMENT ON COLUMN receipt_meters.total_tokens IS 'Tokens: all token meters toget
 COMMENT ON COLUMN receipt_meters.provider_total_tokens IS 'Tokens: total as the provider stated it';
 COMMENT ON COLUMN receipt_meters.usage_mismatch IS 'true = the provider''s own figures do not add up or cannot be read';
 COMMENT ON COLUMN receipt_meters.tier IS 'Served service tier: standard | batch | flex | priority | ...';
-COMMENT ON COLUMN receipt_meters.image_variant IS 'quality/size of images that report no tokens, as rate cards spell it; empty = none';
+COMMENT ON COLUMN receipt_meters.image_variant IS 'quality/size of images that report no tokens, as rate cards spell it, or high-res for a video; empty = none';
+COMMENT ON COLUMN receipt_meters.video_resolution IS '480p | 720p | 1080p | 2k | 4k | ...; NULL = nobody said';
 COMMENT ON COLUMN receipt_meters.served_model IS 'What is priced instead of the model that the answer names; NULL = that one';
 COMMENT ON COLUMN receipt_meters.rare_meters IS 'Further quantities above 0 by the name of their meter, such as training_tokens; NULL = none';
 COMMENT ON COLUMN receipt_meters.provider_cost_usd IS 'USD, as the provider itself stated it';
@@ -283,6 +285,8 @@ CREATE OR REPLACE MACRO rare_cost(quantities, rates) AS
             0
         )
     END;
+CREATE OR REPLACE MACRO video_usd(resolution, usual_usd, rare_usd) AS
+    CASE WHEN resolution IS NULL THEN usual_usd ELSE COALESCE(rare_usd['video_ms_' || resolution], usual_usd) END;
 CREATE OR REPLACE MACRO rare_unit(meter) AS
     CASE
         WHEN meter LIKE '%_token_seconds' THEN 'token-second'
@@ -376,7 +380,7 @@ FROM (
             usage_entry('characters', billed_units(receipt_meters.characters, receipt_meters.total_tokens, rate.units_with_tokens), 'character', rate.characters_usd),
             usage_entry_seconds('audio_in_seconds', billed_units(receipt_meters.audio_in_ms, receipt_meters.total_tokens, rate.units_with_tokens), rate.audio_in_ms_usd),
             usage_entry_seconds('audio_out_seconds', billed_units(receipt_meters.audio_out_ms, receipt_meters.total_tokens, rate.units_with_tokens), rate.audio_out_ms_usd),
-            usage_entry_seconds('video_seconds', billed_units(receipt_meters.video_ms, receipt_meters.total_tokens, rate.units_with_tokens), rate.video_ms_usd),
+            usage_entry_seconds('video_seconds', billed_units(receipt_meters.video_ms, receipt_meters.total_tokens, rate.units_with_tokens), video_usd(receipt_meters.video_resolution, rate.video_ms_usd, rate.rare_usd)),
             usage_entry('input_images', receipt_meters.input_images, 'image', rate.input_images_usd),
             usage_entry('pages', receipt_meters.pages, 'page', rate.pages_usd),
             usage_entry('map_queries', receipt_meters.map_queries, 'query', rate.map_queries_usd),
