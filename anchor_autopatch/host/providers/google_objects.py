@@ -43,7 +43,9 @@ def read(asked: Request, answer: dict[str, Any], body: Any) -> list[Object]:
     # A video that was filtered out is not charged.
     status = "failed" if ended and not made else None
     if length and not ended:
+        resolution = text(get(body, "parameters"), "resolution")
         made = {"video_seconds_each": length}
+        made |= {"video_resolution": resolution} if resolution else {}
     return [Object(name, ended, Seen(response_id=name, facts=made), status)]
 
 

@@ -33,7 +33,9 @@ def openai(answer, **options):
     import openai
 
     library = "httpx2" if int(openai.__version__.partition(".")[0]) >= 3 else "httpx"
-    client = importlib.import_module(library).Client(transport=tapes.transport(library, answer, **options))
+    client = importlib.import_module(library).Client(
+        transport=tapes.transport(library, answer, **options)
+    )
     return openai.OpenAI(api_key="sk-test", max_retries=0, http_client=client)
 
 
@@ -230,7 +232,10 @@ VIDEO = {"name": "models/veo-3/operations/1"}
 
 def test_a_gemini_video_says_how_long_it_is_to_be(home, receipts):
     made = {"generateVideoResponse": {"generatedSamples": [{"video": {"uri": "u"}}]}}
-    body = {"instances": [{"prompt": "a cat"}], "parameters": {"durationSeconds": 8}}
+    body = {
+        "instances": [{"prompt": "a cat"}],
+        "parameters": {"durationSeconds": 8, "resolution": "4k"},
+    }
     # google-genai 3 has a method for it on Vertex AI alone.
     gemini(VIDEO)._api_client.request("post", "models/veo-3:predictLongRunning", body)
     google_objects._lengths.clear()  # as in another process
@@ -239,7 +244,7 @@ def test_a_gemini_video_says_how_long_it_is_to_be(home, receipts):
     ended._api_client.request("get", VIDEO["name"], {})
 
     assert [facts(receipt) for receipt in receipts()] == [
-        {"unfinished": True, "video_seconds_each": 8.0},
+        {"unfinished": True, "video_seconds_each": 8.0, "video_resolution": "4k"},
         {"retrieved": True, "videos": 1},
     ]
 
