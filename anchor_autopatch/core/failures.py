@@ -24,9 +24,13 @@ EVENT_CLASSES = (
     "client_cancelled",
     "partial_stream",
     "attribution_required",
+    "headers_refused",
 )
-ATTRIBUTION_REQUIRED = EVENT_CLASSES[-1]
-"""No failure of a provider: the policy refused the call before it was sent."""
+# No failures of a provider, and none of the application's:
+ATTRIBUTION_REQUIRED = "attribution_required"
+"""The policy refused the call before it was sent."""
+HEADERS_REFUSED = "headers_refused"
+"""Inbound attribution headers were not believed; `attempts` says how many since the last event."""
 
 _BILLING_CODES = frozenset(
     (

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from anchor_autopatch.core.failures import Failure, classify
+from anchor_autopatch.core.failures import HEADERS_REFUSED, Failure, classify
 from anchor_autopatch.core.records import Attribution, ExceptionEvent
 from anchor_autopatch.core.scrub import scrub
 from anchor_autopatch.host import ids, outbox, rpc_failures
@@ -206,6 +206,12 @@ def record_internal(target: str, where: str, fault: Exception, *, switched_off: 
         outbox.write_event(_event("internal", failure, _Where(dependency=target), Attribution()))
     except Exception:  # noqa: BLE001 - the last resort: the outbox itself is at fault, its own counters tell
         return
+
+
+def record_refused_headers(reason: str, count: int, text: str, who: Attribution) -> None:
+    """Leaves an event about inbound headers that were not believed; `count` since the last one."""
+    failure = Failure("InboundHeaders", None, reason, None, text)
+    outbox.write_event(_event(HEADERS_REFUSED, failure, _Where(attempts=count), who))
 
 
 class _Where(NamedTuple):

@@ -23,6 +23,7 @@ from anchor_autopatch.core.signatures import (
     read_keys,
     refusal,
 )
+from anchor_autopatch.host import rejections
 
 if TYPE_CHECKING:
     from anchor_autopatch.host.request_context import Request
@@ -55,11 +56,6 @@ _TRACEPARENT = re.compile(
 )
 _PEER_LIMIT = 1_024
 
-rejected: dict[str, int] = {}
-"""Reason -> how often in this process: untrusted, invalid, expired, unknown key, value, too many.
-
-Requests are counted that made a provider call; nobody looks at the headers of others.
-"""
 _distinct: dict[str, set[str]] = {}
 _keys: dict[str, bytes] | None = None
 _peers: dict[tuple[tuple[str, ...], str], bool] = {}
@@ -78,7 +74,7 @@ def read(request: Request, inbound: Inbound) -> Believed | None:
     if not inbound.networks and not _known_keys():
         # Nobody is trusted: one look says whether somebody counts on it.
         if _value(request, "x-owner-team"):
-            _count("untrusted")
+            rejections.note("untrusted")
         return None
     sent = _sent(request)
     if not sent:
@@ -87,7 +83,7 @@ def read(request: Request, inbound: Inbound) -> Believed | None:
     if refused is not None:
         # A browser may send baggage and trace ids of its own: only our names are an attempt.
         if any(name.startswith("x-owner-") for name in sent):
-            _count(refused)
+            rejections.note(refused)
         return None
     fields = {**_from_baggage(sent.get("baggage", "")), **_from_headers(sent)}
     trace = _TRACEPARENT.fullmatch(sent.get("traceparent", "").strip())
@@ -116,7 +112,7 @@ def forget() -> None:
     """Forgets values, counts and keys; for tests."""
     global _keys
     _keys = None
-    rejected.clear()
+    rejections.forget()
     _distinct.clear()
     _peers.clear()
 
@@ -209,7 +205,7 @@ def _plain(value: str | None) -> str | None:
     # A key that somebody sent as a team's name is nothing to be stored either.
     if _PLAIN.fullmatch(value) and MASK not in scrub_name(value, 64):
         return value
-    _count("value")
+    rejections.note("value")
     return None
 
 
@@ -218,11 +214,7 @@ def _capped(field: str, value: str) -> str:
     if value in known:
         return value
     if len(known) >= VALUE_LIMIT:
-        _count("too many")
+        rejections.note("too many")
         return OTHER
     known.add(value)
     return value
-
-
-def _count(reason: str) -> None:
-    rejected[reason] = rejected.get(reason, 0) + 1

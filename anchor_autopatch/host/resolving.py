@@ -66,6 +66,11 @@ def without_call() -> Attribution:
     return _traced(_base().at(_place(None, None)))
 
 
+def of_process() -> Attribution:
+    """What the environment alone says: the attribution of what no call and no request causes."""
+    return (_nobody or _make_nobody()).at(_place(None, None))
+
+
 def source_of(who: Attribution, field: str) -> str | None:
     """Where a field of an attribution came from."""
     found: str | None = json.loads(who.attribution_source or "{}").get(field)

@@ -107,6 +107,7 @@ def forget() -> None:
     global _map, _salt
     _map = _salt = None
     _fingerprints.clear()
+    configuration.forget()
 
 
 def fingerprint(api_key: str) -> str:

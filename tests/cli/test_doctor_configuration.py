@@ -62,3 +62,18 @@ def test_missing_config_that_was_named_is_a_problem(
     monkeypatch.setenv("ANCHOR_CONFIG", str(home / "policy.toml"))
 
     assert "which does not exist" in _found(PROBLEM)[0]
+
+
+def test_mistakes_of_the_policy_are_a_problem(home: Path) -> None:
+    (home / "anchor.toml").write_text('[policy]\nmode = "rejcet"\n[polcy]\n')
+
+    (text,) = _found(PROBLEM)
+    assert text.startswith("2 mistakes, the first in policy.mode: 'rejcet' is unknown")
+
+
+def test_header_keys_that_cannot_be_used_are_a_problem(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANCHOR_HEADER_KEYS", "k1=short")
+
+    assert "until then no signature is believed" in _found(PROBLEM)[0]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from anchor_autopatch.cli.doctor_checks import homes
-from anchor_autopatch.cli.doctor_checks.finding import PROBLEM, Finding
+from anchor_autopatch.cli.doctor_checks.finding import NOTE, PROBLEM, Finding
 from anchor_autopatch.core import outbox_format
 from anchor_autopatch.host.outbox_file import OutboxFile
 from tests.job.outboxes import START_US, event, receipt
@@ -132,3 +132,13 @@ def test_reading_leaves_the_file_as_it_was(home: Path) -> None:
 
         assert path.read_bytes() == before
         assert writer.execute("SELECT count(*) FROM receipt").fetchone() == (1,)
+
+
+def test_refused_headers_are_noted_with_the_mend(home: Path) -> None:
+    refused = event(1)._replace(event_class="headers_refused", code="untrusted", attempts=4)
+    _write(home, refused, refused._replace(event_id="event-2", attempts=3))
+
+    told = _check(home)["attribution headers"]
+    assert told.status == NOTE
+    assert told.text.startswith("7 requests in the last day not believed (untrusted)")
+    assert "[inbound] trusted_networks" in told.text

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from anchor_autopatch import attribute, current
 from anchor_autopatch.core.signatures import Signed, sign
-from anchor_autopatch.host import context, headers
+from anchor_autopatch.host import context, headers, rejections
 from anchor_autopatch.host.request_context import Request
+from tests.host.support import bytes_of, read_outboxes, run_python
 
 SECRET = "a-secret-of-the-gateway"
 TRUSTED = '[inbound]\ntrusted_networks = ["10.0.0.0/8", "fd00::/8", "unix"]\n'
@@ -67,7 +68,7 @@ class TestTrust:
         with request(OWNER, peer=peer):
             assert current().team is None
 
-        assert headers.rejected == {"untrusted": 1}
+        assert rejections.counts == {"untrusted": 1}
 
     def test_no_policy_trusts_nobody(self):
         with request(OWNER, peer="127.0.0.1"):
@@ -79,7 +80,7 @@ class TestTrust:
         with request({"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}, peer="192.0.2.1"):
             assert current().trace_id is None
 
-        assert headers.rejected == {}
+        assert rejections.counts == {}
 
 
 class TestSignature:
@@ -120,7 +121,7 @@ class TestSignature:
         with request(sent(), peer="192.0.2.1"):
             assert current().team is None
 
-        assert headers.rejected == {reason: 1}
+        assert rejections.counts == {reason: 1}
 
     def test_unreadable_keys_trust_nobody(self, monkeypatch):
         monkeypatch.setenv("ANCHOR_HEADER_KEYS", "k1=short")
@@ -181,7 +182,7 @@ class TestValues:
 
         assert len(teams) == 1_001
         assert "__other__" in teams
-        assert headers.rejected == {"too many": 100}
+        assert rejections.counts == {"too many": 100}
 
     def test_cap_is_not_for_what_code_says(self, policy):
         policy(TRUSTED)
@@ -431,3 +432,38 @@ class TestRules:
 
         with Request("task", task="jobs.sum"):
             assert current().team == "batch"
+
+
+class TestRejections:
+    def test_refused_headers_are_told_in_few_rows(self, events):
+        for _ in range(100):
+            with request(OWNER, peer="192.0.2.1"):
+                current()
+
+        told = events()
+        assert sorted(event.attempts for event in told) == [1, 1, 2, 4, 8, 16, 32]
+        assert {(event.event_class, event.code) for event in told} == {
+            ("headers_refused", "untrusted")
+        }
+
+    def test_rest_is_told_when_the_process_ends(self, home):
+        script = (
+            "from anchor_autopatch import current\n"
+            "from anchor_autopatch.host.request_context import Request\n"
+            "for _ in range(100):\n"
+            "    with Request(header={'x-owner-team': 'search'}.get): current()\n"
+        )
+
+        run_python("-c", script, home=home)
+
+        told = read_outboxes(home)[1]
+        assert sum(event.attempts for event in told) == 100
+
+    def test_refused_value_is_nowhere_on_disk(self, home, policy):
+        policy(TRUSTED)
+
+        with request({"x-owner-team": "evil value " * 9}, peer="unix"):
+            current()
+
+        assert rejections.counts == {"value": 1}
+        assert b"evil value" not in bytes_of(home)

@@ -207,3 +207,12 @@ def test_request_that_the_sdk_sent_again_is_no_failed_call(published, tmp_path):
 
     assert published("SELECT calls, failed_calls, rate_limited FROM provider_health") == [(1, 0, 1)]
     assert published("SELECT retried FROM exception_events") == [(True,)]
+
+
+def test_refused_headers_are_counted_by_program(published, tmp_path):
+    refused = event(1)._replace(event_class="headers_refused", code="untrusted", provider=None)
+    more = refused._replace(event_id="event-2", attempts=3)
+    left_behind(tmp_path, refused._replace(attempts=4), more, receipt(1))
+
+    assert published("SELECT program, refused_headers FROM capture_health") == [("app.py", 7)]
+    assert published("SELECT sum(calls) FROM provider_health") == [(1,)]

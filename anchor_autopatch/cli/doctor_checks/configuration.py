@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from anchor_autopatch.cli.doctor_checks.finding import NOTE, OK, PROBLEM, Finding
+from anchor_autopatch.cli.doctor_checks.finding import NOTE, OK, PROBLEM, Finding, count
 from anchor_autopatch.core import settings
 from anchor_autopatch.core.config import load_config
 from anchor_autopatch.core.errors import AnchorError
@@ -18,6 +20,8 @@ from anchor_autopatch.core.hosts import (
     UNMAPPED,
     parse_host_map,
 )
+from anchor_autopatch.core.policy.checking import check_config
+from anchor_autopatch.core.signatures import KEYS_VARIABLE, read_keys
 
 _HOSTS = "provider hosts"
 _PROVIDERS = {*KNOWN_PROVIDERS, BY_MODEL, SDK}
@@ -25,8 +29,8 @@ _DURABILITY = ("", "normal", "full")
 
 
 def check() -> list[Finding]:
-    """Provider hosts, anchor.toml, ANCHOR_DURABILITY."""
-    return [*_environment_hosts(), *_file(), *_durability()]
+    """Provider hosts, anchor.toml, header keys, ANCHOR_DURABILITY."""
+    return [*_environment_hosts(), *_file(), *_header_keys(), *_durability()]
 
 
 def _environment_hosts() -> Iterator[Finding]:
@@ -61,6 +65,27 @@ def _file() -> Iterator[Finding]:
         return
     for host, provider in hosts.items():
         yield from _entry("[hosts]", host, provider)
+    yield from _policy(config)
+
+
+def _policy(config: dict[str, Any]) -> Iterator[Finding]:
+    found = check_config(config, time.time_ns() // 1000)
+    # Those of the host map are told one by one.
+    mistakes = [mistake for mistake in found if mistake.path[0] != "hosts"]
+    if mistakes:
+        where = ".".join(map(str, mistakes[0].path))
+        text = f"{count(len(mistakes), 'mistake')}, the first in {where}: {mistakes[0].text}"
+        yield Finding("anchor.toml", PROBLEM, f"{text}; anchor policy check lists them all")
+
+
+def _header_keys() -> Iterator[Finding]:
+    try:
+        keys = read_keys(os.environ.get(KEYS_VARIABLE, ""))
+    except AnchorError as error:
+        yield Finding(KEYS_VARIABLE, PROBLEM, f"{error}; until then no signature is believed")
+        return
+    if keys:
+        yield Finding(KEYS_VARIABLE, OK, ", ".join(keys))
 
 
 def _entry(place: str, host: str, provider: object) -> Iterator[Finding]:

@@ -81,6 +81,7 @@ def _outboxes(folder: Path, now: float) -> Iterator[Finding]:
     yield _last_receipt(files, now)
     yield from _lost(files)
     yield from _faults(files)
+    yield from _refused_headers(files)
     yield from _unmapped(files)
 
 
@@ -122,6 +123,27 @@ def _faults(files: list[Told]) -> Iterator[Finding]:
     for (target, what), times in sorted(faults.items()):
         text = f"{count(times, 'fault')} of ours in the last day, calls may be missing: {what}"
         yield Finding(target, PROBLEM, text)
+
+
+_REFUSALS = {
+    "untrusted": "is it your gateway? list it under [inbound] trusted_networks, or let it sign",
+    "invalid": "the signature does not fit: another secret, path or request id, or a forgery",
+    "expired": "compare the clocks, or raise [inbound] max_age_seconds",
+    "unknown key": "set the key in ANCHOR_HEADER_KEYS of this application, too",
+    "value": "values consist of 1 to 64 of A-Z a-z 0-9 . _ : / @ -",
+    "too many": "more than 1,000 values of one field; the rest is charged to __other__",
+}
+
+
+def _refused_headers(files: list[Told]) -> Iterator[Finding]:
+    refused: Counter[str] = Counter()
+    for told in files:
+        for reason, times in told.refused_headers:
+            refused[reason] += times
+    for reason, times in sorted(refused.items()):
+        hint = _REFUSALS.get(reason, "")
+        text = f"{count(times, 'request')} in the last day not believed ({reason}): {hint}"
+        yield Finding("attribution headers", NOTE, text)
 
 
 def _unmapped(files: list[Told]) -> Iterator[Finding]:

@@ -32,6 +32,18 @@ WHERE
 GROUP BY 1, 2
 ORDER BY 1, 2;
 
+-- name: refused_headers
+-- Inbound attribution headers that were not believed since :since_us: why, how often.
+SELECT
+  code,
+  sum(attempts)
+FROM exception_event
+WHERE
+  event_class = 'headers_refused'
+  AND occurred_at_us >= :since_us
+GROUP BY code
+ORDER BY code;
+
 -- name: unmapped_hosts
 -- Hosts that answered billable calls and of which nobody said who invoices: host, a model, calls.
 SELECT

@@ -25,6 +25,8 @@ class Told(NamedTuple):
     last_receipt_us: int | None
     faults: list[tuple[str | None, str, int]]
     """Of the last day: target, what happened, how often."""
+    refused_headers: list[tuple[str, int]]
+    """Of the last day: why inbound attribution headers were not believed, how often."""
     unmapped: list[tuple[str | None, str | None, int]]
     """Host, one of the models, calls."""
 
@@ -55,5 +57,6 @@ def _ask(con: sqlite3.Connection, path: Path, size: int, written_at: float, now:
         receipts + events,
         last,
         con.execute(sql["faults"], since).fetchall(),
+        con.execute(sql["refused_headers"], since).fetchall(),
         con.execute(sql["unmapped_hosts"]).fetchall(),
     )

@@ -423,6 +423,14 @@ lost AS (
     FROM outbox_loss
     GROUP BY outbox_id, path
 ),
+refused AS (
+    SELECT
+        outbox_id,
+        sum(attempts)::BIGINT AS refused_headers
+    FROM exception_event
+    WHERE event_class = 'headers_refused'
+    GROUP BY outbox_id
+),
 nameless_file AS (
     SELECT count(*) AS quarantined_files
     FROM quarantined_file
@@ -440,6 +448,7 @@ SELECT
     coalesce(sum(lost.missing_rows), 0)::BIGINT AS missing_rows,
     coalesce(sum(lost.corrupt_rows), 0)::BIGINT AS corrupt_rows,
     sum(outbox.rows_dropped)::BIGINT AS dropped_rows,
+    coalesce(sum(refused.refused_headers), 0)::BIGINT AS refused_headers,
     min(last_receipt.first_receipt_at) AS first_receipt_at,
     max(last_receipt.last_receipt_at) AS last_receipt_at,
     max(outbox.last_shipped_at) AS last_shipped_at
@@ -447,6 +456,7 @@ FROM outbox
 LEFT JOIN last_receipt USING (outbox_id)
 LEFT JOIN shipped USING (outbox_id, path)
 LEFT JOIN lost USING (outbox_id, path)
+LEFT JOIN refused USING (outbox_id)
 GROUP BY ALL
 UNION ALL BY NAME
 SELECT
@@ -457,7 +467,8 @@ SELECT
     0 AS events,
     0 AS missing_rows,
     0 AS corrupt_rows,
-    0 AS dropped_rows
+    0 AS dropped_rows,
+    0 AS refused_headers
 FROM nameless_file
 WHERE quarantined_files > 0
 ORDER BY ALL;
@@ -489,7 +500,7 @@ WITH seen AS (
         receipt_id IS NULL AND NOT retried AS is_call
     FROM exception_event
     WHERE provider IS NOT NULL
-        AND event_class NOT IN ('internal', 'attribution_required')
+        AND event_class NOT IN ('internal', 'attribution_required', 'headers_refused')
 )
 SELECT
     date_trunc('hour', occurred_at) AS hour,

@@ -277,6 +277,7 @@ COMMENT ON COLUMN report.capture_health.events IS 'Exception events shipped';
 COMMENT ON COLUMN report.capture_health.missing_rows IS 'Numbers of a writer that no row carries';
 COMMENT ON COLUMN report.capture_health.corrupt_rows IS 'Rows with a wrong checksum, or no valid record';
 COMMENT ON COLUMN report.capture_health.dropped_rows IS 'Rows that a process lost from memory while no folder could be written';
+COMMENT ON COLUMN report.capture_health.refused_headers IS 'Requests whose attribution headers were not believed, or one of their values; counted where a provider call was made';
 COMMENT ON COLUMN report.capture_health.first_receipt_at IS 'UTC';
 COMMENT ON COLUMN report.capture_health.last_receipt_at IS 'UTC; NULL = none';
 COMMENT ON COLUMN report.capture_health.last_shipped_at IS 'UTC';
