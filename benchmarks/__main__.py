@@ -1,39 +1,64 @@
-"""`make bench`.
+"""`make bench`: what the hook costs, bare and hooked in turns, in every SDK world installed.
 
-Start-up and call cost, bare and hooked in turns, for every SDK world that is installed.
+Method and last figures: docs/performance.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import calls, startup
+from benchmarks import calls, processes, table
 from benchmarks.measuring import Comparison
 
 ROOT = Path(__file__).resolve().parent.parent
 WORLDS = {name: ROOT / ".venvs" / name / "bin" / "python" for name in ("a", "b")}
+PAGE = ROOT / "docs" / "performance.md"
+_PARTS: dict[str, Callable[[Path, int], Iterator[Comparison]]] = {
+    "processes": processes.compare,
+    "calls": calls.compare,
+}
 
 
 def main() -> int:
-    """Runs the asked benchmarks and prints one line for each; 1 when a bar is missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("only", nargs="*", choices=["startup", "calls", []], help="default: all")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds: for trying out")
-    asked = parser.parse_args()
-    wanted = asked.only or ["startup", "calls"]
-    worlds = {name: python for name, python in WORLDS.items() if python.exists()}
+    """Runs the asked benchmarks and prints one table; 1 when a bar is missed."""
+    asked = _arguments()
+    worlds = {n: python for n, python in WORLDS.items() if python.exists() and n in asked.world}
     if not worlds:
         print("No .venvs/a or .venvs/b here; run `make worlds` first", file=sys.stderr)
         return 2
-    results: list[Comparison] = []
-    for name, python in worlds.items():
-        if "startup" in wanted:
-            results += startup.compare(name, python, rounds=10 if asked.quick else 40)
-        if "calls" in wanted:
-            results += calls.compare(name, python, rounds=10 if asked.quick else 40)
-    return 1 if any(result.missed for result in results) else 0
+    table.head()
+    results = [
+        table.show(replace(result, name=f"{name}: {result.name}"))
+        for name, python in worlds.items()
+        for part in asked.only or _PARTS
+        for result in _PARTS[part](python, 30 if asked.quick else 150)
+    ]
+    if asked.page:
+        table.write(results, PAGE, _circumstances())
+    missed = [result.name for result in results if result.missed]
+    print(f"{len(missed)} bars missed: {', '.join(missed)}" if missed else "All bars held")
+    return 1 if missed else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("only", nargs="*", choices=[*_PARTS, []], help="default: all")
+    parser.add_argument("--quick", action="store_true", help="a fifth of the rounds")
+    parser.add_argument("--world", nargs="+", choices=[*WORLDS], default=[*WORLDS])
+    parser.add_argument("--page", action="store_true", help=f"write the table to {PAGE.name}")
+    return parser.parse_args()
+
+
+def _circumstances() -> str:
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    load = os.getloadavg()[0]
+    return f"Measured {day}, {os.cpu_count()} cores, load average {load:.1f} at the end."
 
 
 if __name__ == "__main__":

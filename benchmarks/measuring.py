@@ -1,36 +1,53 @@
-"""One comparison: what was measured bare, what hooked, the bar, and how it is printed."""
+"""One comparison: what was measured bare and hooked, in turns, and the bar that it is held to."""
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+_Sample = TypeVar("_Sample")
+_HALF_WIDTH = 1.96 / 2
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two samples of the same work, in one unit."""
+    """Two samples of the same work in one unit; those of one turn stand at the same place."""
 
     name: str
     unit: str
     bare: tuple[float, ...]
     hooked: tuple[float, ...]
     most_added: float | None = None
-    """The bar on the added median, in the unit."""
+    """The bar on what is added, in the unit."""
     most_ratio: float | None = None
-    """The bar on the ratio of the medians."""
+    """The bar on the ratio of hooked to bare."""
+
+    @property
+    def differences(self) -> list[float]:
+        """What each turn added: what the machine did to both of its halves falls out."""
+        return sorted(h - b for b, h in zip(self.bare, self.hooked, strict=True))
 
     @property
     def added(self) -> float:
-        """Median of the differences between neighbours: what the machine does to both falls out."""
-        return statistics.median(
-            hooked - bare for bare, hooked in zip(self.bare, self.hooked, strict=True)
-        )
+        """Median of the differences."""
+        return statistics.median(self.differences)
 
     @property
     def ratio(self) -> float:
-        """Hooked median over bare median."""
-        return statistics.median(self.hooked) / statistics.median(self.bare)
+        """Median of the ratios."""
+        return statistics.median(h / b for b, h in zip(self.bare, self.hooked, strict=True))
+
+    @property
+    def uncertain(self) -> float:
+        """Half the width of the 95 % interval of the median difference, by order statistics."""
+        found = self.differences
+        reach = _HALF_WIDTH * math.sqrt(len(found))
+        low = max(0, math.floor(len(found) / 2 - reach))
+        high = min(len(found) - 1, math.ceil(len(found) / 2 + reach) - 1)
+        return (found[high] - found[low]) / 2
 
     @property
     def missed(self) -> bool:
@@ -38,25 +55,35 @@ class Comparison:
         too_much = self.most_added is not None and self.added > self.most_added
         return too_much or (self.most_ratio is not None and self.ratio > self.most_ratio)
 
-    def line(self) -> str:
-        """The comparison as one line of text."""
-        bars = [f"+{self.most_added:g} {self.unit}"] if self.most_added is not None else []
-        bars += [f"{self.most_ratio:.2f}x"] if self.most_ratio is not None else []
-        verdict = (
-            "" if not bars else f"   bar {' '.join(bars)}: {'MISSED' if self.missed else 'held'}"
-        )
-        return (
-            f"{self.name:36} bare {_median(self.bare):9.2f}"
-            f"  hooked {_median(self.hooked):9.2f} {self.unit}"
-            f"  +{self.added:.2f}  {self.ratio:.3f}x{verdict}"
-        )
+    @property
+    def bar(self) -> str:
+        """The bars in words; empty where nothing is promised."""
+        added = [f"+{self.most_added:g} {self.unit}"] if self.most_added is not None else []
+        ratio = [f"{self.most_ratio:.2f}x"] if self.most_ratio is not None else []
+        return " ".join(added + ratio)
+
+    @property
+    def verdict(self) -> str:
+        """held | MISSED; empty where nothing is promised."""
+        return "" if not self.bar else "MISSED" if self.missed else "held"
 
 
-def _median(sample: Sequence[float]) -> float:
-    return statistics.median(sample)
+def in_turns(
+    sides: tuple[Callable[[], _Sample], Callable[[], _Sample]], rounds: int, warm_up: int = 2
+) -> tuple[list[_Sample], list[_Sample]]:
+    """Lets both sides work in turns, and leaves the first rounds out.
+
+    Who goes first changes, so that a machine that slows down or warms up favours neither.
+    """
+    found: tuple[list[_Sample], list[_Sample]] = ([], [])
+    for turn in range(rounds + warm_up):
+        for side in (0, 1) if turn % 2 else (1, 0):
+            sample = sides[side]()
+            if turn >= warm_up:
+                found[side].append(sample)
+    return found
 
 
-def show(result: Comparison) -> Comparison:
-    """Prints the comparison and hands it on."""
-    print(result.line(), flush=True)
-    return result
+def percentile(sample: Sequence[float], share: float) -> float:
+    """The value that this share of the sample does not exceed (nearest rank)."""
+    return sorted(sample)[min(len(sample) - 1, math.ceil(share * len(sample)) - 1)]

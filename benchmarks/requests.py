@@ -15,7 +15,8 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.measuring import Comparison, show
+from benchmarks.measuring import Comparison
+from benchmarks.table import show
 
 _ROOT = Path(__file__).resolve().parent.parent
 PYTHON = _ROOT / ".venvs" / "frameworks" / "bin" / "python"

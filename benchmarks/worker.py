@@ -1,56 +1,29 @@
-"""Runs in an SDK world.
+"""Runs in an SDK world with the hook on: works when told, with it or without it.
 
-Makes a block of calls for each line on stdin, answers with what they took in us.
+One process is its own control: two processes that run the same code differ by some percent for as
+long as they live. Without the hook means after `uninstall`, which puts every function of the SDKs
+back in its place.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Callable
 
-_BLOCK = 40
-_MESSAGES = [{"role": "user", "content": "hello"}]
-
-
-def _works(urls: dict[str, str]) -> dict[str, Callable[[], object]]:
-    import anthropic
-    import openai
-    from google import genai
-
-    chat = openai.OpenAI(api_key="bench", base_url=urls["openai"] + "/v1")
-    claude = anthropic.Anthropic(api_key="bench", base_url=urls["anthropic"])
-    gemini = genai.Client(api_key="bench", http_options={"base_url": urls["gemini"]})
-    return {
-        "chat": lambda: chat.chat.completions.create(model="gpt-4o", messages=_MESSAGES),
-        "stream": lambda: list(
-            chat.chat.completions.create(model="gpt-4o", messages=_MESSAGES, stream=True)
-        ),
-        "anthropic": lambda: claude.messages.create(
-            model="claude-haiku-4-5", max_tokens=9, messages=_MESSAGES
-        ),
-        "gemini": lambda: gemini.models.generate_content(
-            model="gemini-2.5-flash", contents="hello"
-        ),
-    }
-
-
-def _block(work: Callable[[], object]) -> dict[str, object]:
-    wall = []
-    cpu = time.process_time_ns()
-    for _ in range(_BLOCK):
-        began = time.perf_counter_ns()
-        work()
-        wall.append((time.perf_counter_ns() - began) / 1000)
-    return {"wall": wall, "cpu": (time.process_time_ns() - cpu) / 1000 / _BLOCK}
+from anchor_autopatch.host import startup
+from benchmarks import works
 
 
 def main() -> None:
-    """Answers until stdin ends."""
-    works = _works(json.loads(sys.argv[1]))
+    """Answers a line of samples for each line `{work, hooked, count}` until stdin ends."""
+    urls = json.loads(sys.argv[1])
+    known = works.over_http(urls) if urls else works.in_process()
     for line in sys.stdin:
-        print(json.dumps(_block(works[line.strip()])), flush=True)
+        asked = json.loads(line)
+        (startup.install if asked["hooked"] else startup.uninstall)()
+        work = known[asked["work"]]
+        work(1)
+        print(json.dumps(work(asked["count"])), flush=True)
 
 
 if __name__ == "__main__":
