@@ -68,7 +68,7 @@ conformance: worlds .venvs/oldest/.stamp  ## Replay recorded provider exchanges 
 chaos: .venv/.stamp  ## Kill processes and damage files for minutes; nothing lost, nothing doubled
 	@$(PYTEST) $(ELSEWHERE) -m chaos --timeout 3600 $(PYTEST_ARGS)
 
-frameworks: .venvs/frameworks/.stamp  ## Real servers and workers, 500 interleaved requests each
+frameworks: .venvs/frameworks/.stamp  ## Real servers and workers, 500 interleaved requests each; test runs half of them
 	@.venvs/frameworks/bin/python -m pytest tests/frameworks $(PYTEST_ARGS)
 
 coverage: .venv/.stamp  ## Branch coverage of the tests that run in .venv, subprocesses included

@@ -9,6 +9,7 @@ for world in a b; do
     part "Host half, SDK world $world (.venvs/$world)" ".venvs/$world/bin/python" -m pytest -q \
         tests/sdk tests/host tests/conformance -n 2 -m "not chaos and not conformance" "$@"
 done
-# One at a time: each test is a server, its load and the simulator already.
-part "Frameworks (.venvs/frameworks)" .venvs/frameworks/bin/python -m pytest -q tests/frameworks "$@"
+# One at a time: each test is a server, its load and the simulator already. `make frameworks` runs them all.
+part "Frameworks (.venvs/frameworks)" .venvs/frameworks/bin/python -m pytest -q tests/frameworks \
+    -m "not slow" "$@"
 verdict "make test"

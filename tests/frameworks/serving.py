@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -122,9 +123,9 @@ class Site:
         return self._log.read_text(errors="replace")
 
     def ask_all(self, port, requests):
-        """Sends them interleaved; every answer must be good."""
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            answers = list(pool.map(lambda request: _get(port, request), requests))
+        """Sends them interleaved over few connections; every answer must be good."""
+        with contextlib.ExitStack() as opened, ThreadPoolExecutor(AT_ONCE) as pool:
+            answers = list(pool.map(_Client(port, opened).get, requests))
         wrong = [answer for answer in answers if answer[0] != 200]
         assert not wrong, (wrong[:3], self.log()[-2000:])
 
@@ -178,14 +179,25 @@ def sources(receipt):
     return json.loads(receipt.attribution_source or "{}")
 
 
-def _get(port, request):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    try:
-        connection.request("GET", request.path, headers=request.headers)
-        answer = connection.getresponse()
+class _Client(threading.local):
+    """One connection for each thread, kept open where the server keeps it."""
+
+    def __init__(self, port, opened):
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        opened.callback(self.connection.close)
+
+    def get(self, request):
+        try:
+            return self._send(request)
+        except (http.client.RemoteDisconnected, ConnectionResetError):
+            # The server has closed it while it was idle.
+            self.connection.close()
+            return self._send(request)
+
+    def _send(self, request):
+        self.connection.request("GET", request.path, headers=request.headers)
+        answer = self.connection.getresponse()
         return answer.status, request.path, answer.read()
-    finally:
-        connection.close()
 
 
 def free_port():

@@ -9,6 +9,7 @@ ROUTES = {
     "/thread/NAME": "/thread/{name}",
     "/stream/NAME": "/stream/{name}",
     "/background/NAME": "/background/{name}",
+    "/forgetful/NAME": "/forgetful/{name}",
     "/shop/items/7/NAME": "/shop/items/{item}/{name}",
 }
 

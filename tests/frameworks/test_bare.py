@@ -16,10 +16,16 @@ WERKZEUG = ("-c", "import bare_app, werkzeug.serving as s; s.run_simple('127.0.0
     "command",
     [
         pytest.param((*UVICORN, "bare_app:asgi"), id="uvicorn"),
-        pytest.param((*UVICORN, "--interface", "wsgi", "bare_app:wsgi"), id="uvicorn wsgi"),
+        pytest.param(
+            (*UVICORN, "--interface", "wsgi", "bare_app:wsgi"),
+            id="uvicorn wsgi",
+            marks=pytest.mark.slow,
+        ),
         pytest.param((*GUNICORN, "-w", "2", "bare_app:wsgi"), id="gunicorn"),
-        pytest.param((*GUNICORN, "-k", "asgi", "bare_app:asgi"), id="gunicorn asgi"),
-        pytest.param(WERKZEUG, id="werkzeug"),
+        pytest.param(
+            (*GUNICORN, "-k", "asgi", "bare_app:asgi"), id="gunicorn asgi", marks=pytest.mark.slow
+        ),
+        pytest.param(WERKZEUG, id="werkzeug", marks=pytest.mark.slow),
     ],
 )
 def test_interleaved_requests_are_kept_apart(site, command):

@@ -26,8 +26,11 @@ def broker(tmp_path):
 
 @pytest.mark.parametrize(
     ("pool", "count"),
-    [(("-c", "2"), 500), (("-P", "threads", "-c", "4"), 100), (("-P", "gevent", "-c", "4"), 100)],
-    ids=["prefork", "threads", "gevent"],
+    [
+        pytest.param(("-c", "2"), 500, id="prefork"),
+        pytest.param(("-P", "threads", "-c", "4"), 500, id="threads", marks=pytest.mark.slow),
+        pytest.param(("-P", "gevent", "-c", "4"), 500, id="gevent", marks=pytest.mark.slow),
+    ],
 )
 def test_worker_serves_who_sent_the_task(site, broker, pool, count):
     requests = asked(ROUTES, count)
@@ -49,3 +52,34 @@ def test_task_that_nobody_asked_for_is_known_by_its_name(site, broker):
 
     assert (receipt.feature, sources(receipt)["feature"]) == ("celery_app.ask", "task")
     assert sources(receipt)["request_id"] == "request"
+
+
+IN_MEMORY = """
+from celery import Celery
+from celery.contrib.testing.worker import start_worker
+from anchor_autopatch import attribute, current
+
+app = Celery("shop", broker="memory://", backend="cache+memory://")
+app.conf.worker_hijack_root_logger = False
+
+@app.task
+def who():
+    return current().team, current().feature
+
+with start_worker(app, perform_ping_check=False, pool="threads", concurrency=2):
+    sent = []
+    for name in "abc":
+        with attribute(team=name):
+            sent.append(who.delay())
+    sent.append(who.delay())
+    print([result.get(timeout=20) for result in sent])
+"""
+
+
+def test_worker_in_a_thread_of_the_sender(site, tmp_path):
+    script = tmp_path / "shop.py"
+    script.write_text(IN_MEMORY)
+
+    found = site.run(script)
+
+    assert found == str([[name, "shop.who"] for name in "abc"] + [[None, "shop.who"]]) + "\n"

@@ -20,9 +20,19 @@ UVICORN = ("-m", "uvicorn", "--port", "PORT", "django_app:asgi")
 @pytest.mark.parametrize(
     ("command", "routes"),
     [
-        pytest.param((*GUNICORN, "-w", "2", "--preload"), SYNC, id="gunicorn --preload"),
+        pytest.param(
+            (*GUNICORN, "-w", "2", "--preload"),
+            SYNC,
+            id="gunicorn --preload",
+            marks=pytest.mark.slow,
+        ),
         pytest.param((*GUNICORN, "--threads", "4"), SYNC, id="gunicorn threads"),
-        pytest.param(("-m", "waitress", "--port=PORT", "django_app:wsgi"), SYNC, id="waitress"),
+        pytest.param(
+            ("-m", "waitress", "--port=PORT", "django_app:wsgi"),
+            SYNC,
+            id="waitress",
+            marks=pytest.mark.slow,
+        ),
         pytest.param(UVICORN, SYNC | ASYNC, id="uvicorn"),
     ],
 )

@@ -11,6 +11,7 @@ ROUTES = {
     "/stream/NAME": "/stream/<name>",
     "/background/NAME": "/background/<name>",
     "/pool/NAME": "/pool/<name>",
+    "/forgetful/NAME": "/forgetful/<name>",
     "/shop/items/7/NAME": "/shop/items/<int:item>/<name>",
 }
 GUNICORN = ("-m", "gunicorn", "-b", "127.0.0.1:PORT", "--graceful-timeout", "5", "flask_app:app")
@@ -33,9 +34,15 @@ print(app.test_client().get("/").text, hasattr(flask.Flask.__call__, "_anchor_or
     [
         pytest.param((*GUNICORN, "-w", "2"), id="gunicorn"),
         pytest.param((*GUNICORN, "-w", "2", "--preload"), id="gunicorn --preload"),
-        pytest.param((*GUNICORN, "-w", "2", "--threads", "4"), id="gunicorn threads"),
-        pytest.param((*GUNICORN, "-k", "gevent"), id="gunicorn gevent"),
-        pytest.param(("-m", "flask", "-A", "flask_app", "run", "-p", "PORT"), id="werkzeug"),
+        pytest.param(
+            (*GUNICORN, "-w", "2", "--threads", "4"), id="gunicorn threads", marks=pytest.mark.slow
+        ),
+        pytest.param((*GUNICORN, "-k", "gevent"), id="gunicorn gevent", marks=pytest.mark.slow),
+        pytest.param(
+            ("-m", "flask", "-A", "flask_app", "run", "-p", "PORT"),
+            id="werkzeug",
+            marks=pytest.mark.slow,
+        ),
         pytest.param(("-m", "waitress", "--port=PORT", "flask_app:app"), id="waitress"),
     ],
 )

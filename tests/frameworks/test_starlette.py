@@ -39,7 +39,9 @@ GUNICORN = ("-m", "gunicorn", "-b", "127.0.0.1:PORT", "--graceful-timeout", "5",
             FASTAPI,
             id="fastapi",
         ),
-        pytest.param((*GUNICORN, "starlette_app:fastapi"), FASTAPI, id="gunicorn"),
+        pytest.param(
+            (*GUNICORN, "starlette_app:fastapi"), FASTAPI, id="gunicorn", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_interleaved_requests_are_kept_apart(site, command, routes):

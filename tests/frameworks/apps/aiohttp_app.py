@@ -8,11 +8,19 @@ import sys
 from aiohttp import web
 from calling import call, call_async
 
+from anchor_autopatch import attribute
+
 tasks = set()
 
 
 async def plain(request):
     return web.Response(text=await call_async(request.match_info["name"]))
+
+
+async def forgetful(request):
+    answer = await plain(request)
+    attribute(team="left behind", user_id="left behind").__enter__()
+    return answer
 
 
 async def in_executor(request):
@@ -38,6 +46,7 @@ async def background(request):
 def application():
     app, shop = web.Application(), web.Application()
     app.router.add_get("/plain/{name}", plain)
+    app.router.add_get("/forgetful/{name}", forgetful)
     app.router.add_get("/thread/{name}", in_executor)
     app.router.add_get("/stream/{name}", stream)
     app.router.add_get("/background/{name}", background)

@@ -49,8 +49,9 @@ def in_blueprint(item, name):
 
 @app.get("/forgetful/<name>")
 def forgetful(name):
-    attribute(user_id="left behind").__enter__()
-    return call(name)
+    answer = call(name)
+    attribute(team="left behind", user_id="left behind").__enter__()
+    return answer
 
 
 @app.get("/login/<name>")
