@@ -230,6 +230,10 @@ class Call:
         self._done = True
         receipt_id = self.receipt_id or ids.uuid7()
         outbox.write_receipt(self._receipt(receipt_id, outcome, seen))
+        if configuration.notes_spans:
+            from anchor_autopatch.host import spans
+
+            spans.note(self, seen, receipt_id)
         self._remember(receipt_id, seen, result)
         return receipt_id
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _tables: dict[str, Any] | None = None
 _policy: Policy | None = None
+notes_spans = False
+"""Whether calls are noted on OpenTelemetry's spans; known once the policy has been read."""
 refuses: bool | None = None
 """Whether the policy may refuse a call; None while it has not been read."""
 
@@ -32,10 +34,11 @@ def policy() -> Policy | None:
 
     Which is told by its sections, so that a process without a policy imports nothing to read one.
     """
-    global _policy, refuses
+    global _policy, refuses, notes_spans
     if refuses is None:
         _policy = _read_policy()
         refuses = _policy is not None and _policy.may_refuse
+        notes_spans = _policy is not None and _policy.span_attributes
     return _policy
 
 
@@ -48,8 +51,9 @@ def may_refuse() -> bool:
 
 def forget() -> None:
     """Reads the file anew at the next call; for tests and for programs that write it late."""
-    global _tables, _policy, refuses
+    global _tables, _policy, refuses, notes_spans
     _tables = _policy = refuses = None
+    notes_spans = False
 
 
 def _read() -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from anchor_autopatch.host.patching import guarded
 
@@ -27,16 +27,3 @@ def current_span() -> Span | None:
     if not context.is_valid:
         return None
     return Span(f"{context.trace_id:032x}", f"{context.span_id:016x}")
-
-
-@guarded("opentelemetry")
-def note(attributes: dict[str, Any]) -> None:
-    """Puts attributes on the span that is open here; None values are left out."""
-    api = sys.modules.get(API)
-    if api is None:
-        return
-    span = api.get_current_span()
-    if span.is_recording():
-        span.set_attributes(
-            {name: value for name, value in attributes.items() if value is not None}
-        )
