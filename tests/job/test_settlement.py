@@ -12,6 +12,7 @@ import pytest
 from anchor_autopatch.core.errors import ConfigError
 from anchor_autopatch.job.publish import publish
 from anchor_autopatch.job.settlement import find_overdue, overdue_after, settle
+from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.warehouse import open_warehouse
 from tests.job.priced import CHAT, NOON, NOW, add, cost, load_table, run
 
@@ -193,6 +194,19 @@ def test_order_of_arrival_makes_no_difference(con, order):
         "submitted": (False, "search", None),
     }
     assert con.execute("SELECT receipt_id FROM receipt_price").fetchall() == [("b",)]
+
+
+def test_verify_finds_what_is_billed_twice(con):
+    add(con, "fresh", response_id="chatcmpl-0")
+    add(con, "again", response_id="chatcmpl-0")
+    retrieval(con, "b")
+    retrieval(con, "c")
+    doubled = load("verify")["doubled_objects"]
+    assert con.execute(doubled).fetchall() == [("openai", "resp_1", 2)]
+
+    settle(con, NOW)
+
+    assert con.execute(doubled).fetchall() == []
 
 
 def test_receipts_themselves_are_never_changed(con):

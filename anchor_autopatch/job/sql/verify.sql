@@ -199,6 +199,20 @@ FROM receipt_meters
 ANTI JOIN receipt USING (receipt_id)
 ORDER BY ALL;
 
+-- name: doubled_objects
+-- Objects that a retrieval bills beside a call or another retrieval. Calls may share an id: some servers repeat theirs.
+SELECT
+    object_receipt.issuer,
+    object_receipt.response_id,
+    count(*) AS billed_count
+FROM object_receipt
+JOIN settled_receipt AS receipt USING (receipt_id)
+WHERE receipt.billable
+GROUP BY object_receipt.issuer, object_receipt.response_id
+HAVING count(*) > 1
+    AND bool_or(object_receipt.role = 'retrieval')
+ORDER BY ALL;
+
 -- name: unpriced_receipts
 -- Billable receipts without exactly one price; `unpriced` is a price status, too.
 SELECT

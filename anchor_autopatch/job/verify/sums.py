@@ -21,6 +21,7 @@ _METERS = {
     "meters_of_nothing": "meters of receipt {0}, which is not there",
 }
 _PRICES = {
+    "doubled_objects": "{1} of {0} is billed by {2} receipts, though it is one object",
     "unpriced_receipts": "billable receipt {0} has {1} prices, not 1",
     "broken_sums": "receipt {0} costs {1} USD, its usage lines sum to {2}",
     "prices_without_card": "receipt {0} is {1} by a rate card that is not there: {2}",
