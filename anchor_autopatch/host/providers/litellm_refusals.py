@@ -22,8 +22,10 @@ def version() -> str | None:
 
 def patch(router: ModuleType) -> None:
     """Wraps the way into the router's fallbacks and retries; `router` is `litellm.router`."""
+    # In 1.109 the class is a front, and another one behind it does the routing.
+    core = vars(router.Router).get("_core_class", router.Router)
     for name in ("function_with_fallbacks", "async_function_with_fallbacks"):
-        patching.replace_if_present(router.Router, name, _asking_as("completion"))
+        patching.replace(core, name, _asking_as("completion"))
 
 
 def asking(function: Any) -> Any:
