@@ -121,7 +121,8 @@ def _earlier_interactions(name: str, verb: str, path: str) -> str | None:
 
 
 def _litellm(name: str, _verb: str, function: str) -> str | None:
-    return litellm.OPERATIONS.get(function or name.rpartition(".")[2])
+    called = function or name.rpartition(".")[2]
+    return litellm.OPERATIONS.get(called) or litellm.LAYERS.get(called)
 
 
 def _botocore(name: str, _verb: str, _path: str) -> str | None:

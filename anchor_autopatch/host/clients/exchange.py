@@ -114,6 +114,12 @@ class Exchange:
             return False
         self._encoding = headers.get("content-encoding", "").strip().lower() if not decoded else ""
         self._decode = bodies.decoder(self._encoding)
+        if call.parent is not None and status < _REFUSED:
+            if self._decode is None:
+                # The SDK above decodes it, and tells what it can.
+                call.leave_to_children()
+                return False
+            call.adopted()
         self._sink = self._sink_for(kind) if self._decode else bodies.Nothing()
         return True
 
@@ -197,8 +203,14 @@ class Exchange:
         return True
 
 
-def begin(client: raw.Client, request: raw.Request) -> Exchange | None:
-    """The call that begins with this request, entered; None for one that costs nothing."""
+def begin(client: raw.Client, request: raw.Request, layer: Call | None = None) -> Exchange | None:
+    """The call that begins with this request, entered; None for one that costs nothing.
+
+    Args:
+        client: The library that sends.
+        request: What it sends.
+        layer: The SDK of many providers that has it sent, which knows which of them it asks.
+    """
     billed = paths.billed(request.method, request.url)
     if billed is None or client.name in patching.off:
         return None
@@ -207,6 +219,9 @@ def begin(client: raw.Client, request: raw.Request) -> Exchange | None:
     provider = paths.PROVIDERS[billed.dialect]
     if provider == "gemini" and "/projects/" in request.url:
         provider = "vertex_ai"
+    above = layer.reader if layer is not None else None
+    if above is not None:
+        provider = above.provider() or provider
     call = Call(
         client.name,
         billed.operation,
@@ -216,9 +231,15 @@ def begin(client: raw.Client, request: raw.Request) -> Exchange | None:
     )
     call.facts = DIALECTS[billed.dialect].read_request(billed.operation, body)
     call.sends = 0 if client.attempts_below else 1
+    while layer is not None:
+        layer.sends += 1
+        layer = layer.parent
     call.request = request.body if call.stream else None
     enforce(call)
-    return Exchange(client, call, billed, decoded=request.decoded).enter()
+    exchange = Exchange(client, call, billed, decoded=request.decoded).enter()
+    if above is not None:
+        above.exchange = exchange
+    return exchange
 
 
 def _answers_another_question(response: Any) -> bool:

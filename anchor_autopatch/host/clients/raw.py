@@ -120,7 +120,8 @@ def begin(
     layer = open_layer()
     if layer is not None:
         if counting.get() is not layer:
-            return _Counted(layer)
+            below = _read_below(client, layer, owner, args, kwargs)
+            return below or _Counted(layer)
         if layer.target in client.attempts_of:
             layer.sends += 1
         return None
@@ -133,6 +134,21 @@ def begin(
     from anchor_autopatch.host.clients import exchange
 
     return exchange.begin(client, client.request(owner, args, kwargs))
+
+
+_GATEWAYS = frozenset(("litellm",))
+"""SDKs that speak plain HTTP to many providers, whose own words are read here."""
+
+
+def _read_below(
+    client: Client, layer: Call, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Scope | None:
+    """The scope of a provider call that an SDK of many providers sends; None for all others."""
+    if layer.target not in _GATEWAYS:
+        return None
+    from anchor_autopatch.host.clients import exchange
+
+    return exchange.begin(client, client.request(owner, args, kwargs), layer)
 
 
 class _OpenBodies(ObjectMemo["Exchange"]):

@@ -1,4 +1,4 @@
-"""LiteLLM over an SDK is one row, over plain HTTP is one row; made-up answers are none."""
+"""LiteLLM over an SDK or over plain HTTP is one row, read below it; made-up answers are none."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 ASK = [{"role": "user", "content": "hello there"}]
 ROUTES = {
     "openai": ("openai/gpt-4o", "litellm>openai", "openai.chat"),
-    "anthropic": ("anthropic/claude-x", "litellm", "litellm.usage"),
-    "gemini": ("gemini/gemini-2.5-flash", "litellm", "litellm.usage"),
+    "anthropic": ("anthropic/claude-x", "litellm>httpx", "anthropic.messages"),
+    "gemini": ("gemini/gemini-2.5-flash", "litellm>httpx", "gemini.generate_content"),
 }
 routes = pytest.mark.parametrize("route", ROUTES)
 
@@ -38,17 +38,20 @@ def options(simulator, route, **more):
     return {name: value for name, value in given.items() if value is not None}
 
 
+def counts(usage):
+    """Input and output tokens, as any of the three providers spells them."""
+    read = usage.get("prompt_tokens", usage.get("input_tokens", usage.get("promptTokenCount")))
+    made = usage.get("completion_tokens", usage.get("output_tokens"))
+    return read, made if made is not None else usage["candidatesTokenCount"]
+
+
 def tokens(receipt):
-    usage = json.loads(receipt.raw_usage)
-    return usage["prompt_tokens"], usage["completion_tokens"]
+    return counts(json.loads(receipt.raw_usage))
 
 
 def billed_tokens(simulator):
     (row,) = simulator.ledger()
-    usage = row["usage"]
-    read = usage.get("prompt_tokens", usage.get("input_tokens", usage.get("promptTokenCount")))
-    made = usage.get("completion_tokens", usage.get("output_tokens"))
-    return read, made if made is not None else usage["candidatesTokenCount"]
+    return counts(row["usage"])
 
 
 @routes
@@ -57,7 +60,7 @@ def test_completion_is_one_row(simulator, one_receipt, route):
 
     receipt = one_receipt()
     assert (receipt.sdk, receipt.usage_shape) == ROUTES[route][1:]
-    assert (receipt.provider, receipt.billable, receipt.operation) == (route, 1, "chat")
+    assert (receipt.provider, receipt.billable, receipt.attempts) == (route, 1, 1)
     assert tokens(receipt) == billed_tokens(simulator)
 
 
@@ -70,8 +73,7 @@ def test_acompletion_is_one_row(simulator, one_receipt, route):
     assert tokens(receipt) == billed_tokens(simulator)
 
 
-# For gemini LiteLLM keeps no address that it took from the environment: the host stays NULL.
-@pytest.mark.parametrize("route", ["openai", "anthropic"])
+@routes
 def test_host_of_the_call_is_named(simulator, one_receipt, route):
     litellm.completion(**options(simulator, route))
 
@@ -139,17 +141,6 @@ def test_mocked_stream_is_no_receipt(simulator, receipts):
     assert receipts() == []
 
 
-def test_cache_hit_is_no_receipt(simulator, one_receipt, monkeypatch):
-    pytest.importorskip("fastapi", reason="LiteLLM's cache imports its proxy")
-    monkeypatch.setattr(litellm, "cache", litellm.Cache(type="local"))
-
-    for _ in range(2):
-        litellm.completion(**options(simulator, "anthropic", caching=True))
-
-    assert len(simulator.ledger()) == 1
-    assert one_receipt().billable == 1
-
-
 def test_embedding_is_one_row(simulator, one_receipt):
     litellm.embedding(
         model="openai/text-embedding-3-small", input=["a"], api_base=f"{simulator.openai}/v1"
@@ -164,20 +155,6 @@ def test_text_completion_is_one_row(simulator, one_receipt):
     )
 
     assert one_receipt().sdk == "litellm>openai"
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_responses_is_one_row(simulator, one_receipt, stream):
-    pytest.importorskip("mcp", reason="LiteLLM's responses import it")
-    answer = litellm.responses(
-        model="openai/gpt-4o", input="hi", api_base=f"{simulator.openai}/v1", stream=stream
-    )
-    if stream:
-        list(answer)
-
-    (billed,) = simulator.ledger()
-    usage = json.loads(one_receipt().raw_usage)
-    assert usage["output_tokens"] == billed["usage"]["output_tokens"]
 
 
 @routes
@@ -207,7 +184,7 @@ def test_router_is_one_row(simulator, one_receipt):
 def test_async_router_is_one_row(simulator, one_receipt):
     asyncio.run(router(simulator, "anthropic").acompletion(model="any", messages=ASK))
 
-    assert (one_receipt().sdk, one_receipt().provider) == ("litellm", "anthropic")
+    assert (one_receipt().sdk, one_receipt().provider) == ("litellm>httpx", "anthropic")
 
 
 def test_fallback_bills_only_what_answered(simulator, one_receipt, events):
@@ -273,4 +250,4 @@ def test_call_made_by_a_callback_is_a_call_of_its_own(simulator, receipts, monke
     asyncio.run(main())
 
     assert len(simulator.ledger()) == 2
-    assert [receipt.sdk for receipt in receipts()] == ["litellm", "litellm"]
+    assert [receipt.sdk for receipt in receipts()] == ["litellm>httpx"] * 2

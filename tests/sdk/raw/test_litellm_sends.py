@@ -45,7 +45,7 @@ def test_call_over_plain_http_is_one_receipt(simulator, one_receipt):
         max_tokens=20,
     )
 
-    assert (one_receipt().sdk, one_receipt().provider) == ("litellm", "anthropic")
+    assert (one_receipt().sdk, one_receipt().provider) == ("litellm>httpx", "anthropic")
 
 
 def test_stream_over_plain_http_is_one_receipt(simulator, one_receipt):
@@ -59,7 +59,7 @@ def test_stream_over_plain_http_is_one_receipt(simulator, one_receipt):
     )
 
     assert list(stream)
-    assert (one_receipt().sdk, one_receipt().outcome) == ("litellm", "ok")
+    assert (one_receipt().sdk, one_receipt().outcome) == ("litellm>httpx", "ok")
 
 
 def test_stream_that_never_sends_is_no_call(simulator, receipts, events):

@@ -1,0 +1,187 @@
+"""What LiteLLM sends by itself is read below it; what no dialect knows is read from its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import time
+
+import pytest
+
+from tests.sdk.raw.server import Server
+
+litellm = pytest.importorskip("litellm", reason="no LiteLLM for this SDK world")
+
+# LiteLLM warns while it works: TypedDict qualifiers, clients and tasks that outlive their loop.
+pytestmark = pytest.mark.filterwarnings("ignore")
+ASK = [{"role": "user", "content": "hello there"}]
+CLAUDE = "anthropic/claude-x"
+GEMINI = "gemini/gemini-2.5-flash"
+
+
+@pytest.fixture(autouse=True)
+def _addresses(home, simulator, monkeypatch):
+    for name, value in simulator.environment().items():
+        if name != "ANCHOR_PROVIDER_HOSTS":
+            monkeypatch.setenv(name, value)
+
+
+async def read_all(started):
+    return [part async for part in await started]
+
+
+def anthropic(simulator, **more):
+    return {"api_base": simulator.anthropic, "api_key": "k", "model": CLAUDE, **more}
+
+
+def openai(simulator, **more):
+    return {"api_base": f"{simulator.openai}/v1", "api_key": "k", "model": "openai/gpt-4o", **more}
+
+
+def gemini(simulator):
+    turn = [{"role": "user", "parts": [{"text": "hello there"}]}]
+    return {"api_base": simulator.gemini, "api_key": "k", "model": GEMINI, "contents": turn}
+
+
+CALLS = {
+    "responses": lambda s: litellm.responses(input="hi", **openai(s)),
+    "responses-streamed": lambda s: list(litellm.responses(input="hi", **openai(s, stream=True))),
+    "aresponses": lambda s: asyncio.run(litellm.aresponses(input="hi", **openai(s))),
+    "aresponses-streamed": lambda s: asyncio.run(
+        read_all(litellm.aresponses(input="hi", **openai(s, stream=True)))
+    ),
+    "responses-of-anthropic": lambda s: litellm.responses(input="hi", **anthropic(s)),
+    "responses-of-anthropic-streamed": lambda s: list(
+        litellm.responses(input="hi", **anthropic(s, stream=True))
+    ),
+    "messages": lambda s: asyncio.run(
+        litellm.anthropic.messages.acreate(messages=ASK, max_tokens=20, **anthropic(s))
+    ),
+    "messages-streamed": lambda s: asyncio.run(
+        read_all(
+            litellm.anthropic.messages.acreate(
+                messages=ASK, max_tokens=20, **anthropic(s, stream=True)
+            )
+        )
+    ),
+    "messages-of-openai-streamed": lambda s: asyncio.run(
+        read_all(
+            litellm.anthropic.messages.acreate(
+                messages=ASK, max_tokens=20, **openai(s, stream=True)
+            )
+        )
+    ),
+    "content": lambda s: litellm.google_genai.generate_content(**gemini(s)),
+    "content-streamed": lambda s: list(litellm.google_genai.generate_content_stream(**gemini(s))),
+    "acontent-streamed": lambda s: asyncio.run(
+        read_all(litellm.google_genai.agenerate_content_stream(**gemini(s)))
+    ),
+}
+
+
+@pytest.fixture
+def _proxy_parts():
+    """LiteLLM's cache, and streams in other providers' formats, import parts of its proxy."""
+    for package in ("mcp", "fastapi", "orjson", "soundfile"):
+        pytest.importorskip(package, reason="LiteLLM imports it for this")
+
+
+@pytest.mark.usefixtures("_proxy_parts")
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_call_is_one_receipt_with_the_providers_usage(call, simulator, one_receipt):
+    answer = call(simulator)
+    gc.collect()
+
+    (billed,) = simulator.ledger()
+    receipt = one_receipt()
+    assert json.loads(receipt.raw_usage).items() >= billed["usage"].items()
+    assert (receipt.sdk, receipt.provider) == ("litellm>httpx", billed["provider"])
+    assert (receipt.usage_source, receipt.outcome, receipt.billable) == ("provider", "ok", 1)
+    assert answer is not None
+
+
+@pytest.mark.usefixtures("_proxy_parts")
+@pytest.mark.parametrize("ask", ["completion", "responses"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_answer_of_the_cache_is_no_call(ask, stream, simulator, one_receipt, monkeypatch):
+    monkeypatch.setattr(litellm, "cache", litellm.Cache(type="local"))
+    given = {"completion": anthropic(simulator, messages=ASK), "responses": openai(simulator)}[ask]
+    given |= {"input": "hi"} if ask == "responses" else {}
+
+    for _ in range(2):
+        answer = getattr(litellm, ask)(**given, stream=stream, caching=True)
+        if stream:
+            list(answer)
+
+    assert len(simulator.ledger()) == 1
+    assert one_receipt().billable == 1
+
+
+LLAMA = {
+    "model": "llama3",
+    "created_at": "2026-01-01T00:00:00Z",
+    "message": {"role": "assistant", "content": "hello"},
+    "done": True,
+    "done_reason": "stop",
+    "prompt_eval_count": 12,
+    "eval_count": 3,
+}
+HALF = {
+    "model": "llama3",
+    "created_at": "2026-01-01T00:00:00Z",
+    "message": {"role": "assistant", "content": "hel"},
+    "done": False,
+}
+
+
+@pytest.fixture
+def ollama():
+    """Asks a server whose dialect nobody here speaks but LiteLLM."""
+    with Server() as server:
+
+        def ask(*answers, **options):
+            lines = [json.dumps(one).encode() + b"\n" for one in answers]
+            server.answer(*lines, headers={"content-type": "application/x-ndjson"})
+            return litellm.completion(
+                model="ollama_chat/llama3", messages=ASK, api_base=server.url, **options
+            )
+
+        yield ask
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_dialect_that_nobody_knows_is_read_from_litellms_answer(ollama, one_receipt, stream):
+    answer = ollama(*([HALF] * stream), LLAMA, stream=stream)
+    if stream:
+        list(answer)
+
+    receipt = one_receipt()
+    assert (receipt.sdk, receipt.usage_shape) == ("litellm", "litellm.usage")
+    usage = json.loads(receipt.raw_usage)
+    assert (usage["prompt_tokens"], usage["completion_tokens"]) == (12, 3)
+
+
+def test_unread_rest_of_such_a_stream_is_told_in_size(ollama, receipts, one_receipt):
+    stream = ollama(HALF, LLAMA, stream=True)
+    next(stream)
+    del stream
+    until = time.monotonic() + 5
+    while not receipts() and time.monotonic() < until:
+        gc.collect()  # a thread of LiteLLM's may hold the stream a little longer
+
+    facts = json.loads(one_receipt().price_facts)
+    assert (one_receipt().outcome, one_receipt().usage_source) == ("partial", "estimated")
+    assert facts["sent_characters"] == len("hello there")
+    assert facts["seen_characters"] == len("hel")
+
+
+def test_every_try_of_litellms_is_a_call_of_its_own(simulator, receipts, one_event):
+    simulator.script(fail="reset", times=1)
+
+    litellm.completion(messages=ASK, **anthropic(simulator, num_retries=1))
+
+    lost, answered = receipts()
+    assert (lost.usage_source, lost.outcome) == ("absent", "error")
+    assert (one_event().event_class, one_event().receipt_id) == ("network", lost.receipt_id)
+    assert (answered.usage_source, answered.attempts) == ("provider", 1)
