@@ -175,6 +175,7 @@ KNOWN_PATTERNS = tuple(
     (re.compile(pattern + r"\Z"), provider)
     for pattern, provider in (
         (r"(?:.+\.)?bedrock[a-z-]*\.[a-z]{2,4}(?:-[a-z]+)+-\d+\.(?:vpce\.)?" + _AWS, "bedrock"),
+        (r"runtime\.sagemaker\.[a-z0-9-]+\." + _AWS, "sagemaker"),
         (r"aiplatform\.[a-z0-9-]+\.rep\.googleapis\.com", "vertex_ai"),
         (r"inference\.generativeai\.[a-z0-9-]+\.oci\.oraclecloud\.com", "oci"),
     )

@@ -283,7 +283,18 @@ class Call:
 
 EVIDENCE = ("sent_characters", "seen_characters", "seen_chunks")
 """Price facts that say how large a call was whose usage nobody told; see `evidence`."""
-_UNITS = ("images", "characters", "seconds", "duration", "pages", "searches", "video_seconds")
+_UNITS = (
+    "characters",
+    "duration",
+    "file_searches",
+    "images",
+    "output_seconds",
+    "pages",
+    "searches",
+    "seconds",
+    "sessions",
+    "video_seconds",
+)
 """Price facts that are quantities: what is billed where there is no usage object."""
 
 

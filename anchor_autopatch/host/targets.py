@@ -55,6 +55,14 @@ TARGETS = (
     ),
     Target("litellm", "litellm.utils", _PROVIDERS + "litellm", "litellm", "1.70", "1.109"),
     Target("botocore", "botocore.client", _PROVIDERS + "botocore", "botocore", "1.34", "1.44"),
+    Target(
+        "aiobotocore",
+        "aiobotocore.client",
+        _PROVIDERS + "aiobotocore",
+        "aiobotocore",
+        "2.5",
+        "3.10",
+    ),
     Target("groq", "groq._base_client", _PROVIDERS + "groq", "groq", "0.11", "1.7"),
     Target(
         "mistralai", "mistralai.client.basesdk", _PROVIDERS + "mistralai", "mistralai", "2.0", "3.7"
@@ -147,6 +155,22 @@ PARTS = (
             "3.7",
         )
         for part in ("connection", "speech")
+    ),
+    Target(
+        "google-genai/files",
+        "google.genai.files",
+        _PROVIDERS + "google_files",
+        "google-genai",
+        "1.20",
+        "3.4",
+    ),
+    Target(
+        "google-genai/music",
+        "google.genai.live_music",
+        _PROVIDERS + "google_music",
+        "google-genai",
+        "1.20",
+        "3.4",
     ),
     Target(
         "google-genai/live",

@@ -15,6 +15,7 @@ from anchor_autopatch.host.providers import (
     batch_files,
     botocore,
     cohere,
+    cohere_objects,
     google_genai,
     google_interactions,
     google_objects,
@@ -140,7 +141,8 @@ def _mistralai(name: str, verb: str, path: str) -> str | None:
 
 
 def _cohere(_name: str, verb: str, path: str) -> str | None:
-    return cohere.operation_of(verb, path.removeprefix("/"))
+    path = path.removeprefix("/")
+    return cohere.operation_of(verb, path) or _of_object(cohere_objects.request(verb, path))
 
 
 def _xai_sdk(_name: str, _verb: str, path: str) -> str | None:

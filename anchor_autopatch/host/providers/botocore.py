@@ -36,7 +36,9 @@ OPERATIONS = {
         "InvokeAgent": "agent",
         "InvokeInlineAgent": "agent",
         "InvokeFlow": "flow",
+        "StartFlowExecution": "flow",
         "Retrieve": "retrieve",
+        "AgenticRetrieveStream": "retrieve",
         "RetrieveAndGenerate": "retrieve",
         "RetrieveAndGenerateStream": "retrieve",
         "Rerank": "rerank",
@@ -53,7 +55,7 @@ def version() -> str | None:
 
 def patch(client: ModuleType) -> None:
     """Wraps the choke point and the readers of bodies; `client` is `botocore.client`."""
-    patching.replace(client.BaseClient, "_make_api_call", wrap(_Adapter()))
+    patching.replace(client.BaseClient, "_make_api_call", wrap(Adapter()))
     endpoint = sys.modules["botocore.endpoint"]
     patching.replace(endpoint.Endpoint, "_needs_retry", _wrap_needs_retry)
     patching.replace(endpoint, "convert_to_response_dict", _wrap_convert)
@@ -77,11 +79,16 @@ def read_usage(operation: str, answer: Any) -> Any:
     return bedrock_usage.answer(operation, answer, None)
 
 
-class _Adapter:
-    """This SDK's side of `calls.wrap`."""
+class Adapter:
+    """This SDK's side of `calls.wrap`, and that of its asynchronous twin.
 
-    def __init__(self) -> None:
-        guard = guarded(_NAME)
+    Args:
+        name: Of the SDK, as on the receipts.
+    """
+
+    def __init__(self, name: str = _NAME) -> None:
+        self._name = name
+        guard = guarded(name)
         self.open = guard(self._open)
         self.close = guard(self._close)
         self.fail = guard(self._fail)
@@ -92,7 +99,7 @@ class _Adapter:
 
     def _open(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opened | None:
         operations = OPERATIONS.get(client.meta.service_model.service_name)
-        if operations is None or _NAME in patching.off:
+        if operations is None or self._name in patching.off:
             return None
         name = args[0] if args else kwargs["operation_name"]
         operation = operations.get(name)
@@ -101,7 +108,7 @@ class _Adapter:
         params = args[1] if len(args) > 1 else kwargs["api_params"]
         model = params.get("modelId")
         call = Call(
-            _NAME,
+            self._name,
             operation,
             model if isinstance(model, str) else None,
             _site(client),
@@ -127,7 +134,7 @@ class _Adapter:
             call.succeed(bedrock_usage.answer(call.operation, result, body))
             return
         headers = metadata.get("HTTPHeaders", {})
-        if type(unread).__name__ == "EventStream":
+        if type(unread).__name__.endswith("EventStream"):
             call.reader = bedrock_usage.EventReader(call.operation)
         else:
             call.reader = bedrock_usage.BodyReader(result, headers)
@@ -146,7 +153,9 @@ class _Adapter:
         call.fail(error, bedrock_usage.answer(call.operation, {}, get(wire, "body")), answered=True)
 
 
-_UNREAD = ("EventStream", "StreamingBody")
+_UNREAD = frozenset(
+    ("EventStream", "StreamingBody", "AioEventStream", "AioStreamingBody", "AioHttpxStreamingBody")
+)
 _OK = 200
 
 
@@ -163,7 +172,7 @@ def _site(client: Any) -> Site:
     signer = getattr(client, "_request_signer", None)
     credentials: Any = getattr(signer, "_credentials", None)
     # Only a long-lived key says who pays; reading one that expires could make botocore refresh it.
-    static = type(credentials).__name__ == "Credentials"
+    static = type(credentials).__name__ in ("Credentials", "AioCredentials")
     key = credentials.access_key if static and credentials.token is None else None
     return site(
         "bedrock",
@@ -220,16 +229,17 @@ def _wrap_read(original: Any) -> Any:
         try:
             part = original(self, *args, **kwargs)
         except BaseException as error:
-            _broke(self, call, error)
+            broke(self, call, error)
             raise
-        _take(self, call, part, args, kwargs)
+        take(self, call, part, args, kwargs)
         return part
 
     return read
 
 
 @guarded(_NAME)
-def _take(body: Any, call: Call, part: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def take(body: Any, call: Call, part: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Takes what the application has read of a body; its end ends the call."""
     if isinstance(part, int):
         # readinto: the bytes are in the caller's buffer, the result says how many.
         part = bytes(memoryview(args[0] if args else kwargs["b"])[:part])
@@ -242,7 +252,8 @@ def _take(body: Any, call: Call, part: Any, args: tuple[Any, ...], kwargs: dict[
 
 
 @guarded(_NAME)
-def _broke(stream: Any, call: Call, error: BaseException) -> None:
+def broke(stream: Any, call: Call, error: BaseException) -> None:
+    """Ends the call of a body or stream that broke while it was read."""
     call.fail(error, streams.seen_of(call), begun=call.reader.begun)
     streams.leave_response(stream)
 
@@ -252,14 +263,15 @@ def _wrap_parse_event(original: Any) -> Any:
     def _parse_event(self: Any, event: Any) -> Any:
         call = streams.find(self)
         if call is not None:
-            _note_payload(call, event)
+            note_payload(call, event)
         return original(self, event)
 
     return _parse_event
 
 
 @guarded(_NAME)
-def _note_payload(call: Call, event: Any) -> None:
+def note_payload(call: Call, event: Any) -> None:
+    """Keeps the usage of an event as it was on the wire."""
     if event.headers.get(":event-type") == "metadata":
         call.reader.note_wire(json.loads(event.payload))
 
@@ -282,7 +294,7 @@ def _wrap_iter(original: Any) -> Any:
         except GeneratorExit:
             raise
         except BaseException as error:
-            _broke(self, call, error)
+            broke(self, call, error)
             raise
         streams.leave_response(self)
 

@@ -1,7 +1,8 @@
 """The Cohere SDK, 5.0 and later, v1 and v2: every call goes through one HTTP client class.
 
 Cohere bills `billed_units`, which stand in `usage` (v2 chat) or in `meta`; `tokens` beside them is
-another count of the same.
+another count of the same. Its clients for AWS and Oracle turn the request into another one on the
+way: who invoices is told by where it went.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from anchor_autopatch.host import attempts, patching, streams
 from anchor_autopatch.host.calls import Call, Opened, Seen, enforce, wrap, wrap_async
 from anchor_autopatch.host.layers import active, leave_context
 from anchor_autopatch.host.patching import guarded
+from anchor_autopatch.host.providers import cohere_objects, objects
+from anchor_autopatch.host.providers.cohere_objects import SHAPE
 from anchor_autopatch.host.providers.reading import get, text, to_json
 from anchor_autopatch.host.providers.tap import LineReader, parsed, tap
 from anchor_autopatch.host.sites import Site, host_of, site
@@ -32,7 +35,6 @@ OPERATIONS = {
     "parse": "ocr",
     "audio/transcriptions": "transcription",
 }
-SHAPE = "cohere.billed_units"
 _MARKS = (b"billed_units",)
 _FAILED = 400
 
@@ -78,7 +80,7 @@ def read_usage(_operation: str, answer: dict[str, Any]) -> Seen:
     """
     inner = answer.get("delta") or answer.get("response") or answer
     usage = get(inner, "usage") or get(inner, "meta")
-    if not isinstance(usage, dict):
+    if not isinstance(usage, dict) or _is_unknown(usage):
         usage = None
     named = (
         text(answer, "id")
@@ -87,6 +89,14 @@ def read_usage(_operation: str, answer: dict[str, Any]) -> Seen:
         or text(answer, "generation_id")
     )
     return Seen(to_json(usage), SHAPE if usage else None, response_id=named)
+
+
+def _is_unknown(usage: dict[str, Any]) -> bool:
+    """True for the -1 that the SDK puts where AWS told no count."""
+    units = usage.get("billed_units")
+    return isinstance(units, dict) and any(
+        isinstance(count, (int, float)) and count < 0 for count in units.values()
+    )
 
 
 class _Adapter:
@@ -130,14 +140,21 @@ class _Adapter:
         )
         call.billable = operation is not None
         call.attempts = 1
-        if operation is not None:
+        if operation is None:
+            call.reader = cohere_objects.request(kwargs.get("method"), path)
+        else:
             call.facts = read_request(operation, body)
         return Opened(call, args, kwargs)
 
     def _close(self, call: Call, response: Any) -> None:
         call.http_status = response.status_code
+        _place(call, response)
         if response.status_code >= _FAILED:
             call.fail(_error(response))
+            return
+        asked = call.reader
+        if isinstance(asked, objects.Request):
+            self._close_object(call, asked, parsed(response.content))
             return
         if not call.billable:
             return
@@ -145,11 +162,21 @@ class _Adapter:
         # The parsed object that the application gets is made later: known by its response id.
         call.succeed(read_usage(call.operation, parsed(response.content)))
 
+    def _close_object(self, call: Call, asked: objects.Request, answer: dict[str, Any]) -> None:
+        call.billable = True
+        call.operation = asked.operation
+        found = cohere_objects.read(asked, answer)
+        if found:
+            objects.settle(call, found[0], None, retrieved=asked.retrieved)
+        else:
+            call.leave_to_children()
+
     def _fail(self, call: Call, error: BaseException) -> None:
         call.fail(error)
 
     def _begin_stream(self, call: Call, response: Any) -> None:
         call.http_status = response.status_code
+        _place(call, response)
         if response.status_code < _FAILED and call.billable:
             call.adopted()
             call.reader = LineReader(_MARKS, lambda event: read_usage(call.operation, event))
@@ -252,6 +279,17 @@ def _site(client: Any, base_url: Any) -> Site:
     headers = client.base_headers()
     key = headers.get("Authorization", "").removeprefix("Bearer ")
     return site("cohere", host_of(client.get_base_url(base_url)), key or None)
+
+
+def _place(call: Call, response: Any) -> None:
+    """Notes where a request went that the client of a cloud has sent elsewhere."""
+    went_to = host_of(response.request.url)
+    asked = call.site
+    if went_to is None or asked is None or went_to == asked.host:
+        return
+    # The key of these clients is a word that stands for none.
+    call.site = site("cohere", went_to, None)
+    call.provider = call.site.provider_for(call.request_model)
 
 
 def _error(response: Any, retries: int = 0) -> Exception:

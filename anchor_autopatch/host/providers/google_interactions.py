@@ -10,7 +10,7 @@ from typing import Any
 from anchor_autopatch.host.calls import Seen
 from anchor_autopatch.host.providers import speakeasy
 from anchor_autopatch.host.providers.google_genai import version
-from anchor_autopatch.host.providers.objects import Request
+from anchor_autopatch.host.providers.objects import Object, Request
 from anchor_autopatch.host.providers.reading import facts, get, text, to_json
 from anchor_autopatch.host.providers.tap import parsed
 from anchor_autopatch.host.sites import Site, host_of, site
@@ -20,6 +20,7 @@ __all__ = ("patch", "read_request", "read_usage", "version")
 _SHAPE = "gemini.interactions"
 _CREATED = re.compile(r"/(interactions|decisions)(?::\w+)?\Z")
 _ASKED = re.compile(r"/interactions/[^/:]+(?:[/:]cancel)?\Z")
+_TRIGGERED = re.compile(r"/triggers/[^/]+/executions\Z")
 _UNFINISHED = ("in_progress", "queued", "requires_action")
 _SERVER_ERRORS = 500
 
@@ -54,9 +55,22 @@ def _operation(method: str, path: str) -> str | None:
 
 
 def _object_request(method: str, path: str) -> Request | None:
+    if method == "POST" and _TRIGGERED.search(path):
+        return Request("interactions", path, retrieved=False)
     if method in ("GET", "POST") and _ASKED.search(path):
         return Request("interactions", path, retrieved=True)
     return None
+
+
+def _read_objects(asked: Request, answer: dict[str, Any]) -> list[Object]:
+    if not asked.retrieved:
+        # A trigger's execution names the interaction that it has started.
+        named = text(answer, "interaction_id") or text(answer, "interactionId")
+        return [Object(named, False, Seen(response_id=named))] if named else []
+    seen = read_usage(asked.operation, answer)
+    if seen.response_id is None:
+        return []
+    return [Object(seen.response_id, not _unfinished(answer), seen, text(answer, "status"))]
 
 
 def _unfinished(answer: dict[str, Any]) -> bool:
@@ -91,4 +105,5 @@ FAMILY = speakeasy.Family(
     request_id_header="x-goog-request-id",
     events="google.genai._gaos.utils.eventstreaming",
     streams=("Stream", "AsyncStream"),
+    read_objects=_read_objects,
 )

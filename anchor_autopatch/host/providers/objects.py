@@ -50,12 +50,18 @@ class Object(NamedTuple):
     """The provider's word for its state."""
     batch_id: str | None = None
     """The batch whose answer it is: that was submitted, under an id of its own."""
+    untold: bool = False
+    """True for one that has ended well and whose usage its provider never tells here.
+
+    It is billed all the same: its receipt says that nothing is known.
+    """
 
     @property
     def tells(self) -> bool:
-        """Whether it says what there is to bill."""
+        """Whether it says what there is to bill, or that nobody will."""
         units = self.seen.facts or ()
-        return self.seen.raw_usage is not None or "video_seconds" in units or "videos" in units
+        counted = "video_seconds" in units or "videos" in units
+        return self.seen.raw_usage is not None or counted or self.untold
 
     @property
     def is_free(self) -> bool:

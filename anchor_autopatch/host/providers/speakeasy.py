@@ -17,7 +17,6 @@ from anchor_autopatch.host.calls import Call, Opened, Seen, wrap, wrap_async
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers import batch_files, objects
 from anchor_autopatch.host.providers.answers import is_read
-from anchor_autopatch.host.providers.reading import text
 from anchor_autopatch.host.providers.tap import LineReader, parsed, tap
 from anchor_autopatch.host.sites import Site
 
@@ -56,8 +55,8 @@ class Family(NamedTuple):
     """Module of the SDK's stream classes."""
     streams: tuple[str, str]
     """Their names, synchronous and asynchronous."""
-    read_objects: Callable[[objects.Request, dict[str, Any]], list[objects.Object]] | None = None
-    """(request, answer) -> its objects, where an answer's usage alone does not tell them."""
+    read_objects: Callable[[objects.Request, dict[str, Any]], list[objects.Object]]
+    """(request, answer) -> the objects that it describes."""
 
 
 def patch(family: Family, plain: Any, asynchronous: Any) -> None:
@@ -157,21 +156,11 @@ class _Adapter:
             call.reader = objects.SettlingReader(call, reader, retrieved=asked.retrieved)
             tap(response, call)
             return
-        found = self._objects(asked, parsed(response.content))
+        found = self.family.read_objects(asked, parsed(response.content))
         if len(found) == 1:
             objects.settle(call, found[0], None, retrieved=asked.retrieved)
         else:
             objects.each(call, asked, found)
-
-    def _objects(self, asked: objects.Request, answer: dict[str, Any]) -> list[objects.Object]:
-        family = self.family
-        if family.read_objects is not None:
-            return family.read_objects(asked, answer)
-        seen = family.read_usage(asked.operation, answer)
-        if seen.response_id is None:
-            return []
-        ended = not family.unfinished(answer)
-        return [objects.Object(seen.response_id, ended, seen, text(answer, "status"))]
 
     def _line_reader(self, call: Call) -> LineReader:
         return LineReader(_MARKS, lambda event: self.family.read_usage(call.operation, event))

@@ -60,6 +60,7 @@ BASE_URLS = {
     "https://bedrock-runtime.us-east-1.amazonaws.com/openai/v1": "bedrock",
     "https://bedrock-mantle.us-east-1.api.aws/v1": "bedrock",
     "https://vpce-1-x.bedrock-runtime.eu-west-1.vpce.amazonaws.com/openai/v1": "bedrock",
+    "https://runtime.sagemaker.us-east-1.amazonaws.com/endpoints/e": "sagemaker",
     "https://api.cloudflare.com/client/v4/accounts/a/ai/v1": "cloudflare",
     "https://acme.snowflakecomputing.com/api/v2/cortex/v1": "snowflake",
     "https://us-south.ml.cloud.ibm.com/ml/gateway/v1": "watsonx",
