@@ -17,8 +17,9 @@ from tests.demo.conftest import CHECKOUT, PYTHON, Played
 
 README = CHECKOUT / "README.md"
 COMMANDS_PAGE = CHECKOUT / "docs" / "commands.md"
-# Covered by tests of their own: they change the environment, start a program, or never end.
-_NOT_RUN = ("hook", "run", "install", "uninstall", "doctor", "ship --follow")
+# Covered by tests of their own: they change the environment, start a program, never end, or work
+# on what a policy holds (test_attribution_page.py).
+_NOT_RUN = ("hook", "run", "install", "uninstall", "doctor", "ship --follow", "policy", "audit")
 
 
 def _blocks(page: Path, language: str) -> str:
