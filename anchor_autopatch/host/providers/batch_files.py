@@ -14,6 +14,7 @@ import re
 from collections import OrderedDict
 from typing import Any
 
+from anchor_autopatch.host import streams
 from anchor_autopatch.host.calls import NOTHING, Call, Seen
 from anchor_autopatch.host.clients import fields
 from anchor_autopatch.host.providers import objects
@@ -95,44 +96,75 @@ class Sums:
         return found
 
 
+class _Lines:
+    """Takes the bytes of an output file, as `clients.bodies` has its sinks."""
+
+    def __init__(self) -> None:
+        self.failure: dict[str, Any] | None = None
+        self.sums = Sums()
+        self._rest = b""
+
+    def feed(self, data: bytes) -> None:
+        lines = (self._rest + data).split(b"\n")
+        self._rest = lines.pop()
+        for line in lines:
+            self.sums.add(fields.sought(line))
+
+    def end(self) -> None:
+        """Takes the last line, behind which no end stands."""
+        self.sums.add(fields.sought(self._rest))
+        self._rest = b""
+
+    def seen(self) -> Seen:
+        return NOTHING
+
+    def complete(self) -> bool:
+        return True
+
+
 class OutputReader(UnreadBody):
     """Sums the usage of the lines that pass by; the application's bytes are not touched."""
 
-    failure: dict[str, Any] | None = None
-
     def __init__(self, call: Call, asked: OutputFile) -> None:
         super().__init__(asked.operation, lambda _operation, _answer: NOTHING)
-        self.sink = self
+        self._lines = _Lines()
+        self.sink = self._lines
         self._call = call
         self._asked = asked
-        self._rest = b""
-        self._sums = Sums()
         self._told = False
 
     def feed(self, chunk: Any) -> bool:
         """Takes the next bytes; nothing is ever hidden."""
-        lines = (self._rest + chunk).split(b"\n")
-        self._rest = lines.pop()
-        for line in lines:
-            self._sums.add(fields.sought(line))
+        self._lines.feed(chunk)
         return False
 
     def closed(self, response: Any) -> None:
         """Takes the body, where the application has read it whole."""
-        if not is_read(response) or self._sums:
+        if not is_read(response) or self._lines.sums:
             return
         body = response.content
         for start in range(0, len(body), _SLICE):
             # In slices: all lines of a large file at once would be a second copy of it.
-            self.feed(body[start : start + _SLICE])
+            self._lines.feed(body[start : start + _SLICE])
 
     def seen(self) -> Seen:
         """Nothing of its own: each model has a row, told here once."""
         if not self._told:
             self._told = True
-            self._sums.add(fields.sought(self._rest))
-            objects.each(self._call, self._asked, self._sums.objects(self._asked.batch_id))
+            self._lines.end()
+            found = self._lines.sums.objects(self._asked.batch_id)
+            objects.each(self._call, self._asked, found)
         return NOTHING
+
+
+def watch(call: Call, asked: OutputFile, response: Any) -> None:
+    """Links a download with its response; one that has been read is told at once."""
+    reader = OutputReader(call, asked)
+    call.reader = reader
+    streams.watch(response, call)
+    if is_read(response):
+        reader.closed(response)
+        streams.leave_response(response)
 
 
 def _usage(answer: dict[str, Any]) -> tuple[dict[str, Any], str, str | None] | None:

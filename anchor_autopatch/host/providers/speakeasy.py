@@ -143,12 +143,8 @@ class _Adapter:
         call.billable = True
         call.operation = asked.operation
         if isinstance(asked, batch_files.OutputFile):
-            call.reader = batch_files.OutputReader(call, asked)
-            if is_read(response):
-                streams.watch(response, call)
-                call.reader.closed(response)
-                streams.leave_response(response)
-            else:
+            batch_files.watch(call, asked, response)
+            if not is_read(response):
                 tap(response, call)
             return
         if call.stream:

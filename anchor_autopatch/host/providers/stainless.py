@@ -264,12 +264,8 @@ class Adapter:
         if read is None:
             return
         if isinstance(request, batch_files.OutputFile):
-            call.reader = reader = batch_files.OutputReader(call, request)
             response = answered if answered is not None else result.http_response
-            streams.watch(response, call)
-            if is_read(response):
-                reader.closed(response)
-                streams.leave_response(response)
+            batch_files.watch(call, request, response)
             return
         if call.stream:
             call.reader = objects.ListReader(call, request, read)
