@@ -11,8 +11,8 @@ import atexit
 from typing import Any
 
 from anchor_autopatch.core.records import Receipt
-from anchor_autopatch.host import context
-from anchor_autopatch.host.calls import NOTHING, Call, Seen
+from anchor_autopatch.host import configuration, context
+from anchor_autopatch.host.calls import NOTHING, Call, Seen, enforce
 from anchor_autopatch.host.identity import ObjectMemo
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.sites import Site
@@ -114,6 +114,12 @@ class Session:
             # Whoever holds the session may tell the same: the job bills it once.
             call.facts = {"retrieved": True}
         return call
+
+
+def ask(sdk: str, operation: str, model: str | None, site: Site | None) -> None:
+    """Lets the policy refuse a session before it is opened; raises AttributionRequired then."""
+    if configuration.may_refuse():
+        enforce(Call(sdk, f"{operation}_session", model, site, stream=True))
 
 
 class Sessions(ObjectMemo[Session]):

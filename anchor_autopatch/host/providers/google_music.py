@@ -15,8 +15,8 @@ from anchor_autopatch.host.calls import Seen
 from anchor_autopatch.host.identity import ObjectMemo
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers.google_genai import version
-from anchor_autopatch.host.sessions import Session, Sessions
-from anchor_autopatch.host.sites import host_of, site
+from anchor_autopatch.host.sessions import Session, Sessions, ask
+from anchor_autopatch.host.sites import Site, host_of, site
 
 __all__ = ("OPERATION", "patch", "version")
 
@@ -50,7 +50,7 @@ class _Playing:
 
 
 def _wrap_connect(original: Any) -> Any:
-    note = guarded(_NAME)(_models.put)
+    note = guarded(_NAME)(_note)
 
     @wraps(original)
     def connect(self: Any, **kwargs: Any) -> Any:
@@ -58,6 +58,19 @@ def _wrap_connect(original: Any) -> Any:
         return original(self, **kwargs)
 
     return connect
+
+
+def _note(client: Any, model: str) -> None:
+    _models.put(client, model)
+    ask(_SDK, OPERATION, _model(client), _site(client))
+
+
+def _model(client: Any) -> str | None:
+    return (_models.get(client) or "").rpartition("/")[2] or None
+
+
+def _site(client: Any) -> Site:
+    return site("gemini", host_of(client._http_options.base_url), client.api_key)
 
 
 def _wrap_init(original: Any) -> Any:
@@ -75,9 +88,7 @@ def _begin(connection: Any) -> None:
     if _NAME in patching.off:
         return
     client = connection._api_client
-    place = site("gemini", host_of(client._http_options.base_url), client.api_key)
-    model = (_models.get(client) or "").rpartition("/")[2] or None
-    session = Session(_SDK, OPERATION, model, place)
+    session = Session(_SDK, OPERATION, _model(client), _site(client))
     _open_sessions.put(connection, session)
     # One turn, from its opening to its end: what was played of it is what it made.
     session.begin(OPERATION).reader = _Playing()

@@ -11,6 +11,7 @@ import pytest
 from anchor_autopatch import AttributionRequired, attribute
 from anchor_autopatch.host import patching
 from tests.sdk.hooked import tapes
+from tests.sdk.hooked import test_native_sdks as native
 from tests.sdk.raw.ways import every_way
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -146,6 +147,19 @@ def test_bedrock_is_refused(rejecting):
 
     with pytest.raises(AttributionRequired):
         client.converse(modelId="m", messages=[{"role": "user", "content": [{"text": "x"}]}])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_cohere_is_refused(rejecting, receipts, stream):
+    client = native.cohere({}, content_type="text/event-stream")
+
+    with pytest.raises(AttributionRequired):
+        if stream:
+            list(client.chat_stream(model="command-r", messages=native.TURN))
+        else:
+            client.chat(model="command-r", messages=native.TURN)
+
+    assert receipts() == []
 
 
 @every_way
