@@ -54,9 +54,15 @@ class UnreadBody:
 
     begun = True
 
-    def __init__(self, operation: str, read_usage: Callable[[str, Any], Seen]) -> None:
+    def __init__(
+        self,
+        operation: str,
+        read_usage: Callable[[str, Any], Seen],
+        events: Callable[[], streams.Reader] | None = None,
+    ) -> None:
         self.sink: Sink | None = None
         """Takes the pieces, where the application reads the body piece by piece."""
+        self._events = events
         self._operation = operation
         self._read_usage = read_usage
         self._seen = NOTHING
@@ -69,10 +75,22 @@ class UnreadBody:
         """What the answer's JSON tells."""
         return self._read_usage(self._operation, answer)
 
+    def sink_for(self, response: Any) -> Sink:
+        """What takes the pieces of this body: of a JSON text, or of events."""
+        from anchor_autopatch.host.clients import bodies
+
+        if self.sink is None:
+            told = "event-stream" in response.headers.get("content-type", "")
+            events = self._events() if told and self._events is not None else None
+            self.sink = bodies.Whole(self.read) if events is None else bodies.Events(events)
+        return self.sink
+
     def closed(self, response: Any) -> None:
         """Reads the answer, where the application has read it whole or in pieces."""
         if self.sink is not None and not is_read(response):
             self._seen = self.sink.seen()
+        elif is_events(response) and self._events is not None:
+            self._seen = read_events(response, self._events())
         else:
             self._seen = self.read(raw_answer(response))
 

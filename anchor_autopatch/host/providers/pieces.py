@@ -81,8 +81,7 @@ def _taker(response: Any, name: str) -> Callable[[Any], object] | None:
     from anchor_autopatch.host.clients import bodies
 
     if isinstance(call.reader, UnreadBody):
-        sink: bodies.Sink = bodies.Whole(call.reader.read)
-        call.reader.sink = sink
+        sink: bodies.Sink = call.reader.sink_for(response)
     else:
         sink = bodies.Events(call.reader)
     as_bytes = _AS_BYTES[name]

@@ -240,7 +240,10 @@ class Adapter:
         kind = type(result).__name__
         if kind in _UNREAD and not is_read(result.http_response):
             # The application reads the body by itself; the answer is read when it closes it.
-            call.reader = UnreadBody(call.operation, self.family.read_usage)
+            family, operation = self.family, call.operation
+            call.reader = UnreadBody(
+                operation, family.read_usage, lambda: family.stream_reader(operation, False)
+            )
             streams.watch(result.http_response, call)
             return
         raw = kind in _RAW or type(result).__module__.startswith("httpx")
