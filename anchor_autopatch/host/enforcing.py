@@ -65,7 +65,13 @@ def _may_turn(found: Violation, call: Call) -> bool:
 
 
 def _mend(found: Violation) -> str:
-    given = f"give it by attribute({found.field}=...)"
+    ways = [f"attribute({found.field}=...)"] if found.field not in _NOT_IN_CODE else []
     if found.field in ("user_id", "request_id"):
-        return f"{given} or [inbound] of anchor.toml"
-    return f"{given}, ANCHOR_{found.field.upper()} or a [[rule]] of anchor.toml"
+        ways += ["[inbound] of anchor.toml"]
+    else:
+        ways += [f"ANCHOR_{found.field.upper()}", "a [[rule]] of anchor.toml"]
+    return f"give it by {', '.join(ways[:-1])} or {ways[-1]}"
+
+
+_NOT_IN_CODE = ("region", "cost_center")
+"""Of the process, not of a call: code cannot say them."""
