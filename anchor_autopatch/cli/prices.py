@@ -13,9 +13,9 @@ from anchor_autopatch.cli.jobs import add_job_arguments, homes_of
 from anchor_autopatch.cli.output import print_json, print_table
 from anchor_autopatch.job import rates
 from anchor_autopatch.job.clock import utc_now
-from anchor_autopatch.job.contracts import OPEN_END, TERMS
-from anchor_autopatch.job.model_keys import contract_key
-from anchor_autopatch.job.price_lookup import ShownModel, ShownRate, ShownSegment, look_up
+from anchor_autopatch.job.pricing.model_keys import contract_key
+from anchor_autopatch.job.rates.contracts import OPEN_END, TERMS
+from anchor_autopatch.job.rates.lookup import ShownModel, ShownRate, ShownSegment, look_up
 from anchor_autopatch.job.warehouse import open_warehouse
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from anchor_autopatch.core.errors import StoreError
 if TYPE_CHECKING:
     import argparse
 
-    from anchor_autopatch.job.split import Bill, Split
+    from anchor_autopatch.job.allocation.split import Bill, Split
 
 _COLUMNS = ("team", "service", "environment", "model", "calls", "estimated USD", "anchored", "")
 _BADGES = {"estimated": "est"}
@@ -39,7 +39,7 @@ def add_parser(
 
 
 def _run(args: argparse.Namespace) -> int:
-    from anchor_autopatch.job.split import read_split
+    from anchor_autopatch.job.allocation.split import read_split
 
     split = read_split(homes_of(args)[0], args.period)
     if args.html:

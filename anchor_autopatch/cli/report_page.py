@@ -11,7 +11,7 @@ from anchor_autopatch.cli.amounts import estimate, money
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from anchor_autopatch.job.split import Bill, Share, Split
+    from anchor_autopatch.job.allocation.split import Bill, Share, Split
 
 _PAGE = Template("""<!doctype html>
 <html lang="en">

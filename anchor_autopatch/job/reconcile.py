@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anchor_autopatch.job import accounts, allocation, meters, policy, pricing, rates, settlement
+from anchor_autopatch.job import allocation, meters, policy, pricing, rates, settlement
+from anchor_autopatch.job.allocation import accounts
 from anchor_autopatch.job.findings import InvoiceCheck, find, invoice_checks, receipt_count
 from anchor_autopatch.job.publish import publish
 from anchor_autopatch.job.ship import ShipReport, ship

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from anchor_autopatch.job.meters import measure
 from anchor_autopatch.job.pricing import price
-from anchor_autopatch.job.rate_source import PriceTable
 from anchor_autopatch.job.rates import sync_table
+from anchor_autopatch.job.rates.source import PriceTable
 
 NOW = datetime(2026, 11, 22, 5, tzinfo=UTC)
 NOON = datetime.fromisoformat("2026-11-03T12:00")

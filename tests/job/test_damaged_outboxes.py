@@ -217,7 +217,7 @@ def test_lock_that_cannot_be_taken_stops_one_file_only(con, tmp_path):
 
 
 def test_more_files_than_are_open_together_are_all_shipped(con, tmp_path, monkeypatch):
-    monkeypatch.setattr("anchor_autopatch.job.ship_files._GROUP_FILES", 3)
+    monkeypatch.setattr("anchor_autopatch.job.ship.files._GROUP_FILES", 3)
     for number in range(8):
         left_behind(tmp_path, receipt(number), name=f"writer-{number}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from anchor_autopatch.job.model_keys import Names, make_catalogue, resolve
+from anchor_autopatch.job.pricing.model_keys import Names, make_catalogue, resolve
 
 LIST = {
     "gpt-4o": "openai",

@@ -7,8 +7,8 @@ from importlib.resources import files
 
 import pytest
 
+from anchor_autopatch.job.allocation.model_names import same_models
 from anchor_autopatch.job.invoices.meters import COVERED_METERS, meter_of
-from anchor_autopatch.job.model_names import same_models
 
 
 @pytest.mark.parametrize(

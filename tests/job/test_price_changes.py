@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from anchor_autopatch.job.rate_source import PriceTable
 from anchor_autopatch.job.rates import sync_table
+from anchor_autopatch.job.rates.source import PriceTable
 from anchor_autopatch.job.warehouse import open_warehouse
 from tests.job.priced import NOW, add, cost, run
 

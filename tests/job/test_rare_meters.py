@@ -9,10 +9,10 @@ from decimal import Decimal
 import duckdb
 import pytest
 
-from anchor_autopatch.job.contracts import ContractTerms, set_rate
 from anchor_autopatch.job.meters import read_meters
 from anchor_autopatch.job.publish import publish
 from anchor_autopatch.job.rates import sync_installed
+from anchor_autopatch.job.rates.contracts import ContractTerms, set_rate
 from anchor_autopatch.job.warehouse import open_warehouse
 from tests.job.priced import NOW, add, load_table, run
 

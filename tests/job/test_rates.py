@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 
 from anchor_autopatch.core.errors import ConfigError
-from anchor_autopatch.job import rate_source
-from anchor_autopatch.job.rate_source import PriceTable, parse_table, read_installed
-from anchor_autopatch.job.rates import sync_installed, sync_table
+from anchor_autopatch.job.rates import source, sync_installed, sync_table
+from anchor_autopatch.job.rates.source import PriceTable, parse_table, read_installed
 from anchor_autopatch.job.warehouse import open_warehouse
 from tests.job.priced import NOON, NOW, add, cost, load_table, run
 
@@ -172,7 +171,7 @@ def test_installed_table_is_read_without_importing_litellm():
     import sys
 
     code = (
-        "import sys; from anchor_autopatch.job.rate_source import read_installed; "
+        "import sys; from anchor_autopatch.job.rates.source import read_installed; "
         "assert len(read_installed().models) > 1000; assert 'litellm' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -187,7 +186,7 @@ def test_installed_table_syncs_once(con):
 
 
 def test_missing_litellm_says_what_to_type(monkeypatch):
-    monkeypatch.setattr(rate_source, "find_spec", lambda name: None)
+    monkeypatch.setattr(source, "find_spec", lambda name: None)
 
     with pytest.raises(ConfigError, match=r"pip install 'anchor-autopatch\[job\]'"):
         read_installed()

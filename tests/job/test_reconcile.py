@@ -9,9 +9,9 @@ import duckdb
 import pytest
 
 from anchor_autopatch.core.errors import ConfigError
+from anchor_autopatch.job.allocation.split import read_split
 from anchor_autopatch.job.invoices import TypedTotal, add_total, import_file
 from anchor_autopatch.job.reconcile import reconcile
-from anchor_autopatch.job.split import read_split
 from anchor_autopatch.job.warehouse import open_warehouse
 from tests.job.outboxes import event, left_behind, receipt
 

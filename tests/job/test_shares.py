@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anchor_autopatch.job.shares import allocate
+from anchor_autopatch.job.allocation.shares import allocate
 
 WEIGHTS = st.lists(st.integers(0, 10**24), min_size=1, max_size=40)
 AMOUNTS = st.integers(-(10**18), 10**18)

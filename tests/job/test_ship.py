@@ -138,7 +138,7 @@ def test_one_receipt_written_twice_counts_once(con, tmp_path):
 
 
 def test_batches_commit_one_by_one(con, tmp_path, monkeypatch):
-    monkeypatch.setattr("anchor_autopatch.job.outbox_reader.BATCH_ROWS", 7)
+    monkeypatch.setattr("anchor_autopatch.job.ship.outbox_reader.BATCH_ROWS", 7)
     writer = Outbox(tmp_path).write_many(20).write(*map(event, range(21, 41))).write_many(3)
     writer.die()
 
@@ -207,7 +207,7 @@ class Killed(BaseException):
 STEPS = (
     "anchor_exporters.duckdb.DuckDBExporter._stage_new",
     "anchor_exporters.duckdb.DuckDBExporter.finish",
-    "anchor_autopatch.job.ship_files.remove_outbox",
+    "anchor_autopatch.job.ship.files.remove_outbox",
 )
 
 
@@ -245,9 +245,10 @@ SHIP = """
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
-from anchor_autopatch.job import outbox_reader, ship, ship_files
+from anchor_autopatch.job import ship
+from anchor_autopatch.job.ship import files, outbox_reader
 from anchor_autopatch.job.warehouse import open_warehouse
-outbox_reader.BATCH_ROWS = ship_files._COMMIT_ROWS = 50
+outbox_reader.BATCH_ROWS = files._COMMIT_ROWS = 50
 home = Path(sys.argv[1])
 with open_warehouse(home) as con:
     print("ready", flush=True)

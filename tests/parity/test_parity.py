@@ -16,8 +16,8 @@ import pytest
 
 from anchor_autopatch.job.meters import measure
 from anchor_autopatch.job.pricing import price
-from anchor_autopatch.job.rate_source import read_installed
 from anchor_autopatch.job.rates import sync_installed
+from anchor_autopatch.job.rates.source import read_installed
 from anchor_autopatch.job.warehouse import open_warehouse
 from tests.parity import cases as make
 from tests.parity.exceptions import explain

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from anchor_autopatch.job.meters import anthropic, xai
 from anchor_autopatch.job.meters.fields import HIGHEST_COUNT, count, part, parts, text
-from anchor_autopatch.job.rate_card.units import snake_case
+from anchor_autopatch.job.rates.card.units import snake_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anchor_autopatch.core.destinations import Watermark
-from anchor_autopatch.job.outbox_reader import (
+from anchor_autopatch.job.ship.outbox_reader import (
     BusyOutbox,
     DamagedOutbox,
     EmptyOutbox,

@@ -8,14 +8,14 @@ from decimal import Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING, cast
 
-from anchor_autopatch.job.rate_card import RATE_COLUMNS, build_sheet
+from anchor_autopatch.job.rates.card import RATE_COLUMNS, build_sheet
 from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.verify.link import Link
 
 if TYPE_CHECKING:
     import duckdb
 
-    from anchor_autopatch.job.rate_card.fields import Entry
+    from anchor_autopatch.job.rates.card.fields import Entry
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?")
 _KEY = ("rate_sheet_id", "fields")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from anchor_autopatch.core.outbox_format import ROW_FORMAT, row_crc
-from anchor_autopatch.job.outbox_rows import batch_checksum
+from anchor_autopatch.job.ship.outbox_rows import batch_checksum
 from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.verify.link import SHOWN_FAULTS, Link
 from anchor_autopatch.job.verify.sums import faults_of

@@ -4,7 +4,7 @@ The rules are those of LiteLLM 1.109.1 (litellm_core_utils/llm_cost_calc, read 2
 once per card instead of once per call.
 """
 
-from anchor_autopatch.job.rate_card.sheet import (
+from anchor_autopatch.job.rates.card.sheet import (
     OPEN_BRACKET,
     RATE_COLUMNS,
     RateRow,

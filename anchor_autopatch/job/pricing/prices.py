@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from anchor_autopatch.core.errors import StoreError
 from anchor_autopatch.job.meters import METER_VERSION
-from anchor_autopatch.job.model_keys import Catalogue, Names, make_catalogue, resolve
+from anchor_autopatch.job.pricing.model_keys import Catalogue, Names, make_catalogue, resolve
 from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.warehouse import transaction
 

@@ -9,7 +9,7 @@ from itertools import product
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from anchor_autopatch.job.rate_card.fields import (
+from anchor_autopatch.job.rates.card.fields import (
     EMPTY,
     RATE_SCALE,
     Entry,
@@ -19,8 +19,8 @@ from anchor_autopatch.job.rate_card.fields import (
     raw_text,
     sheet_id,
 )
-from anchor_autopatch.job.rate_card.off_peak import week_minutes
-from anchor_autopatch.job.rate_card.tokens import (
+from anchor_autopatch.job.rates.card.off_peak import week_minutes
+from anchor_autopatch.job.rates.card.tokens import (
     BATCH,
     STANDARD,
     TIERS,
@@ -36,7 +36,7 @@ from anchor_autopatch.job.rate_card.tokens import (
     tiered_rates,
     token_rates,
 )
-from anchor_autopatch.job.rate_card.units import prices_tokens, rare_rates, unit_rates
+from anchor_autopatch.job.rates.card.units import prices_tokens, rare_rates, unit_rates
 
 OPEN_BRACKET: Final = 2**62
 """Upper end of the last bracket: more tokens than any prompt has."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple, TypeAlias
 
-from anchor_autopatch.job.rate_card.fields import Entry, number
+from anchor_autopatch.job.rates.card.fields import Entry, number
 
 Rate: TypeAlias = Decimal | None
 Rates: TypeAlias = dict[str, Rate]

@@ -16,10 +16,10 @@ from anchor_autopatch.core.errors import ConfigError
 from anchor_autopatch.core.settings import OUTBOX_FOLDER, default_home
 from anchor_autopatch.job.clock import to_micros
 from anchor_autopatch.job.lease import SHIPPER_LOCK, lease
-from anchor_autopatch.job.outbox_reader import fallback_files, outbox_files
-from anchor_autopatch.job.quarantine import remove_strays
-from anchor_autopatch.job.ship_files import FileShipper
-from anchor_autopatch.job.ship_report import ShipReport
+from anchor_autopatch.job.ship.files import FileShipper
+from anchor_autopatch.job.ship.outbox_reader import fallback_files, outbox_files
+from anchor_autopatch.job.ship.quarantine import remove_strays
+from anchor_autopatch.job.ship.report import ShipReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

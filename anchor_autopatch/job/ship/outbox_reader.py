@@ -16,8 +16,8 @@ from anchor_autopatch.core.outbox_format import SCHEMA_VERSION
 from anchor_autopatch.core.records import ExceptionEvent, Receipt
 from anchor_autopatch.core.settings import OUTBOX_FOLDER
 from anchor_autopatch.job.lease import lease
-from anchor_autopatch.job.outbox_layout import Layout, read_layout
-from anchor_autopatch.job.outbox_rows import RowsRead, check_rows
+from anchor_autopatch.job.ship.outbox_layout import Layout, read_layout
+from anchor_autopatch.job.ship.outbox_rows import RowsRead, check_rows
 from anchor_autopatch.job.sql import load
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from anchor_autopatch.job.rate_card import RateSheet
+    from anchor_autopatch.job.rates.card import RateSheet
 
 
 def known_sheets(con: duckdb.DuckDBPyConnection) -> set[UUID]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from anchor_autopatch.core.crash_points import reached
 from anchor_autopatch.core.destinations import QuarantinedFile
-from anchor_autopatch.job.outbox_reader import (
+from anchor_autopatch.job.ship.outbox_reader import (
     BusyOutbox,
     DamagedOutbox,
     EmptyOutbox,
@@ -17,7 +17,7 @@ from anchor_autopatch.job.outbox_reader import (
     OutboxReader,
     writer_gone,
 )
-from anchor_autopatch.job.quarantine import move_to_quarantine, quarantine_place, remove_outbox
+from anchor_autopatch.job.ship.quarantine import move_to_quarantine, quarantine_place, remove_outbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         OutboxIdentity,
         Watermark,
     )
-    from anchor_autopatch.job.ship_report import ShipReport
+    from anchor_autopatch.job.ship.report import ShipReport
 
 _GROUP_FILES = 64
 """Outbox files that are open together; each takes four of the 1,024 usual descriptors."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from anchor_autopatch.core.destinations import OutboxIdentity
-    from anchor_autopatch.job.outbox_layout import Layout
+    from anchor_autopatch.job.ship.outbox_layout import Layout
 
 
 class RowsRead(NamedTuple):

@@ -12,10 +12,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from anchor_autopatch.core.errors import InvoiceError
+from anchor_autopatch.job.allocation.model_names import same_models
+from anchor_autopatch.job.allocation.shares import allocate
 from anchor_autopatch.job.invoices.meters import COVERED_METERS, WHOLE_METERS
 from anchor_autopatch.job.invoices.values import naive_utc
-from anchor_autopatch.job.model_names import same_models
-from anchor_autopatch.job.shares import allocate
 from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.warehouse import transaction
 

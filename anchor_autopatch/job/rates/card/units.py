@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from anchor_autopatch.job.rate_card.fields import EMPTY, Entry, number
-from anchor_autopatch.job.rate_card.tokens import Rate, Rates
+from anchor_autopatch.job.rates.card.fields import EMPTY, Entry, number
+from anchor_autopatch.job.rates.card.tokens import Rate, Rates
 
 _PER_MS = Decimal("0.001")
 _HOUR = 3600

@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from anchor_autopatch.core.errors import ConfigError
-from anchor_autopatch.job.rate_card import RateSheet, build_sheet
-from anchor_autopatch.job.rate_store import insert_sheets, known_sheets
+from anchor_autopatch.job.rates.card import RateSheet, build_sheet
+from anchor_autopatch.job.rates.store import insert_sheets, known_sheets
 from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.warehouse import transaction
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from anchor_autopatch.job.rate_card.fields import Entry
+from anchor_autopatch.job.rates.card.fields import Entry
 
 _HOUR = 60
 _DAY = 24 * _HOUR

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from anchor_autopatch.job.contracts import ContractTerms, set_rate
-from anchor_autopatch.job.rate_card import build_sheet, sheet_identity
-from anchor_autopatch.job.rate_card.fields import number
-from anchor_autopatch.job.rate_source import PriceTable, read_installed
-from anchor_autopatch.job.rate_store import insert_sheets, known_sheets
+from anchor_autopatch.job.rates.card import build_sheet, sheet_identity
+from anchor_autopatch.job.rates.card.fields import number
+from anchor_autopatch.job.rates.contracts import ContractTerms, set_rate
+from anchor_autopatch.job.rates.source import PriceTable, read_installed
+from anchor_autopatch.job.rates.store import insert_sheets, known_sheets
 from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.warehouse import transaction
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from anchor_autopatch.job.rate_card.fields import Entry
+    from anchor_autopatch.job.rates.card.fields import Entry
 
 __all__ = ("ContractTerms", "SyncReport", "set_rate", "sync_installed", "sync_table")
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from anchor_autopatch.core.errors import ConfigError
 from anchor_autopatch.core.hosts import UNMAPPED, provider_of_model
-from anchor_autopatch.job.model_keys import Names, contract_key, resolve
 from anchor_autopatch.job.pricing import read_catalogue
+from anchor_autopatch.job.pricing.model_keys import Names, contract_key, resolve
 from anchor_autopatch.job.sql import load
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from anchor_autopatch.job.model_keys import Catalogue, Resolution
+    from anchor_autopatch.job.pricing.model_keys import Catalogue, Resolution
 
 
 class ShownSegment(NamedTuple):
