@@ -67,6 +67,7 @@ class attribute:  # noqa: N801 - reads as a verb: `with attribute(team="search")
 
     def __init__(
         self,
+        /,
         team: str | None = None,
         service: str | None = None,
         feature: str | None = None,

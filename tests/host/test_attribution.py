@@ -7,11 +7,15 @@ import json
 import threading
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from anchor_autopatch import attribute, current
 from anchor_autopatch.host import context
 
 pytestmark = pytest.mark.usefixtures("home")
+# Surrogates, control characters and direction marks included.
+ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
 
 def team():
@@ -300,6 +304,26 @@ class TestValues:
     def test_none_is_not_given(self):
         with attribute(team="outer"), attribute(team=None, label=None):
             assert (team(), current().labels) == ("outer", None)
+
+    @given(
+        st.dictionaries(ANY_TEXT, ANY_TEXT | st.binary() | st.integers() | st.none()),
+        ANY_TEXT,
+    )
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+    def test_no_value_or_label_raises_or_is_stored_raw(self, labels, value):
+        with attribute(**{"user_id": value, "team": value} | labels):
+            who = current()
+
+        stored = [text for text in who if text is not None]
+        stored += [part for pair in json.loads(who.labels or "{}").items() for part in pair]
+        for text in stored:
+            text.encode("utf-8")
+            assert all(char.isprintable() or char == "\n" for char in text)
+
+    @pytest.mark.parametrize("name", ["self", "labels", "args", "class"])
+    def test_label_may_have_any_name(self, name):
+        with attribute(**{name: "x"}):
+            assert json.loads(current().labels) == {name: "x"}
 
     def test_value_that_cannot_be_printed_is_left_out(self):
         class Awkward:
