@@ -33,22 +33,14 @@ _PROVIDER_ROOTS = frozenset(
         "litellm",
     )
 )
-_SPEAKING_ROOTS = _PROVIDER_ROOTS | frozenset(
-    (
-        "httpx",
-        "httpx2",
-        "httpcore",
-        "httpcore2",
-        "h11",
-        "aiohttp",
-        "urllib3",
-        "requests",
-        "ssl",
-        "websockets",
-    )
+_TRANSPORT_ROOTS = frozenset(
+    ("aiohttp", "h11", "httpcore", "httpcore2", "httpx", "httpx2", "requests", "ssl", "urllib3")
 )
+_SPEAKING_ROOTS = _PROVIDER_ROOTS | _TRANSPORT_ROOTS | frozenset(("websockets",))
 # google-genai: "Raw response: ..."; LiteLLM: "Original Response: ...", "invalid response=...".
 _QUOTED_ANSWER = re.compile(r"(?is)\b((?:raw|original|invalid|received)[ _]response)\b.*")
+# LiteLLM puts one behind its message: paths and source lines of the application's machine.
+_TRACEBACK = "Traceback (most recent call last)"
 _CHAIN_LIMIT = 20
 _HTTP_STATUSES = range(100, 600)
 # Raised before a request left this machine: it cannot have been billed. One set for the SDKs and
@@ -108,7 +100,7 @@ def innermost(error: BaseException, handling: int = 0) -> BaseException:
     """The deepest exception of the chain that a provider SDK raised, else the error itself."""
     found = error
     for link in chain(error, handling):
-        if type(link).__module__.partition(".")[0] in _PROVIDER_ROOTS:
+        if _root(link) in _PROVIDER_ROOTS:
             found = link
     return found
 
@@ -125,6 +117,9 @@ def read(error: BaseException, handling: int = 0) -> Failure:
         or _integer(getattr(getattr(cause, "response", None), "status_code", None))
         or _integer(_botocore(cause).get("ResponseMetadata", {}).get("HTTPStatusCode"))
     )
+    if status is not None and _is_lost_below_litellm(error, cause, handling):
+        # A connection that was lost has a status of LiteLLM's own invention.
+        status = None
     code = _detail(body) or _word(body.get("code")) or _word(_code(cause))
     kind = (
         _word(body.get("type"))
@@ -135,6 +130,18 @@ def read(error: BaseException, handling: int = 0) -> Failure:
     return Failure(
         type(cause).__name__, status, code or _word(body.get("status")), kind, scrub(str(message))
     )
+
+
+def _is_lost_below_litellm(error: BaseException, cause: BaseException, handling: int) -> bool:
+    if _root(cause) != "litellm":
+        return False
+    below = [link for link in chain(error, handling) if _root(link) in _TRANSPORT_ROOTS]
+    # One that has a response was answered.
+    return bool(below) and all(getattr(link, "response", None) is None for link in below)
+
+
+def _root(error: BaseException) -> str:
+    return type(error).__module__.partition(".")[0]
 
 
 def classify_error(error: BaseException, failure: Failure, handling: int = 0) -> str:
@@ -267,7 +274,8 @@ def _own_words(error: BaseException) -> str:
         # A validation error quotes the answer, an exception of the application's whatever it likes.
         return f"{type(error).__name__} (text left out: it may quote the answer)"
     message = getattr(error, "message", None) or _printed(error)
-    return _QUOTED_ANSWER.sub(r"\1 [left out]", str(message))
+    said = _QUOTED_ANSWER.sub(r"\1 [left out]", str(message))
+    return said.partition(_TRACEBACK)[0].rstrip() or said
 
 
 def _error_body(error: BaseException) -> dict[str, object]:

@@ -126,13 +126,23 @@ PARTS = (
         "2.0",
         "3.4",
     ),
-    Target(
-        "mistralai/retries",
-        "mistralai.client.utils.retries",
-        _PROVIDERS + "speakeasy_retries",
-        "mistralai",
-        "3.0",
-        "3.7",
+    *(
+        Target(
+            f"mistralai/{module}",
+            f"{module}.utils.retries",
+            _PROVIDERS + "speakeasy_retries",
+            "mistralai",
+            "1.0",
+            "3.7",
+        )
+        for module in (
+            "mistralai",
+            "mistralai.client",
+            "mistralai.azure.client",
+            "mistralai.gcp.client",
+            "mistralai_azure",
+            "mistralai_gcp",
+        )
     ),
     # Version 1, and the copies of the client for two clouds.
     *(

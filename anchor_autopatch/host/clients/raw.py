@@ -28,6 +28,9 @@ counting: ContextVar[Call | None] = ContextVar("anchor_counting", default=None)
 _routes: dict[str | bytes, bool] = {}
 """host[:port] -> whether it is a provider's."""
 
+_GATEWAYS = frozenset(("litellm",))
+"""SDKs that speak plain HTTP to many providers, whose own words are read here."""
+
 
 class Request(NamedTuple):
     """What a client is about to send, as far as a receipt depends on it."""
@@ -105,6 +108,9 @@ class _Counted:
         return
 
     def failed(self, error: BaseException) -> None:
+        if self._layer.target in _GATEWAYS:
+            # What it sends beside calls (which model is it?) is no try of theirs.
+            return
         from anchor_autopatch.host import attempts
 
         attempts.lost(self._layer, error)
@@ -134,10 +140,6 @@ def begin(
     from anchor_autopatch.host.clients import exchange
 
     return exchange.begin(client, client.request(owner, args, kwargs))
-
-
-_GATEWAYS = frozenset(("litellm",))
-"""SDKs that speak plain HTTP to many providers, whose own words are read here."""
 
 
 def _read_below(

@@ -185,3 +185,21 @@ def test_every_try_of_litellms_is_a_call_of_its_own(simulator, receipts, one_eve
     assert (lost.usage_source, lost.outcome) == ("absent", "error")
     assert (one_event().event_class, one_event().receipt_id) == ("network", lost.receipt_id)
     assert (answered.usage_source, answered.attempts) == ("provider", 1)
+
+
+def test_traceback_in_a_message_is_not_kept(simulator, one_event):
+    broken = [{"role": "user", "content": [{"type": "image_url"}]}]
+
+    with pytest.raises(litellm.exceptions.APIConnectionError, match="Traceback"):
+        litellm.completion(model="cohere_chat/command", messages=broken, api_key="k")
+
+    assert one_event().message.startswith("litellm.APIConnectionError")
+    assert "Traceback" not in one_event().message
+
+
+def test_connection_that_litellm_gives_a_status_is_one_of_the_network(receipts, one_event):
+    with pytest.raises(litellm.exceptions.APIConnectionError):
+        litellm.completion(model="ollama_chat/m", messages=ASK, api_base="http://127.0.0.1:9")
+
+    assert (one_event().event_class, one_event().http_status) == ("network", None)
+    assert receipts() == []

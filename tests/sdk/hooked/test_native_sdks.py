@@ -125,6 +125,17 @@ def test_mistral_is_seen_below_its_resources(home, one_receipt):
     assert json.loads(receipt.raw_usage) == CHAT
 
 
+def test_a_refusal_of_mistrals_is_told_in_its_own_words(home, receipts, one_event):
+    client = mistral({"message": "no such model", "type": "not_found", "code": "1500"}, status=404)
+
+    with pytest.raises(Exception, match="no such model"):
+        client.chat.complete(model="mistral-none", messages=TURN)
+
+    event = one_event()
+    assert (event.event_class, event.code) == ("model_gone", "1500")
+    assert (event.message, event.exception_type) == ("no such model", "SDKError")
+
+
 def test_a_mistral_stream_tells_usage_in_its_last_chunk(home, one_receipt):
     answer = tapes.sse(CHUNK, {**CHUNK, "usage": CHAT})
     client = mistral(answer, content_type="text/event-stream")
