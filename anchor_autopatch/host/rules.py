@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from anchor_autopatch.core.policy.records import Rule
@@ -60,7 +59,8 @@ class Rules:
         return found
 
 
-_Pattern = re.Pattern[str]
+_Pattern = tuple[str, ...]
+"""The texts between the stars, which stand for anything."""
 
 
 def _conditions(rule: Rule) -> list[tuple[str, _Pattern]]:
@@ -69,8 +69,7 @@ def _conditions(rule: Rule) -> list[tuple[str, _Pattern]]:
 
 def _pattern(name: str, text: str) -> _Pattern:
     # Host names are compared as they are sent, in lower case; everything else as it is written.
-    words = text.lower() if name == "host" else text
-    return re.compile(".*".join(map(re.escape, words.split("*"))), re.DOTALL)
+    return tuple((text.lower() if name == "host" else text).split("*"))
 
 
 def _is_met(name: str, pattern: _Pattern, here: Circumstances) -> bool:
@@ -87,4 +86,22 @@ def _with_method(here: Circumstances) -> str | None:
 
 
 def _matches(pattern: _Pattern, value: str | None) -> bool:
-    return value is not None and pattern.fullmatch(value) is not None
+    """Whether the texts of the pattern stand in the value in their order, the outer at its ends.
+
+    No regular expression: with many stars one would take time beyond all bounds.
+    """
+    if value is None:
+        return False
+    first, *rest = pattern
+    if not rest:
+        return value == first
+    *inner, last = rest
+    if not value.startswith(first):
+        return False
+    place = len(first)
+    for part in inner:
+        place = value.find(part, place)
+        if place < 0:
+            return False
+        place += len(part)
+    return len(value) - len(last) >= place and value.endswith(last)
