@@ -15,9 +15,9 @@ from tests.host.support import run_python
 HERE = __name__
 
 
-def begin():
-    """Where a call asks: `find` passes over whoever asks for the call."""
-    return callsite.find()
+def begin(depth=callsite._OWN_FRAMES - 1):
+    """Where a call asks, as many frames below the application as `find` passes over unseen."""
+    return callsite.find() if depth == 1 else begin(depth - 1)
 
 
 def call():
@@ -107,8 +107,8 @@ class TestLoops:
 WHO = """
 from anchor_autopatch.host import callsite
 
-def begin():
-    return callsite.find()
+def begin(depth=callsite._OWN_FRAMES - 1):
+    return callsite.find() if depth == 1 else begin(depth - 1)
 
 def sell():
     return begin()

@@ -40,6 +40,8 @@ def nothing():
     pass
 
 
+# Now, and not by the first of several threads that ask for a task at once: Celery's own race.
+app.finalize()
 web = Flask(__name__)
 
 
