@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from anchor_autopatch.job.meters import anthropic, bedrock, cohere, gemini, openai, rare, xai
+from anchor_autopatch.job.meters.estimate import with_estimate
 from anchor_autopatch.job.meters.facts import with_facts
 from anchor_autopatch.job.meters.fields import HIGHEST_COUNT, Json, count
 from anchor_autopatch.job.meters.record import Meters, TokenCount, fill
 
-METER_VERSION = 3
+METER_VERSION = 4
 """Raised whenever the same raw usage would read differently."""
 
 _READERS: Mapping[str, Callable[[Json], TokenCount]] = MappingProxyType(
@@ -45,8 +46,9 @@ def read_meters(usage_shape: str | None, raw_usage: Json | None, price_facts: Js
         raw_usage: the usage object; numbers with a fraction must be Decimal.
         price_facts: the host's facts beside usage: tier, sizes, counts.
 
-    Without usage the token meters are None: unknown is not zero. A shape that this version does not
-    know gives the same, flagged as a mismatch.
+    Without usage the token meters are None: unknown is not zero, unless the host counted the texts
+    of the call; then they are an estimate, and `estimated_meters` says so. A shape that this
+    version does not know gives the same, flagged as a mismatch.
     """
     usage = raw_usage or _NOTHING
     meters = Meters()
@@ -59,6 +61,7 @@ def read_meters(usage_shape: str | None, raw_usage: Json | None, price_facts: Js
             meters = meters._replace(usage_mismatch=True)
     if _bills_seconds(usage) or usage_shape in rare.WITHOUT_TOKENS:
         meters = Meters()
+    meters = with_estimate(meters, usage_shape, price_facts)
     return with_facts(meters, usage, price_facts)._replace(
         served_model=rare.served_model(usage_shape, price_facts),
         rare_meters=rare.rare_meters(usage_shape, usage, price_facts),

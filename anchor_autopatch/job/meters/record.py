@@ -82,6 +82,8 @@ class Meters(NamedTuple):
     """What is priced instead of the model that the answer names."""
     rare_meters: dict[str, int] | None = None
     """Further quantities, by the name of their meter; see `rare`."""
+    estimated_meters: str | None = None
+    """Token meters that nobody told, estimated from the length of the texts: `a, b`; None: none."""
 
 
 INPUT_METERS = Meters._fields[:12]

@@ -62,6 +62,7 @@ SELECT
     receipt_meters.output_reasoning_tokens AS reasoning_tokens,
     receipt_meters.total_tokens,
     receipt_meters.usage_mismatch,
+    receipt_meters.estimated_meters,
     receipt.billable,
     receipt.parent_receipt_id,
     receipt_price.model_key,
@@ -98,14 +99,22 @@ ORDER BY receipt.occurred_at, receipt.receipt_id;
 -- One meter of one receipt with its unit price; the lines of a receipt sum to its estimated cost.
 CREATE TABLE report.usage_lines AS
 SELECT
-    receipt_id,
-    meter,
-    quantity::DECIMAL(38, 9) AS quantity,
-    unit,
-    unit_price_usd::DECIMAL(38, 18) AS unit_price_usd,
-    cost_usd::DECIMAL(38, 18) AS cost_usd,
-    rate_card_id
-FROM usage_line;
+    usage_line.receipt_id,
+    usage_line.meter,
+    usage_line.quantity::DECIMAL(38, 9) AS quantity,
+    usage_line.unit,
+    usage_line.unit_price_usd::DECIMAL(38, 18) AS unit_price_usd,
+    usage_line.cost_usd::DECIMAL(38, 18) AS cost_usd,
+    usage_line.rate_card_id,
+    coalesce(list_contains(string_split(guessed.estimated_meters, ', '), usage_line.meter), false) AS is_estimated
+FROM usage_line
+LEFT JOIN (
+    SELECT
+        receipt_id,
+        estimated_meters
+    FROM receipt_meters
+    WHERE estimated_meters IS NOT NULL
+) AS guessed USING (receipt_id);
 
 -- name: app_costs
 -- The split of every bill by application; the rows of an invoice sum to it, to the minor unit.

@@ -32,7 +32,8 @@ COMMENT ON COLUMN report.receipts.outcome IS 'ok | error | partial | cancelled';
 COMMENT ON COLUMN report.receipts.http_status IS 'NULL = no answer, or not seen';
 COMMENT ON COLUMN report.receipts.stream IS 'true = the answer was streamed';
 COMMENT ON COLUMN report.receipts.attempts IS 'HTTP requests sent; NULL = not observed';
-COMMENT ON COLUMN report.receipts.usage_source IS 'provider | partial | estimated | absent';
+COMMENT ON COLUMN report.receipts.usage_source IS 'provider | partial | estimated | absent: who told the usage, and whether all of it';
+COMMENT ON COLUMN report.receipts.estimated_meters IS 'Token meters that nobody told, estimated from the length of the texts: "input_tokens, output_tokens"; NULL = none';
 COMMENT ON COLUMN report.receipts.raw_usage IS 'Usage object of the provider, JSON as on the wire; NULL = none was seen';
 COMMENT ON COLUMN report.receipts.input_tokens IS 'Tokens: all input, cached and written to a cache included; NULL = not known';
 COMMENT ON COLUMN report.receipts.output_tokens IS 'Tokens: all output, reasoning included; NULL = not known';
@@ -63,6 +64,7 @@ COMMENT ON COLUMN report.usage_lines.unit IS 'token, image, second, character, .
 COMMENT ON COLUMN report.usage_lines.unit_price_usd IS 'USD per unit; NULL = the rate card has none for this meter';
 COMMENT ON COLUMN report.usage_lines.cost_usd IS 'USD, quantity times unit price, not rounded; NULL = unpriced';
 COMMENT ON COLUMN report.usage_lines.rate_card_id IS 'Rate card that priced it';
+COMMENT ON COLUMN report.usage_lines.is_estimated IS 'true: the quantity was told by nobody, but estimated from the length of the texts';
 
 COMMENT ON COLUMN report.receipts.policy_status IS 'ok | reported (the policy asks for more) | held (and until then it is charged to nobody) | released (charged as it is by a correction)';
 

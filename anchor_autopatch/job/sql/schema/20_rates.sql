@@ -50,7 +50,8 @@ CREATE TABLE IF NOT EXISTS receipt_meters (
     provider_cost_usd DECIMAL(38, 18),
     video_resolution VARCHAR,
     served_model VARCHAR,
-    rare_meters MAP(VARCHAR, BIGINT)
+    rare_meters MAP(VARCHAR, BIGINT),
+    estimated_meters VARCHAR
 );
 COMMENT ON TABLE receipt_meters IS 'Quantities of one receipt in disjoint meters, read from its raw usage; NULL = nobody said';
 COMMENT ON COLUMN receipt_meters.meter_version IS 'Version of the reading rules';
@@ -76,6 +77,7 @@ COMMENT ON COLUMN receipt_meters.image_variant IS 'quality/size of images that r
 COMMENT ON COLUMN receipt_meters.video_resolution IS '480p | 720p | 1080p | 2k | 4k | ...; NULL = nobody said';
 COMMENT ON COLUMN receipt_meters.served_model IS 'What is priced instead of the model that the answer names; NULL = that one';
 COMMENT ON COLUMN receipt_meters.rare_meters IS 'Further quantities above 0 by the name of their meter, such as training_tokens; NULL = none';
+COMMENT ON COLUMN receipt_meters.estimated_meters IS 'Token meters that nobody told, estimated from the length of the texts: "input_tokens, output_tokens"; NULL = none';
 COMMENT ON COLUMN receipt_meters.provider_cost_usd IS 'USD, as the provider itself stated it';
 
 CREATE TABLE IF NOT EXISTS rate_card (
