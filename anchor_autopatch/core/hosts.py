@@ -121,14 +121,16 @@ def is_local(name: str) -> bool:
 def provider_of_model(model: str | None) -> str:
     """Derives the provider from a gateway's model name.
 
-    `anthropic/claude-x`, else the name's start.
+    `anthropic/claude-x` by its prefix, where that is a provider's name; else by the name's start,
+    behind the prefix of who made the model (`google/gemini-x`, `meta-llama/Llama-x`).
     """
     if not model:
         return UNMAPPED
-    prefix, slash, _ = model.partition("/")
-    if slash:
+    prefix, slash, rest = model.partition("/")
+    if slash and prefix in KNOWN_PROVIDERS:
         return prefix
-    return next((name for start, name in _MODEL_STARTS if model.startswith(start)), UNMAPPED)
+    bare = rest if slash else model
+    return next((name for start, name in _MODEL_STARTS if bare.startswith(start)), UNMAPPED)
 
 
 def _without_port(host: str) -> str:

@@ -150,15 +150,26 @@ def _fleet_salt() -> bytes:
 def _home_salt() -> bytes:
     path = os.path.join(settings.home(), settings.SALT_FILE)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    except FileExistsError:
+        if not os.path.exists(path):
+            _make_salt(path)
         with open(path, "rb") as file:
             return file.read() or os.urandom(_SALT_BYTES)
     except OSError:
-        # No home to keep a salt in: fingerprints of this process match no other's, and no key
-        # leaks.
+        # No home to keep a salt in, or one that may not be read: fingerprints of this process match
+        # no other's, and no key leaks. `anchor doctor` tells.
         return os.urandom(_SALT_BYTES)
-    salt = os.urandom(_SALT_BYTES)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(salt)
-    return salt
+
+
+def _make_salt(path: str) -> None:
+    # Whole or not at all: of two processes that begin together, none may read the other's half.
+    draft = f"{path}.{os.getpid()}"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(os.urandom(_SALT_BYTES))
+        os.link(draft, path)
+    except FileExistsError:
+        # The other process was faster: its salt counts.
+        return
+    finally:
+        os.unlink(draft)
