@@ -14,6 +14,7 @@ from anchor_autopatch.cli.doctor_checks import (
     configuration,
     frameworks,
     homes,
+    others,
     sdks,
     switch,
 )
@@ -36,6 +37,7 @@ def _run(parsed: argparse.Namespace) -> int:
     found = [
         *switch.check(),
         *sdks.check(),
+        *others.check(),
         *frameworks.check(),
         *configuration.check(),
         *homes.check(time.time()),

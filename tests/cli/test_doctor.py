@@ -40,6 +40,48 @@ def test_terminal_without_rich_gets_a_plain_table(bare: Bare) -> None:
     assert (done.returncode, "anchor doctor" in done.stdout) == (0, True)
 
 
+def test_environment_without_sdks_names_its_interpreter(bare: Bare) -> None:
+    _, findings = bare.doctor()
+
+    (text,) = [text for subject, status, text in findings if (subject, status) == ("SDKs", "note")]
+    assert text.startswith(f"{bare.python} has none that is captured")
+
+
+def test_sdk_whose_calls_lie_elsewhere_in_an_older_version_is_captured(bare: Bare) -> None:
+    requests = (
+        "class BaseSDK:\n    def do_request(self): ...\n    def do_request_async(self): ...\n"
+    )
+    older = {
+        "mistralai/__init__.py": "",
+        "mistralai/_version.py": '__version__ = "1.12.4"\n',
+        "mistralai/basesdk.py": f"from . import _version\n{requests}",
+    }
+    bare.add("mistralai", "1.12.4", older)
+
+    _, findings = bare.doctor()
+
+    assert ["mistralai", "ok", "1.12.4 is captured"] in findings
+
+
+def test_sdk_whose_calls_have_moved_is_a_problem(bare: Bare) -> None:
+    bare.add("mistralai", "9.0.0", {"mistralai/__init__.py": "", "mistralai/core.py": ""})
+
+    code, findings = bare.doctor()
+
+    told = dict(_problems(findings))["mistralai"]
+    assert (code, "9.0.0 is not captured: it has no module mistralai.client" in told) == (1, True)
+
+
+def test_sdk_that_nothing_captures_is_a_problem_until_it_is_known(bare: Bare) -> None:
+    bare.add("replicate", "1.0.7", {"replicate/__init__.py": ""})
+
+    code, findings = bare.doctor()
+    known, _ = bare.doctor(ANCHOR_DISABLE="replicate")
+
+    assert "1.0.7 is not captured: its calls go to paths" in dict(_problems(findings))["replicate"]
+    assert (code, known) == (1, 0)
+
+
 def test_environment_without_hook_is_a_problem(bare: Bare) -> None:
     code, findings = bare.doctor(hook=None)
 

@@ -10,7 +10,7 @@ import pytest
 
 from anchor_autopatch.cli.doctor_checks import homes
 from anchor_autopatch.cli.doctor_checks.finding import NOTE, PROBLEM, Finding
-from anchor_autopatch.core import outbox_format
+from anchor_autopatch.core import outbox_format, settings
 from anchor_autopatch.host.outbox_file import OutboxFile
 from tests.job.outboxes import START_US, event, receipt
 
@@ -82,11 +82,41 @@ def test_fault_of_ours_is_a_problem_for_a_day(home: Path) -> None:
     assert "openai" not in _check(home, NOW + 2 * 86_400)
 
 
-def test_unmapped_host_comes_with_the_line_to_add(home: Path) -> None:
-    _write(home, receipt(1, provider="unmapped", provider_host="gw.corp:8443"))
+@pytest.mark.parametrize(
+    ("host", "model", "line"),
+    [
+        ("gw.corp:8443", "gpt-4o", '"gw.corp:8443" = "openai", or "by-model" for a gateway'),
+        ("gw.corp", "anthropic/claude-x", '"gw.corp" = "anthropic", or "by-model" for a gateway'),
+        ("gw.corp", "acme/own", '"gw.corp" = "who invoices", or "by-model" for a gateway'),
+        (
+            "localhost:8000",
+            "meta-llama/Llama-3",
+            '"localhost:8000" = "hosted_vllm" for models of your own, "by-model" for a gateway',
+        ),
+    ],
+)
+def test_unmapped_host_comes_with_the_line_to_add(
+    home: Path, host: str, model: str, line: str
+) -> None:
+    row = receipt(1, provider="unmapped", provider_host=host, request_model=model)
+    _write(home, row)
 
-    told = '1 call to gw.corp:8443, on nobody\'s invoice; add to [hosts]: "gw.corp:8443" = "openai"'
-    assert _problem(home) == told
+    assert _problem(home) == f"1 call to {host}, on nobody's invoice; add to [hosts]: {line}"
+
+
+def test_refused_home_says_where_receipts_go_instead(home: Path) -> None:
+    home.chmod(0o777)
+
+    fallback = settings.default_home()
+    assert _problem(home).endswith(
+        f"receipts go to {fallback}, which anchor ship reads when told: --home {fallback}"
+    )
+
+
+def test_salt_that_cannot_be_read_is_a_problem(home: Path) -> None:
+    (home / settings.SALT_FILE).mkdir()
+
+    assert "cannot be read, so no key is known again" in _problem(home)
 
 
 def test_host_that_was_mapped_since_is_no_problem(home: Path) -> None:

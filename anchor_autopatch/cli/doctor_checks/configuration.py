@@ -49,7 +49,12 @@ def _file() -> Iterator[Finding]:
     path = Path(settings.config_path())
     if not path.exists():
         lost = bool(os.environ.get("ANCHOR_CONFIG"))
-        text = f"ANCHOR_CONFIG names {path}, which does not exist" if lost else f"none at {path}"
+        text = (
+            f"ANCHOR_CONFIG names {path}, which does not exist: nothing is configured; unset it or "
+            "write the file"
+            if lost
+            else f"none at {path}"
+        )
         yield Finding("anchor.toml", PROBLEM if lost else OK, text)
         return
     try:

@@ -12,7 +12,7 @@ from anchor_autopatch.cli.doctor_checks import outbox_file
 from anchor_autopatch.cli.doctor_checks.finding import NOTE, OK, PROBLEM, Finding, count
 from anchor_autopatch.cli.doctor_checks.outbox_file import Told
 from anchor_autopatch.core import settings
-from anchor_autopatch.core.hosts import UNMAPPED, provider_of_model
+from anchor_autopatch.core.hosts import UNMAPPED, is_local, provider_of_model
 from anchor_autopatch.host.sites import host_map
 
 _SHIPPED_WITHIN = 2 * 86_400
@@ -36,9 +36,10 @@ def _home(subject: str, home: Path, now: float) -> Iterator[Finding]:
         return
     for folder in (home, home / settings.OUTBOX_FOLDER):
         if folder.exists() and (refused := _refused(folder)) is not None:
-            yield Finding(subject, PROBLEM, f"{refused}, so nothing is written there")
+            yield Finding(subject, PROBLEM, f"{refused}; until then {_instead(home)}")
             return
     yield Finding(subject, OK, str(home))
+    yield from _salt(home / settings.SALT_FILE)
     yield from _outboxes(home / settings.OUTBOX_FOLDER, now)
     yield from _quarantine(home / settings.QUARANTINE_FOLDER)
 
@@ -49,6 +50,21 @@ def _missing(subject: str, home: Path) -> Finding:
         return Finding(subject, NOTE, f"{home} does not exist yet; the first receipt makes it")
     text = f"{home} does not exist and this user cannot make it; mkdir -m 700 {home}"
     return Finding(subject, PROBLEM, text)
+
+
+def _instead(home: Path) -> str:
+    """Where receipts go while a home is refused."""
+    fallback = Path(settings.default_home())
+    if fallback == home:
+        return "receipts wait in memory and die with their process"
+    return f"receipts go to {fallback}, which anchor ship reads when told: --home {fallback}"
+
+
+def _salt(path: Path) -> Iterator[Finding]:
+    """The salt of key fingerprints, without which no two processes agree on a key."""
+    if path.exists() and not (path.is_file() and os.access(path, os.R_OK)):
+        text = f"{path} cannot be read, so no key is known again; chmod 600 {path}"
+        yield Finding("key salt", PROBLEM, text)
 
 
 def _refused(folder: Path) -> str | None:
@@ -159,10 +175,18 @@ def _unmapped(files: list[Told]) -> Iterator[Finding]:
             text = f"{count(times, 'call')} to {host} from before it was mapped"
             yield Finding("unmapped host", NOTE, text)
             continue
-        guess = provider_of_model(models[host])
-        line = f'"{host}" = "{guess if guess != UNMAPPED else "who invoices"}"'
-        text = f"{count(times, 'call')} to {host}, on nobody's invoice; add to [hosts]: {line}"
-        yield Finding("unmapped host", PROBLEM, text)
+        text = f"{count(times, 'call')} to {host}, on nobody's invoice; add to [hosts]: "
+        yield Finding("unmapped host", PROBLEM, text + _line(host, models[host]))
+
+
+def _line(host: str, model: str | None) -> str:
+    """What to write into `[hosts]`, as far as host and model tell it."""
+    if is_local(host.rpartition(":")[0] or host):
+        return f'"{host}" = "hosted_vllm" for models of your own, "by-model" for a gateway'
+    guess = provider_of_model(model)
+    if guess == UNMAPPED:
+        return f'"{host}" = "who invoices", or "by-model" for a gateway'
+    return f'"{host}" = "{guess}", or "by-model" for a gateway'
 
 
 def _quarantine(folder: Path) -> Iterator[Finding]:

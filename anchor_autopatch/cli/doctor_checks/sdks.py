@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from anchor_autopatch.cli.doctor_checks.finding import NOTE, OK, PROBLEM, Finding, count
 from anchor_autopatch.cli.output import progress
 from anchor_autopatch.host.targets import FRAMEWORKS, PARTS, TARGETS, Target
+from anchor_autopatch.surface.uncaptured import UNCAPTURED
 
 _IMPORT_SECONDS = 120
 _AT_ONCE = 4
@@ -51,6 +52,9 @@ def check() -> list[Finding]:
     absent = [target.name for target in _SDKS if target.name not in here]
     if absent:
         found.append(Finding("not installed", OK, ", ".join(absent)))
+    if not present:
+        text = f"{sys.executable} has none that is captured; run doctor as your application runs"
+        found.append(Finding("SDKs", NOTE, text))
     return [*found, *_unknown_switches(), *_unknown_methods()]
 
 
@@ -79,10 +83,22 @@ def _target(target: Target, release: str) -> list[Finding]:
         for name, state in states.items()
         if "missing" not in state and not state.get("patched")
     ]
-    return found or [_captured(target, release, states[target.name].get("missing"))]
+    if found:
+        return found
+    # Some versions have their calls elsewhere, in a part that is patched as well.
+    elsewhere = any(state.get("patched") for state in states.values())
+    missing = None if elsewhere else states[target.name].get("missing")
+    return [_captured(target, release, missing)]
 
 
 def _captured(target: Target, release: str, missing: object) -> Finding:
+    own = target.trigger.partition(".")[0] + "."
+    if isinstance(missing, str) and missing.startswith(own):
+        text = (
+            f"{release} is not captured: it has no module {missing}, where this version looks for "
+            "its calls; upgrade anchor-autopatch"
+        )
+        return Finding(target.name, PROBLEM, text)
     if missing is not None:
         # Nobody else can import it either, so nothing is lost.
         text = f"{release} cannot be used here: it has no module {missing}"
@@ -125,7 +141,7 @@ def _is_newer(release: str, tested: str) -> bool:
 def _unknown_switches() -> Iterator[Finding]:
     known = {target.name.partition("/")[0] for target in (*_SDKS, *FRAMEWORKS)}
     for name in disabled():
-        if name not in known:
+        if name not in known and name not in UNCAPTURED:
             text = (
                 f"{name!r} is no target and switches nothing off; known: {', '.join(sorted(known))}"
             )

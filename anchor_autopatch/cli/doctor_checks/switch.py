@@ -42,10 +42,10 @@ def _hook() -> list[Finding]:
             shown,
         ]
     if not _is_on():
-        why = (
-            f"{chain[0]} runs first and hides it" if chain and chain[0] not in ours else "see above"
-        )
-        text = f"a new process is not hooked in spite of {'; '.join(routes)}: {why}; use {_ROUTES}"
+        hidden = bool(chain and chain[0] not in ours)
+        why = f"{chain[0]} runs first and hides it" if hidden else "see above"
+        mend = "put the hook's folder first in PYTHONPATH" if hidden else f"use {_ROUTES}"
+        text = f"a new process is not hooked in spite of {'; '.join(routes)}: {why}; {mend}"
         return [Finding("switch", PROBLEM, text), shown]
     found = [Finding("switch", OK, "; ".join(routes)), shown]
     if len(routes) > 1:
