@@ -230,12 +230,9 @@ def _traced(who: Attribution) -> Attribution:
     span = otel.current_span()
     if span is None:
         return who
-    return Attribution(
-        *who[:_TRACE],
-        span.trace_id,
-        span.span_id,
-        *who[_TRACE + 2 : -1],
-        _with_trace(who.attribution_source),
+    sources = _with_trace(who.attribution_source)
+    return Attribution._make(
+        (*who[:_TRACE], span.trace_id, span.span_id, *who[_TRACE + 2 : -1], sources)
     )
 
 
