@@ -26,6 +26,7 @@ from anchor_autopatch.host import (
     resolving,
 )
 from anchor_autopatch.host.layers import active, leave_context, open_layer
+from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.sites import Site
 
 if TYPE_CHECKING:
@@ -332,6 +333,7 @@ def _merged(
     return first or second
 
 
+@guarded()
 def enforce(call: Call) -> None:
     """Raises AttributionRequired where the policy refuses this call, which is not sent yet.
 

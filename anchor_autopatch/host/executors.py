@@ -32,6 +32,9 @@ def patch(module: ModuleType) -> None:
     _PATCHES[module.__name__](module)
 
 
+_taken = patching.guarded("executors")(snapshot)
+
+
 class Carried:
     """A function that runs for who was served where it was submitted."""
 
@@ -71,7 +74,7 @@ def _patch_threading(threading: ModuleType) -> None:
 def _wrap_start(original: Any) -> Any:
     @wraps(original)
     def start(self: Any) -> Any:
-        taken = snapshot()
+        taken = _taken()
         if taken is None:
             return original(self)
         # `run` is shadowed on this one instance until it is called: subclasses override `run`, and
@@ -86,6 +89,7 @@ def _wrap_start(original: Any) -> Any:
     return start
 
 
+@patching.guarded("executors")
 def _shadow_run(thread: Any, taken: Snapshot) -> None:
     state = vars(thread)
     own = state.get("run", _ABSENT)
@@ -112,7 +116,7 @@ def _patch_thread_pool(thread: ModuleType) -> None:
 def _wrap_submit(original: Any) -> Any:
     @wraps(original)
     def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
-        taken = snapshot()
+        taken = _taken()
         if taken is None or _is_of_interpreters(self):
             return original(self, fn, *args, **kwargs)
         return as_nobody(original, self, Carried(fn, taken), *args, **kwargs)
@@ -120,6 +124,7 @@ def _wrap_submit(original: Any) -> Any:
     return submit
 
 
+@patching.guarded("executors")
 def _is_of_interpreters(pool: object) -> bool:
     # Python 3.14: a thread pool by inheritance, but its functions are pickled for an interpreter
     # in which this library is off.
@@ -150,7 +155,7 @@ def _wrap_process_submit(original: Any) -> Any:
     @wraps(original)
     def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         # Worked out here: the thread that pickles is the pool's own.
-        carried = _texts() if snapshot() is not None else None
+        carried = _texts() if _taken() is not None else None
         work = _Sent(fn, carried) if carried else fn
         return as_nobody(original, self, work, *args, **kwargs)
 

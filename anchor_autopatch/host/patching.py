@@ -132,10 +132,15 @@ def _undo_down_to(count: int) -> None:
             setattr(owner, name, original)
 
 
-def guarded(target: str) -> Callable[[Callable[..., _Result]], Callable[..., _Result | None]]:
+def guarded(
+    target: str | None = None,
+) -> Callable[[Callable[..., _Result]], Callable[..., _Result | None]]:
     """Decorates a function of ours that runs inside a user's call.
 
     Its fault becomes None and is counted.
+
+    Args:
+        target: Whose fault it is; None: that of the call which is the first argument.
     """
 
     def decorate(function: Callable[..., _Result]) -> Callable[..., _Result | None]:
@@ -148,7 +153,7 @@ def guarded(target: str) -> Callable[[Callable[..., _Result]], Callable[..., _Re
                 raise
             except Exception as fault:  # noqa: BLE001 - the user's call goes on; the fault is counted and recorded
                 try:
-                    note_fault(target, function.__name__, fault)
+                    note_fault(target or args[0].target, function.__name__, fault)
                 except Exception:  # noqa: BLE001 - the stack or the memory is at its end: nobody is left to tell
                     return None
                 return None

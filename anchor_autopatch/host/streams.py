@@ -80,7 +80,7 @@ def seen_of(call: Call) -> Seen:
     return evidence.completed(call, seen, call.reader)
 
 
-@guarded("streams")
+@guarded()
 def _leave(call: Call) -> None:
     if call.reader.complete():
         call.succeed(seen_of(call))
@@ -88,12 +88,12 @@ def _leave(call: Call) -> None:
         call.cut_short(seen_of(call))
 
 
-@guarded("streams")
+@guarded()
 def _finished(call: Call) -> None:
     call.succeed(seen_of(call))
 
 
-@guarded("streams")
+@guarded()
 def _broke(call: Call, error: BaseException) -> None:
     last = _unseen(error)
     if last is not None:
@@ -118,6 +118,11 @@ def leave_all() -> None:
     """Ends every open stream's call; runs when the process leaves."""
     for call in _open.pop_all():
         _leave(call)
+
+
+@guarded()
+def _reading(call: Call) -> Callable[[Any], bool | None]:
+    return guarded(call.target)(call.reader.feed)
 
 
 def _without_reader(call: Call) -> Callable[[Any], bool]:
@@ -148,7 +153,7 @@ def wrap_stream(original: Any) -> Any:
 
 def each(chunks: Any, call: Call, response: object) -> Iterator[Any]:
     """Passes on the chunks of a synchronous stream and ends its call with it."""
-    feed = guarded(call.target)(call.reader.feed)
+    feed = _reading(call) or _without_reader(call)
     try:
         for chunk in chunks:
             hidden = feed(chunk)
@@ -181,6 +186,11 @@ def wrap_async_stream(original: Any) -> Any:
     return __stream__
 
 
+@guarded()
+def _watch_chunks(call: Call, key: object) -> None:
+    watch(key, call)
+
+
 class AsyncChunks:
     """Iterates an SDK's async generator.
 
@@ -201,7 +211,7 @@ class AsyncChunks:
         self._call = call
         self._feed: Callable[[Any], bool | None] | None = None
         if call is not None:
-            watch(self._key(), call)
+            _watch_chunks(call, self._key())
 
     def __aiter__(self) -> AsyncChunks:
         return self
@@ -235,9 +245,8 @@ class AsyncChunks:
         # Looked up late: the stream object is made before its response is linked with the call.
         if self._call is None:
             self._call = find(self._key())
-        self._feed = (
-            _show if self._call is None else guarded(self._call.target)(self._call.reader.feed)
-        )
+        call = self._call
+        self._feed = _show if call is None else _reading(call) or _without_reader(call)
         return self._feed
 
     def _end(self, error: BaseException | None) -> None:

@@ -52,3 +52,12 @@ def test_what_is_no_fault_passes(home, stop):
         fail(stop())
 
     assert patching._faults == {}
+
+
+def test_fault_in_a_call_is_its_targets(home):
+    class Call:
+        target = "anthropic"
+
+    patching.guarded()(lambda _call: 1 / 0)(Call())
+
+    assert patching._faults == {"anthropic": 1}

@@ -30,6 +30,7 @@ _FIELDS = {
 # What code or a rule says may be any text; a header takes what another hook would accept.
 _PLAIN = re.compile(r"[A-Za-z0-9._:/@-]{1,64}").fullmatch
 _TRACE_ID = re.compile(r"[0-9a-f]{32}").fullmatch
+_NONE: frozenset[str] = frozenset()
 
 
 def headers_for(netloc: str) -> dict[str, str]:
@@ -50,9 +51,14 @@ def headers_for(netloc: str) -> dict[str, str]:
 def _gateways() -> frozenset[str]:
     # Asked first: a program that sends things, but calls no provider, needs no policy for it.
     if layers.active.get() is None:
-        return frozenset()
+        return _NONE
+    return _listed() or _NONE
+
+
+@guarded("gateways")
+def _listed() -> frozenset[str]:
     policy = configuration.policy()
-    return policy.gateways if policy is not None else frozenset()
+    return policy.gateways if policy is not None else _NONE
 
 
 def _headers(call: Call) -> dict[str, str]:

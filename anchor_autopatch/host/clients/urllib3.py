@@ -141,6 +141,7 @@ def _read(original: Any) -> Any:
     return read
 
 
+@guarded("urllib3")
 def _is_over(source: Any) -> bool:
     is_closed = getattr(source, "isclosed", None)
     return bool(is_closed() if is_closed is not None else getattr(source, "closed", False))
