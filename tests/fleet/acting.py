@@ -15,13 +15,13 @@ ENDED = ("completed", "ended")
 def openai_client():
     import openai
 
-    return openai.OpenAI(max_retries=0, timeout=10)
+    return openai.OpenAI(max_retries=0, timeout=60)
 
 
 def anthropic_client():
     import anthropic
 
-    return anthropic.Anthropic(max_retries=0, timeout=10)
+    return anthropic.Anthropic(max_retries=0, timeout=60)
 
 
 def until_ended(retrieve, number):

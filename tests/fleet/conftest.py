@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections import defaultdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from anchor_autopatch.job.reconcile import reconcile
+from anchor_autopatch.job.settlement import settle
+from anchor_autopatch.job.ship import ship
+from anchor_autopatch.job.warehouse import open_warehouse
 from examples.provider_sim import running
 from tests.host.support import environment
+from tests.job.conftest import synced_warehouse
+
+__all__ = ["synced_warehouse"]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 ACTING = Path(__file__).with_name("acting.py")
@@ -33,7 +42,9 @@ def world(request):
 class Fleet:
     """Hosts, each with an ANCHOR_HOME of its own, on which processes act."""
 
-    def __init__(self, folder, python, simulator):
+    def __init__(self, folder, python, simulator, warehouse):
+        self.folder = folder
+        self.warehouse = warehouse
         self.homes = defaultdict(lambda: folder / f"host-{len(self.homes)}")
         self.python = python
         self.simulator = simulator
@@ -54,8 +65,22 @@ class Fleet:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
+    def shipped(self, order):
+        """The report of a warehouse that got the hosts' outboxes one after the other."""
+        job = self.folder / "-".join(order)
+        job.mkdir()
+        shutil.copy(self.warehouse, job)
+        # Copies, since what is shipped is removed.
+        *earlier, last = [shutil.copytree(self.homes[team], job / team) for team in order]
+        now = datetime.now(UTC) + timedelta(days=3)
+        for home in earlier:
+            with open_warehouse(job) as con:
+                ship(con, [home], now)
+                settle(con, now)
+        return reconcile([job, last], now, {})
+
 
 @pytest.fixture
-def fleet(tmp_path, world, simulator):
+def fleet(tmp_path, world, simulator, synced_warehouse):
     simulator.reset()
-    return Fleet(tmp_path, world, simulator)
+    return Fleet(tmp_path, world, simulator, synced_warehouse)

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-from datetime import UTC, datetime, timedelta
-
 import duckdb
 import pytest
-
-from anchor_autopatch.job.reconcile import reconcile
 
 pytestmark = pytest.mark.slow
 ORDERS = (("search", "polling", "audit"), ("audit", "polling", "search"))
 """Of arrival: who submits first, and who submits last."""
-
-
-def shipped(fleet, tmp_path, order):
-    """The report of a warehouse that got the hosts' outboxes one after the other."""
-    home = tmp_path / "-".join(order)
-    home.mkdir()
-    for team in order:
-        # A copy, since what is shipped is removed.
-        copied = shutil.copytree(fleet.homes[team], home / team)
-        report = reconcile([home, copied], datetime.now(UTC) + timedelta(days=3), {})
-    return report
 
 
 def billed(report):
@@ -41,13 +25,13 @@ def tokens(usages, *names):
 
 
 @pytest.mark.parametrize("kind", ["response", "batch", "messages"])
-def test_object_is_billed_once_for_who_submitted_it(fleet, tmp_path, kind):
+def test_object_is_billed_once_for_who_submitted_it(fleet, kind):
     number = fleet.act("search", f"submit_{kind}")
     fleet.act("polling", f"read_{kind}", number)
     fleet.act("audit", f"read_{kind}", number)
     usages = [row["usage"] for row in fleet.simulator.ledger()]
 
-    reports = [shipped(fleet, tmp_path, order) for order in ORDERS]
+    reports = [fleet.shipped(order) for order in ORDERS]
 
     first, last = map(billed, reports)
     assert first == last
@@ -59,19 +43,19 @@ def test_object_is_billed_once_for_who_submitted_it(fleet, tmp_path, kind):
     assert not any("submitted" in finding for finding in reports[0].findings)
 
 
-def test_call_outranks_whoever_reads_it_again(fleet, tmp_path):
+def test_call_outranks_whoever_reads_it_again(fleet):
     number = fleet.act("search", "call_response")
     fleet.act("audit", "read_response", number)
 
     for order in (("search", "audit"), ("audit", "search")):
-        ((team, has_parent, calls, *_),) = billed(shipped(fleet, tmp_path, order))
+        ((team, has_parent, calls, *_),) = billed(fleet.shipped(order))
         assert (team, has_parent, calls) == ("search", False, 1)
 
 
-def test_what_nobody_reads_is_reported(fleet, tmp_path):
+def test_what_nobody_reads_is_reported(fleet):
     number = fleet.act("search", "submit_batch")
 
-    report = shipped(fleet, tmp_path, ["search"])
+    report = fleet.shipped(["search"])
 
     with duckdb.connect(str(report.report_path), read_only=True) as con:
         rows = con.execute("SELECT team, response_id FROM unsettled_submissions").fetchall()
