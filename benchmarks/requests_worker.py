@@ -20,7 +20,7 @@ _HEADERS = {"x-user": "u1", "x-owner-team": "search", "x-owner-request-id": "r1"
 def _who() -> None:
     """What the first provider call of a request has to find out."""
     if "anchor_autopatch.host.startup" in sys.modules:
-        from anchor_autopatch.host import resolving
+        from anchor_autopatch.host.attribution import resolving
 
         resolving.at_call("views:chat", None)
 

@@ -23,8 +23,8 @@ from anchor_autopatch.host import (
     identity,
     ids,
     outbox,
-    resolving,
 )
+from anchor_autopatch.host.attribution import resolving
 from anchor_autopatch.host.layers import active, leave_context, open_layer
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.sites import Site
@@ -232,7 +232,7 @@ class Call:
         receipt_id = self.receipt_id or ids.uuid7()
         outbox.write_receipt(self._receipt(receipt_id, outcome, seen))
         if configuration.notes_spans:
-            from anchor_autopatch.host import spans
+            from anchor_autopatch.host.attribution import spans
 
             spans.note(self, seen, receipt_id)
         self._remember(receipt_id, seen, result)
@@ -341,7 +341,7 @@ def enforce(call: Call) -> None:
     """
     # The outermost layer alone: below it an SDK could take the refusal for a failure of its own.
     if call.parent is None and configuration.may_refuse():
-        from anchor_autopatch.host import enforcing
+        from anchor_autopatch.host.attribution import enforcing
 
         enforcing.refuse(call)
 

@@ -13,13 +13,13 @@ from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from anchor_autopatch.core.records import Attribution
-from anchor_autopatch.host import resolving
+from anchor_autopatch.host.attribution import resolving
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.request_context import bound as _bound
 from anchor_autopatch.host.request_context import inbound as _inbound
 
 if TYPE_CHECKING:
-    from anchor_autopatch.host.resolving import Base
+    from anchor_autopatch.host.attribution.resolving import Base
 
 _CARRIED = (
     "team", "service", "feature", "environment", "cost_center", "user_id", "request_id",

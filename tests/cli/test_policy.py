@@ -8,7 +8,8 @@ import pytest
 
 from anchor_autopatch import current
 from anchor_autopatch.cli import main
-from anchor_autopatch.host import context, headers
+from anchor_autopatch.host import context
+from anchor_autopatch.host.attribution import headers
 from anchor_autopatch.host.request_context import Request
 
 WRONG = """\

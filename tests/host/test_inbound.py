@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from anchor_autopatch import attribute, current
 from anchor_autopatch.core.signatures import Signed, sign
-from anchor_autopatch.host import context, headers, rejections
+from anchor_autopatch.host import context
+from anchor_autopatch.host.attribution import headers, rejections
 from anchor_autopatch.host.request_context import Request
 from tests.host.support import bytes_of, read_outboxes, run_python
 

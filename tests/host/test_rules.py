@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anchor_autopatch.core.policy.records import Rule
-from anchor_autopatch.host.rules import Circumstances, Rules
+from anchor_autopatch.host.attribution.rules import Circumstances, Rules
 
 
 def met(pattern, value, what="call_site"):

@@ -75,7 +75,7 @@ def _headers(call: Call) -> dict[str, str]:
 
 
 def _traceparent(who: Attribution) -> str | None:
-    from anchor_autopatch.host import otel
+    from anchor_autopatch.host.attribution import otel
 
     span = otel.current_span()
     if span is not None:

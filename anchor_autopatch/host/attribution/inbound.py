@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from anchor_autopatch.core.policy.records import Inbound
-from anchor_autopatch.host import configuration, headers, ids
+from anchor_autopatch.host import configuration, ids
+from anchor_autopatch.host.attribution import headers
+from anchor_autopatch.host.attribution.resolving import LABEL_LIMIT, clean, clean_name
 from anchor_autopatch.host.patching import guarded
-from anchor_autopatch.host.resolving import LABEL_LIMIT, clean, clean_name
 
 if TYPE_CHECKING:
     from anchor_autopatch.host.request_context import Request

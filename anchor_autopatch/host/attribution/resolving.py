@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from anchor_autopatch.core.records import Attribution
 from anchor_autopatch.core.scrub import scrub_name
-from anchor_autopatch.host import configuration, environment, otel
+from anchor_autopatch.host import configuration
+from anchor_autopatch.host.attribution import environment, otel
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.request_context import bound as _bound
 from anchor_autopatch.host.request_context import inbound as _inbound
 
 if TYPE_CHECKING:
+    from anchor_autopatch.host.attribution.inbound import Facts
+    from anchor_autopatch.host.attribution.rules import Rules
     from anchor_autopatch.host.context import Binding
-    from anchor_autopatch.host.inbound import Facts
     from anchor_autopatch.host.request_context import Request
-    from anchor_autopatch.host.rules import Rules
     from anchor_autopatch.host.sites import Site
 
 VALUE_LIMIT = 256
@@ -83,7 +84,7 @@ def rules() -> Rules | None:
     if not _rules_are_read:
         policy = configuration.policy()
         if policy is not None and policy.rules:
-            from anchor_autopatch.host.rules import Rules
+            from anchor_autopatch.host.attribution.rules import Rules
 
             _rules = Rules(policy.rules)
         _rules_are_read = True
@@ -173,7 +174,7 @@ class Base:
         asked = rules()
         if asked is None:
             return {}
-        from anchor_autopatch.host.rules import Circumstances
+        from anchor_autopatch.host.attribution.rules import Circumstances
 
         facts = self.facts
         request = (facts.method, facts.route, facts.task) if facts else (None, None, None)
@@ -210,7 +211,7 @@ def _make_nobody() -> Base:
 
 @guarded("context")
 def _facts(request: Request) -> Facts | None:
-    from anchor_autopatch.host import inbound
+    from anchor_autopatch.host.attribution import inbound
 
     return inbound.facts_of(request)
 

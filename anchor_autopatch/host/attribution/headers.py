@@ -23,7 +23,7 @@ from anchor_autopatch.core.signatures import (
     read_keys,
     refusal,
 )
-from anchor_autopatch.host import rejections
+from anchor_autopatch.host.attribution import rejections
 
 if TYPE_CHECKING:
     from anchor_autopatch.host.request_context import Request

@@ -34,7 +34,8 @@ def forget() -> None:
 
 @guarded("context")
 def _tell(reason: str) -> None:
-    from anchor_autopatch.host import failures, resolving
+    from anchor_autopatch.host import failures
+    from anchor_autopatch.host.attribution import resolving
 
     since = counts[reason] - _told.get(reason, 0)
     _told[reason] = counts[reason]

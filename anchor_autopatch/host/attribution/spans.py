@@ -10,7 +10,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from anchor_autopatch.host import otel
+from anchor_autopatch.host.attribution import otel
 from anchor_autopatch.host.patching import guarded
 
 if TYPE_CHECKING:

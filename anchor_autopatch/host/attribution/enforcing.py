@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from anchor_autopatch.core.errors import AttributionRequired
 from anchor_autopatch.core.failures import ATTRIBUTION_REQUIRED, Failure
 from anchor_autopatch.core.policy import REJECT, Violation, mode_of, violations
-from anchor_autopatch.host import configuration, failures, resolving
+from anchor_autopatch.host import configuration, failures
+from anchor_autopatch.host.attribution import resolving
 from anchor_autopatch.host.patching import guarded
 
 if TYPE_CHECKING:
