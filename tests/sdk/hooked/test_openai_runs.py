@@ -115,10 +115,14 @@ def test_helper_that_streams_a_run_bills_it_once(home, receipts):
     assert [row.response_id for row in receipts() if row.billable] == ["run_1"]
 
 
+makes_videos = pytest.mark.skipif(
+    not hasattr(openai.OpenAI, "videos"), reason="this SDK makes no videos"
+)
+
+
+@makes_videos
 def test_video_is_billed_by_its_seconds_when_it_is_done(home, receipts):
     videos = Script(VIDEO, VIDEO, MADE).client.videos
-    if not hasattr(videos, "create_and_poll"):
-        pytest.skip("this SDK makes no videos")
     videos.create_and_poll(model="sora-2", prompt="a cat", seconds="8")
     Script(MADE).client.videos.retrieve("video_1")
 
@@ -128,6 +132,7 @@ def test_video_is_billed_by_its_seconds_when_it_is_done(home, receipts):
     assert (facts["video_seconds"], facts["size"]) == (8.0, "1280x720")
 
 
+@makes_videos
 def test_video_that_failed_costs_nothing(home, receipts):
     videos = Script(VIDEO, {**VIDEO, "status": "failed"}).client.videos
     videos.create(model="sora-2", prompt="a cat")
