@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from anchor_autopatch.core import settings
 from anchor_autopatch.core.errors import AnchorError
+from anchor_autopatch.host.patching import guarded
 
 if TYPE_CHECKING:
     from anchor_autopatch.core.policy import Policy
@@ -59,10 +60,11 @@ def forget() -> None:
 def _read() -> dict[str, Any]:
     global _tables
     if _tables is None:
-        _tables = _load(settings.config_path())
+        _tables = _load(settings.config_path()) or {}
     return _tables
 
 
+@guarded("configuration")
 def _load(path: str) -> dict[str, Any]:
     if not os.path.exists(path):
         return {}
@@ -77,6 +79,7 @@ def _load(path: str) -> dict[str, Any]:
 _SECTIONS = ("policy", "vocabulary", "rule", "inbound", "outbound", "opentelemetry")
 
 
+@guarded("configuration")
 def _read_policy() -> Policy | None:
     config = _read()
     if not any(name in config for name in _SECTIONS):

@@ -99,6 +99,11 @@ class TestCheck:
         assert str(tmp_path / "anchor.toml") in out.replace("\n", "")
         assert "did you mean 'policy'?" in out
 
+    def test_file_that_never_ends_is_told_too(self, config, capsys):
+        config("x = " + "[" * 100_000)
+
+        assert checked(capsys)[0] == 1
+
     def test_file_that_is_no_toml_says_where(self, config, capsys):
         config("[policy\n")
 

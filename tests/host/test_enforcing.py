@@ -51,8 +51,15 @@ def test_mistake_in_the_policy_refuses_nothing(policy):
     enforce(Call("openai", "chat", "gpt-4o", None, stream=False))
 
 
-def test_file_that_is_no_toml_refuses_nothing(policy):
-    policy("[policy\nmode =")
+@pytest.mark.parametrize("text", ["[policy\nmode =", "x = " + "[" * 100_000, "\x00"])
+def test_file_that_is_no_toml_refuses_nothing(policy, text):
+    policy(text)
+
+    enforce(Call("openai", "chat", "gpt-4o", None, stream=False))
+
+
+def test_folder_in_the_place_of_the_file_refuses_nothing(home, monkeypatch):
+    monkeypatch.setenv("ANCHOR_CONFIG", str(home))
 
     enforce(Call("openai", "chat", "gpt-4o", None, stream=False))
 
