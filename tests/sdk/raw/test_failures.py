@@ -127,8 +127,8 @@ def test_retrying_pool_that_gives_up_tells_every_request_once(receipts, events):
     urllib3 = pytest.importorskip("urllib3")
     body = jsons.dumps(BODY).encode()
 
+    retry = urllib3.Retry(connect=1, backoff_factor=0)
     with urllib3.PoolManager() as pool, pytest.raises(urllib3.exceptions.MaxRetryError):
-        retry = urllib3.Retry(connect=1, backoff_factor=0)
         pool.request("POST", "http://127.0.0.1:9/v1/chat/completions", body=body, retries=retry)
 
     told = [(event.event_class, event.attempts, event.retried) for event in events()]
