@@ -103,6 +103,14 @@ PARTS = (
         )
     ),
     Target(
+        "litellm/native",
+        "litellm.rust_bridge.dispatch",
+        _PROVIDERS + "litellm.native",
+        "litellm",
+        "1.70",
+        "1.109",
+    ),
+    Target(
         "litellm/router",
         "litellm.router",
         _PROVIDERS + "litellm_refusals",

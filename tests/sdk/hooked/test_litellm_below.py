@@ -83,7 +83,7 @@ CALLS = {
 @pytest.fixture
 def _proxy_parts():
     """LiteLLM's cache, and streams in other providers' formats, import parts of its proxy."""
-    for package in ("mcp", "fastapi", "orjson", "soundfile"):
+    for package in ("backoff", "fastapi", "mcp", "orjson", "redis", "soundfile"):
         pytest.importorskip(package, reason="LiteLLM imports it for this")
 
 
@@ -203,3 +203,69 @@ def test_connection_that_litellm_gives_a_status_is_one_of_the_network(receipts, 
 
     assert (one_event().event_class, one_event().http_status) == ("network", None)
     assert receipts() == []
+
+
+DOCUMENT = {"type": "document_url", "document_url": "https://documents.invalid/a.pdf"}
+PAGES = {
+    "pages": [{"index": 0, "markdown": "hello"}],
+    "model": "mistral-ocr-2512",
+    "usage_info": {"pages_processed": 3},
+}
+
+
+@pytest.fixture
+def ocr():
+    """Has a document read by LiteLLM's native half, which no HTTP client of Python sees."""
+    with Server() as server:
+
+        def ask(answer, *, asynchronous, status=200):
+            body = json.dumps(answer).encode()
+            headers = {"content-type": "application/json"}
+            server.answer(body, headers=headers, status=status, chunked=False)
+            given = {"model": "mistral/mistral-ocr-latest", "document": DOCUMENT}
+            given |= {"api_base": f"{server.url}/v1", "api_key": "k"}
+            return asyncio.run(litellm.aocr(**given)) if asynchronous else litellm.ocr(**given)
+
+        yield ask
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_native_half_of_litellm_is_seen(ocr, one_receipt, asynchronous):
+    assert ocr(PAGES, asynchronous=asynchronous).usage_info.pages_processed == 3
+
+    receipt = one_receipt()
+    assert (receipt.sdk, receipt.provider, receipt.operation) == ("litellm", "mistral", "ocr")
+    assert (receipt.request_model, receipt.response_model) == (
+        "mistral/mistral-ocr-latest",
+        "mistral-ocr-2512",
+    )
+    assert json.loads(receipt.price_facts) == {"pages": 3}
+    assert (receipt.usage_source, receipt.billable, receipt.http_status) == ("provider", 1, 200)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_refusal_of_a_native_call_is_one_event(ocr, receipts, one_event, asynchronous):
+    with pytest.raises(Exception, match="Unauthorized"):
+        ocr({"message": "Unauthorized"}, asynchronous=asynchronous, status=401)
+
+    event = one_event()
+    assert (event.event_class, event.http_status, event.provider) == ("auth", 401, "mistral")
+    assert receipts() == []
+
+
+@pytest.fixture
+def _native_messages(monkeypatch):
+    if not hasattr(litellm, "rust"):
+        pytest.skip("this LiteLLM has no native half")
+    monkeypatch.setenv("LITELLM_RUST", "1")
+
+
+@pytest.mark.usefixtures("_native_messages", "_proxy_parts")
+@pytest.mark.parametrize("ask", ["messages", "messages-streamed"])
+def test_native_messages_tell_the_providers_usage(ask, simulator, one_receipt):
+    CALLS[ask](simulator)
+    gc.collect()
+
+    (billed,) = simulator.ledger()
+    assert (one_receipt().sdk, one_receipt().outcome) == ("litellm", "ok")
+    assert json.loads(one_receipt().raw_usage).items() >= billed["usage"].items()
