@@ -48,6 +48,8 @@ class Evidence(NamedTuple):
     provider_request_id: str | None
     model: str | None
     price_status: str | None
+    unpriced_meters: str | None
+    """What was used and has no rate, joined by a comma."""
     rate_card_id: str | None
     estimated_cost_usd: Decimal | None
     anchored_cost: Decimal | None
@@ -179,7 +181,9 @@ def _price(seen: Evidence) -> Iterator[Check]:
     else:
         cost = seen.estimated_cost_usd
         text = f"{_plain(cost)} USD" if cost is not None else None
-        yield Check(PRICE, "rate", text, seen.price_status, ENOUGH, None)
+        lacking = seen.unpriced_meters
+        partly = f"no rate for {lacking}: that part is in no estimate" if lacking else None
+        yield Check(PRICE, "rate", text, seen.price_status, WEAK if lacking else ENOUGH, partly)
     if seen.invoice_id is None:
         later = "no invoice of this period yet: anchor invoices import"
         yield Check(PRICE, "invoice", None, None, WEAK, later)

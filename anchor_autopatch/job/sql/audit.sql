@@ -58,6 +58,7 @@ SELECT
     receipts.provider_request_id,
     coalesce(receipts.response_model, receipts.request_model) AS model,
     receipts.price_status,
+    receipts.unpriced_meters,
     receipts.rate_card_id,
     receipts.estimated_cost_usd,
     receipts.anchored_cost,
