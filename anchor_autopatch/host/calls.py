@@ -15,13 +15,13 @@ from functools import wraps
 from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from anchor_autopatch.core.outbox_format import INSERT_RECEIPT
 from anchor_autopatch.core.records import Receipt
 from anchor_autopatch.host import (
     callsite,
     configuration,
     failures,
     identity,
-    ids,
     outbox,
 )
 from anchor_autopatch.host.attribution import resolving
@@ -229,8 +229,9 @@ class Call:
         if self._done or self._process is not _process:
             return None
         self._done = True
-        receipt_id = self.receipt_id or ids.uuid7()
-        outbox.write_receipt(self._receipt(receipt_id, outcome, seen))
+        writer = outbox.own_writer()
+        receipt_id = self.receipt_id or writer.ids.new()
+        writer.append(INSERT_RECEIPT, self._receipt(receipt_id, outcome, seen))
         if configuration.notes_spans:
             from anchor_autopatch.host.attribution import spans
 

@@ -31,8 +31,8 @@ _LOOP_FUNCTIONS = ("_run", "run", "run_until_complete", "run_forever")
 _COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 _KNOWN_LIMIT = 4_096
 _DEPTH_LIMIT = 200
-_OWN_FRAMES = 2
-"""`find`, and the beginning of the call that asks."""
+_OWN_FRAMES = 3
+"""`find`, the beginning of the call that asks, and who begins it."""
 
 # By the id of a code object, because hashing one reads all its constants. The object is held beside
 # its id, so that the id cannot be given to another one.

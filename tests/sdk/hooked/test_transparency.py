@@ -190,11 +190,11 @@ PLACES = {
         (calls.Call, "succeed"),
         (calls.Call, "_receipt"),
         (stainless.Adapter, "_site"),
-        (calls.outbox, "write_receipt"),
+        (calls.outbox, "own_writer"),
         (calls.resolving, "at_call"),
         (calls.callsite, "find"),
         (calls.identity, "remember"),
-        (calls.ids, "uuid7"),
+        (calls.outbox.ids.Sequence, "new"),
         (stainless.Adapter, "_new_site"),
     ],
 }
