@@ -36,18 +36,18 @@ WHERE team IS NULL
 GROUP BY ALL
 ORDER BY anchored_cost DESC, call_site;
 
--- What failed, where, and after how many attempts?
+-- What failed, where, and how many requests were sent in vain?
 SELECT
     class,
     provider,
     request_model,
     http_status,
     service,
-    count(*) AS events,
-    max(attempts) AS attempts
+    count(*) FILTER (WHERE NOT retried) AS failed_calls,
+    count(*) AS failed_requests
 FROM exception_events
 GROUP BY ALL
-ORDER BY events DESC, class;
+ORDER BY failed_requests DESC, class;
 
 -- What makes up the price of the dearest call?
 SELECT

@@ -27,10 +27,11 @@ _SHARES = """
 _TOTALS = "SELECT provider, invoice_total, currency FROM reconciliation ORDER BY provider"
 _RECEIPTS = "SELECT provider, response_id FROM receipts WHERE billable"
 _EVENTS = """
-    SELECT class, request_model, http_status, attempts, message, team, service
+    SELECT class, request_model, http_status, attempts, retried, message, team, service
     FROM exception_events
+    ORDER BY attempts
 """
-_FAILED = ("provider_overloaded", "claude-opus-4-5", 529, ATTEMPTS)
+_FAILED = ("provider_overloaded", "claude-opus-4-5", 529)
 
 
 def expect(claim: str, *, holds: bool) -> None:
@@ -92,10 +93,13 @@ def compare_sums(stage: Stage) -> None:
 
 
 def show_failure(stage: Stage) -> None:
-    """Shows what the application said of its failure, and the exception event that tells of it."""
+    """Shows what the application said of its failure, and the exception events that tell of it."""
     log = (stage.state / "logs" / "summariser-legal.log").read_text(encoding="utf-8")
     screen.line(f"summariser said:  {log.splitlines()[0]}")
     columns, events = stage.query(_EVENTS)
     screen.table(columns, events)
-    failures = [event[: len(_FAILED)] for event in events]
-    expect("the failure is one exception event, its retries included", holds=failures == [_FAILED])
+    tries = [event[: len(_FAILED) + 2] for event in events]
+    expect(
+        "every try of the failed call is one exception event, and only the last one was its end",
+        holds=tries == [(*_FAILED, number, number < ATTEMPTS) for number in range(1, ATTEMPTS + 1)],
+    )
