@@ -27,6 +27,8 @@ _CARRIED = (
 )  # fmt: skip
 """What a task keeps of who submitted it; region and call site are those of the worker."""
 
+_NAME = "attribute"
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Fields = dict[str, str]
 
@@ -84,17 +86,15 @@ class attribute:  # noqa: N801 - reads as a verb: `with attribute(team="search")
             "user_id": user_id,
             "request_id": request_id,
         }
-        self._fields = _clean_items(given)
-        self._labels = _clean_labels(labels)
+        self._fields = _clean_items(given) or {}
+        self._labels = _clean_labels(labels) or {}
 
     def __enter__(self) -> attribute:
-        _bound.set(Binding(_bound.get(), self))
+        _bind(self)
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        # No token of the context variable: one object may be entered by many tasks and threads at
-        # once, and left in another order (a generator moved between tasks) than it was entered in.
-        _bound.set(_without(_bound.get(), self))
+        _unbind(self)
 
     async def __aenter__(self) -> attribute:
         return self.__enter__()
@@ -134,6 +134,18 @@ class attribute:  # noqa: N801 - reads as a verb: `with attribute(team="search")
         return run_steps  # type: ignore[return-value]  # same signature by wraps
 
 
+@guarded(_NAME)
+def _bind(owner: attribute) -> None:
+    _bound.set(Binding(_bound.get(), owner))
+
+
+@guarded(_NAME)
+def _unbind(owner: attribute) -> None:
+    # No token of the context variable: one object may be entered by many tasks and threads at
+    # once, and left in another order (a generator moved between tasks) than it was entered in.
+    _bound.set(_without(_bound.get(), owner))
+
+
 def _without(top: Binding | None, owner: attribute) -> Binding | None:
     """The bindings without the innermost one of `owner`; as they are when it has none here."""
     above: list[attribute] = []
@@ -151,7 +163,7 @@ def _without(top: Binding | None, owner: attribute) -> Binding | None:
 
 def current() -> Attribution:
     """The attribution that a call made here and now would carry, without its call site."""
-    return resolving.without_call()
+    return _without_call() or Attribution()
 
 
 def is_bound() -> bool:
@@ -180,17 +192,26 @@ def forget_environment() -> None:
     resolving.forget()
 
 
+_without_call = guarded(_NAME)(resolving.without_call)
+
+
+@guarded(_NAME)
 def _clean_labels(labels: dict[str, Any]) -> _Fields:
-    return _clean_items(dict(list(labels.items())[: resolving.LABEL_LIMIT]))
+    return _clean(dict(list(labels.items())[: resolving.LABEL_LIMIT]))
 
 
+@guarded(_NAME)
 def _clean_items(items: dict[str, Any]) -> _Fields:
+    return _clean(items)
+
+
+def _clean(items: dict[str, Any]) -> _Fields:
     """The values as clean texts; without those that are None or cannot be printed."""
     texts = {key: _text(value) for key, value in items.items() if value is not None}
     clean = resolving.clean
     return {clean(key): clean(value) for key, value in texts.items() if value is not None}
 
 
-@guarded("attribute")
+@guarded(_NAME)
 def _text(value: object) -> str:
     return str(value)

@@ -48,7 +48,12 @@ def flush() -> int:
 
     Returns how many rows still wait (0 = all durable).
     """
-    return outbox.flush()
+    left = _flush()
+    # Unknown after a fault of ours: as many as can wait, lest they be taken for durable.
+    return left if left is not None else outbox.MEMORY_LIMIT
+
+
+_flush = guarded("flush")(outbox.flush)
 
 
 @guarded("record")

@@ -62,10 +62,9 @@ class Exchange:
         self.left = guard(self._left)
         self.broke = guard(self._broke)
 
-    def enter(self) -> Exchange:
+    def enter(self) -> None:
         """Marks the call as open here, and this send as counted."""
         self._tokens = (active.set(self.call), raw.counting.set(self.call))
-        return self
 
     def leave(self) -> None:
         """Puts the context variables back."""
@@ -204,7 +203,7 @@ class Exchange:
 
 
 def begin(client: raw.Client, request: raw.Request, layer: Call | None = None) -> Exchange | None:
-    """The call that begins with this request, entered; None for one that costs nothing.
+    """The call that begins with this request, to be entered; None for one that costs nothing.
 
     Args:
         client: The library that sends.
@@ -212,7 +211,7 @@ def begin(client: raw.Client, request: raw.Request, layer: Call | None = None) -
         layer: The SDK of many providers that has it sent, which knows which of them it asks.
     """
     billed = paths.billed(request.method, request.url)
-    if billed is None or client.name in patching.off:
+    if billed is None:
         return None
     body = _body(request.body)
     model = billed.model or request.model or body.get("model")
@@ -236,7 +235,7 @@ def begin(client: raw.Client, request: raw.Request, layer: Call | None = None) -
         layer = layer.parent
     call.request = request.body if call.stream else None
     enforce(call)
-    exchange = Exchange(client, call, billed, decoded=request.decoded).enter()
+    exchange = Exchange(client, call, billed, decoded=request.decoded)
     if above is not None:
         above.exchange = exchange
     return exchange

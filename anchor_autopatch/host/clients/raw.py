@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from anchor_autopatch.host.identity import ObjectMemo
 from anchor_autopatch.host.layers import active, leave_context, open_layer
-from anchor_autopatch.host.patching import guarded
+from anchor_autopatch.host.patching import guarded, off
 
 if TYPE_CHECKING:
     from anchor_autopatch.host.calls import Call
@@ -75,6 +75,13 @@ class Client(Protocol):
 class Scope(Protocol):
     """What lasts as long as the library's function runs."""
 
+    def enter(self) -> None:
+        """Sets the context variables.
+
+        Apart from `begin`, so that a fault there leaves no call open that nobody ends.
+        """
+        ...
+
     def answered(self, response: Any, /) -> object:
         """Takes the library's result."""
         ...
@@ -94,7 +101,7 @@ class _Counted:
 
     def __init__(self, layer: Call) -> None:
         self._layer = layer
-        self._token: Token[Call | None] = counting.set(layer)
+        self._token: Token[Call | None] | None = None
         outer: Call | None = layer
         while outer is not None:
             outer.sends += 1
@@ -103,6 +110,9 @@ class _Counted:
             from anchor_autopatch.host import attempts
 
             attempts.sent_again(layer)
+
+    def enter(self) -> None:
+        self._token = counting.set(self._layer)
 
     def answered(self, _response: Any) -> None:
         return
@@ -116,13 +126,16 @@ class _Counted:
         attempts.lost(self._layer, error)
 
     def leave(self) -> None:
-        leave_context(self._token, counting)
+        if self._token is not None:
+            leave_context(self._token, counting)
 
 
 def begin(
     client: Client, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Scope | None:
     """The scope of a send that matters; None for all others."""
+    if client.name in off:
+        return None
     layer = open_layer()
     if layer is not None:
         if counting.get() is not layer:
@@ -206,6 +219,7 @@ def wrap(client: Client) -> Callable[[Any], Any]:
             scope = opened(self, args, kwargs)
             if scope is None:
                 return original(self, *args, **kwargs)
+            scope.enter()
             try:
                 response = original(self, *args, **kwargs)
             except BaseException as error:
@@ -231,6 +245,7 @@ def wrap_async(client: Client) -> Callable[[Any], Any]:
             scope = opened(self, args, kwargs)
             if scope is None:
                 return await original(self, *args, **kwargs)
+            scope.enter()
             try:
                 response = await original(self, *args, **kwargs)
             except BaseException as error:
