@@ -89,9 +89,7 @@ class TestModes:
             ("quarantine", True)
         ]
 
-    @pytest.mark.parametrize(
-        ("until", "held"), [(date(2026, 9, 22), 0), (date(2026, 9, 21), 10)]
-    )
+    @pytest.mark.parametrize(("until", "held"), [(date(2026, 9, 22), 0), (date(2026, 9, 21), 10)])
     def test_override_holds_until_the_call_is_made_after_it(self, billed, until, held):
         override = {"mode": "report", "until": until, "service": "bot", "reason": "late"}
         policy = {**HOLDING["policy"], "override": [override]}

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextvars import Token
 from typing import Any
 
-from anchor_autopatch.host import evidence, patching
+from anchor_autopatch.host import evidence
 from anchor_autopatch.host.calls import NOTHING, Call, Seen, enforce
 from anchor_autopatch.host.clients import bodies, fields, paths, raw
 from anchor_autopatch.host.clients.dialects import DIALECTS

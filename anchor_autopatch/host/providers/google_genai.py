@@ -287,6 +287,7 @@ class _Adapter:
 def _method(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     return str(args[0] if args else kwargs["http_method"]).upper()
 
+
 def _wrap_retry_args(original: Any) -> Any:
     @wraps(original)
     def retry_args(*args: Any, **kwargs: Any) -> Any:
@@ -302,7 +303,6 @@ def _with_note(arguments: dict[str, Any]) -> dict[str, Any]:
     theirs = arguments.get("before_sleep") or (lambda _state: None)
     ours = attempts.before_retry(_NAME, lambda state: state.outcome.exception())
     return {**arguments, "before_sleep": ours(theirs)}
-
 
 
 def _close_object(call: Call, body: Any) -> None:

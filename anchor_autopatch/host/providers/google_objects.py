@@ -56,7 +56,7 @@ def read(asked: Request, answer: dict[str, Any], body: Any) -> list[Object]:
         status = None if waits else state.rpartition("_")[2]
         return _responses(answer) or [Object(name, False, under_way, status)]
     length = _note_length(name, body) if not asked.retrieved else None
-    made = _video(answer)
+    made: dict[str, object] | None = _video(answer)
     ended = answer.get("done") is True
     # A video that was filtered out is not charged.
     status = "failed" if ended and not made else None

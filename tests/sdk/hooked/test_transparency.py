@@ -331,7 +331,7 @@ completion(model="anthropic/c", api_base={simulator.anthropic!r}, api_key="k",
     variables = {"ANCHOR_PROVIDER_HOSTS": "127.0.0.1=sdk", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     run_python("-c", code, home=home, hook=False, **variables)
 
-    assert [receipt.sdk for receipt in read_outboxes(home)[0]] == ["litellm"]
+    assert [receipt.sdk for receipt in read_outboxes(home)[0]] == ["litellm>httpx"]
 
 
 def test_patching_twice_is_patching_once(openai_client, one_receipt):
