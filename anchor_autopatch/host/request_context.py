@@ -56,6 +56,7 @@ class Request:
         "header",
         "kind",
         "lookup",
+        "made_ids",
         "method",
         "outer",
         "path",
@@ -88,6 +89,9 @@ class Request:
         self.peer = peer
         self.task = task
         self.request_id = request_id
+        self.made_ids: list[str] = []
+        """Ids made for want of one, the first of which counts: several threads of one request may
+        make their first calls at once, and appending is atomic."""
         self.lookup = lookup
         self.carried = carried
         self.outer: Request | None = None

@@ -9,6 +9,7 @@ import contextvars
 import multiprocessing
 import multiprocessing.pool
 import pickle
+import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -178,6 +179,22 @@ class TestThreadPools:
                 pool.submit(team).result()
 
             assert pool.submit(team).result() is None
+
+    def test_first_calls_of_a_request_that_come_at_once_have_one_id(self):
+        together = threading.Barrier(8, timeout=5)
+
+        def request_id(_):
+            together.wait()
+            return current().request_id
+
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        with ThreadPoolExecutor(8) as pool:
+            for _ in range(30):
+                with Request(header=lambda _: None):
+                    ids = set(pool.map(request_id, range(8)))
+                assert len(ids) == 1
+        sys.setswitchinterval(interval)
 
     def test_submitters_context_is_untouched(self):
         with ThreadPoolExecutor(1) as pool, attribute(team="search"):

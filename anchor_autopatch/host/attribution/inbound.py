@@ -147,7 +147,8 @@ def _take_request_id(
         # A task keeps the id of the request that submitted it. The framework's own is none that
         # the client chose. Kept on the request, so that all its calls have the same one.
         if request.request_id is None:
-            request.request_id = ids.uuid7()
+            request.made_ids.append(ids.uuid7())
+            request.request_id = request.made_ids[0]
             said.add(REQUEST, {"request_id": request.request_id})
         else:
             said.add(REQUEST, {"request_id": clean(request.request_id)})

@@ -46,6 +46,7 @@ class Served(Request):
         self.finished: type | None = None
         """The type of an answer of which nothing is still to be made; None = not known."""
         self.request_id: str | None = None
+        self.made_ids: list[str] = []
         self.outer: Request | None = None
         self.resolved: Any = None
         self._before: Any = None
