@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from anchor_autopatch.core.policy.records import Inbound
-from anchor_autopatch.core.scrub import MASK, scrub_name
+from anchor_autopatch.core.scrub import MASK, is_harmless, scrub_name
 from anchor_autopatch.core.signatures import (
     KEYS_VARIABLE,
     REQUEST_ID_HEADER,
@@ -85,13 +85,13 @@ def read(request: Request, inbound: Inbound) -> Believed | None:
         if any(name.startswith("x-owner-") for name in sent):
             rejections.note(refused)
         return None
-    fields = {**_from_baggage(sent.get("baggage", "")), **_from_headers(sent)}
-    trace = _TRACEPARENT.fullmatch(sent.get("traceparent", "").strip())
-    request_id = _plain(sent.get(REQUEST_ID_HEADER))
+    fields = _from_headers(sent)
+    if "baggage" in sent:
+        fields = {**_from_baggage(sent["baggage"]), **fields}
     return Believed(
         {field: _capped(field, value) for field, value in fields.items()},
-        request_id,
-        trace[1] if trace else None,
+        _plain(sent.get(REQUEST_ID_HEADER)),
+        _trace_id(sent["traceparent"]) if "traceparent" in sent else None,
     )
 
 
@@ -100,12 +100,13 @@ def read_one(request: Request, name: str, inbound: Inbound) -> str | None:
     value = _value(request, name)
     if value is None:
         return None
+    if _is_trusted_peer(request.peer, inbound.networks):
+        return _plain(value)
     signed = _sent(request)
-    if not _is_trusted_peer(request.peer, inbound.networks) and name not in signed:
+    if name not in signed:
         # No signature covers it.
         return None
-    refused = _why_refused(request, signed, inbound)
-    return _plain(value) if refused is None else None
+    return _plain(value) if _why_refused(request, signed, inbound) is None else None
 
 
 def forget() -> None:
@@ -118,8 +119,11 @@ def forget() -> None:
 
 
 def _sent(request: Request) -> dict[str, str]:
-    found = {name: _value(request, name) for name in SIGNED_HEADERS}
-    return {name: value for name, value in found.items() if value}
+    header = request.header
+    if header is None:
+        return {}
+    found = ((name, header(name)) for name in SIGNED_HEADERS)
+    return {name: value for name, value in found if value and isinstance(value, str)}
 
 
 def _value(request: Request, name: str) -> str | None:
@@ -178,8 +182,13 @@ def _known_keys() -> dict[str, bytes]:
 
 
 def _from_headers(sent: dict[str, str]) -> dict[str, str]:
-    values = {field: _plain(sent.get(name)) for name, field in FIELDS.items()}
-    return {field: value for field, value in values.items() if value is not None}
+    values = ((field, _plain(sent[name])) for name, field in FIELDS.items() if name in sent)
+    return {field: value for field, value in values if value is not None}
+
+
+def _trace_id(text: str) -> str | None:
+    trace = _TRACEPARENT.fullmatch(text.strip())
+    return trace[1] if trace else None
 
 
 def _from_baggage(text: str) -> dict[str, str]:
@@ -203,7 +212,7 @@ def _plain(value: str | None) -> str | None:
     if value is None:
         return None
     # A key that somebody sent as a team's name is nothing to be stored either.
-    if _PLAIN.fullmatch(value) and MASK not in scrub_name(value, 64):
+    if is_harmless(value) or (_PLAIN.fullmatch(value) and MASK not in scrub_name(value, 64)):
         return value
     rejections.note("value")
     return None

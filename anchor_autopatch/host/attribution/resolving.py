@@ -7,12 +7,11 @@ it cost one look-up.
 from __future__ import annotations
 
 import json
-import re
 import sys
 from typing import TYPE_CHECKING, Any
 
 from anchor_autopatch.core.records import Attribution
-from anchor_autopatch.core.scrub import scrub_name
+from anchor_autopatch.core.scrub import is_harmless, scrub_name
 from anchor_autopatch.host import configuration
 from anchor_autopatch.host.attribution import environment, otel
 from anchor_autopatch.host.patching import guarded
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 VALUE_LIMIT = 256
 LABEL_LIMIT = 64
-_HARMLESS = re.compile(r"[a-z0-9._/-]{1,15}").fullmatch
 _NAMES_LIMIT = 1_024
 _PLACES_LIMIT = 256
 _TRACE = Attribution._fields.index("trace_id")
@@ -101,11 +99,7 @@ def forget() -> None:
 
 def clean(value: str) -> str:
     """A value as it may be stored: without secrets and control characters, cut."""
-    # No pattern of `scrub` can match such a word: those need capitals, a colon, an equals sign or a
-    # run of 16 letters and digits. Saves 3 us a value.
-    if _HARMLESS(value):
-        return value
-    return scrub_name(value, VALUE_LIMIT)
+    return value if is_harmless(value) else scrub_name(value, VALUE_LIMIT)
 
 
 def clean_name(value: str) -> str:
