@@ -6,6 +6,7 @@ import pytest
 
 from anchor_autopatch.core.errors import InvoiceError
 from anchor_autopatch.job.invoices import RefusedInvoiceError, import_file, import_files
+from anchor_autopatch.job.invoices.sources import SOURCES
 from anchor_autopatch.job.warehouse import open_warehouse
 from tests.job.billed import HEADER, NOW, bill
 
@@ -121,8 +122,7 @@ def test_a_bad_value_is_told_with_its_line_and_mend(con, tmp_path, row, message)
         ),
         (
             b'{"rows": []}',
-            "FILE: Unknown kind of JSON; expected openai-costs or anthropic-cost, "
-            "or name it with --format",
+            "FILE: Unknown kind of JSON; name its format with --format: " + ", ".join(SOURCES),
         ),
     ],
 )

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from anchor_autopatch.job.invoices import anthropic_cost, generic_csv, openai_costs
 from anchor_autopatch.job.invoices.booking import Booked, book, objection
 from anchor_autopatch.job.invoices.documents import Document, keep_document, read_document
 from anchor_autopatch.job.invoices.findings import Findings, RefusedInvoiceError
-from anchor_autopatch.job.invoices.pages import parse_json
+from anchor_autopatch.job.invoices.payloads import Payload, read_payload
+from anchor_autopatch.job.invoices.reading import Landed, Source
+from anchor_autopatch.job.invoices.sources import SOURCES
 from anchor_autopatch.job.invoices.values import Context, naive_utc
 from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.warehouse import transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
     import duckdb
 
-    from anchor_autopatch.job.invoices.landing import Invoice
-
 __all__ = ("FORMATS", "import_file", "import_files")
 
 AUTO = "auto"
-_JSON_READERS: dict[str, Callable[[object, Context, Findings], list[Invoice]]] = {
-    openai_costs.SOURCE: openai_costs.read_invoices,
-    anthropic_cost.SOURCE: anthropic_cost.read_invoices,
-}
-FORMATS = (AUTO, generic_csv.SOURCE, *_JSON_READERS)
+FORMATS = (AUTO, *SOURCES)
 
 
 class _Read(NamedTuple):
@@ -38,7 +32,7 @@ class _Read(NamedTuple):
 
     document: Document
     source: str
-    invoices: list[Invoice]
+    landed: Landed
     findings: Findings
 
 
@@ -92,7 +86,7 @@ def _book_file(
 ) -> list[Booked]:
     booked = []
     keep_document(con, file.document, file.source, now)
-    for invoice in file.invoices:
+    for invoice in file.landed.invoices:
         message = objection(con, invoice, replace=replace)
         if message is not None:
             file.findings.add(invoice.lines[0].row if invoice.lines else None, message)
@@ -108,67 +102,16 @@ def _book_file(
 def _read_file(path: Path, source: str, context: Context) -> _Read:
     document = read_document(path)
     findings = Findings(document.name)
-    text = _decode(document, findings)
-    if text is None:
-        return _Read(document, source, [], findings)
-    if source == AUTO and not text.lstrip().startswith(("{", "[")):
-        source = generic_csv.SOURCE
-    if source == generic_csv.SOURCE:
-        return _Read(document, source, generic_csv.read_invoices(text, context, findings), findings)
-    return _read_json(document, text, source, context, findings)
+    payload = read_payload(document, path, findings)
+    if payload is None:
+        return _Read(document, source, Landed(), findings)
+    chosen = SOURCES.get(source) or _recognised(payload)
+    if chosen is None:
+        names = ", ".join(SOURCES)
+        findings.add(None, f"Unknown kind of JSON; name its format with --format: {names}")
+        return _Read(document, source, Landed(), findings)
+    return _Read(document, chosen.name, chosen.read(payload, context, findings), findings)
 
 
-def _decode(document: Document, findings: Findings) -> str | None:
-    try:
-        text = document.payload.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        row = document.payload.count(b"\n", 0, error.start) + 1
-        value = document.payload[error.start]
-        findings.add(row, f"Byte 0x{value:02x} is not UTF-8; save the file as UTF-8")
-        return None
-    if "\0" in text:
-        row = text.count("\n", 0, text.index("\0")) + 1
-        findings.add(row, "Byte 0x00 is no text; save the file as UTF-8")
-        return None
-    if not text.strip():
-        findings.add(None, "The file is empty; download the invoice again")
-        return None
-    return text
-
-
-def _read_json(
-    document: Document, text: str, source: str, context: Context, findings: Findings
-) -> _Read:
-    try:
-        payload = parse_json(text)
-    except json.JSONDecodeError as error:
-        findings.add(error.lineno, f"Not JSON: {error.msg}; save the response as it is")
-        return _Read(document, source, [], findings)
-    except RecursionError:
-        findings.add(None, "The JSON is nested too deeply; save the response as it is")
-        return _Read(document, source, [], findings)
-    if source == AUTO:
-        source = _json_source(payload)
-    reader = _JSON_READERS.get(source)
-    if reader is None:
-        known = " or ".join(_JSON_READERS)
-        findings.add(None, f"Unknown kind of JSON; expected {known}, or name it with --format")
-        return _Read(document, source, [], findings)
-    return _Read(document, source, reader(payload, context, findings), findings)
-
-
-def _json_source(payload: object) -> str:
-    """Which cost API wrote this, by the times of its buckets; `auto` when it shows neither."""
-    pages = payload if isinstance(payload, list) else [payload]
-    buckets = [
-        bucket
-        for page in pages
-        if isinstance(page, dict) and isinstance(page.get("data"), list)
-        for bucket in page["data"]
-        if isinstance(bucket, dict)
-    ]
-    if any("start_time" in bucket for bucket in buckets):
-        return openai_costs.SOURCE
-    if any("starting_at" in bucket for bucket in buckets):
-        return anthropic_cost.SOURCE
-    return AUTO
+def _recognised(payload: Payload) -> Source | None:
+    return next((source for source in SOURCES.values() if source.recognises(payload)), None)

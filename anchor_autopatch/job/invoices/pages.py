@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import MAXYEAR, datetime
+from datetime import MAXYEAR, UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeAlias
 
 from anchor_autopatch.job.invoices.currencies import minor_units
 from anchor_autopatch.job.invoices.landing import Authority, Invoice, InvoiceLine, make_invoice
-from anchor_autopatch.job.invoices.values import next_month, parse_provider
+from anchor_autopatch.job.invoices.values import naive_utc, next_month, parse_provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -17,7 +17,19 @@ if TYPE_CHECKING:
     from anchor_autopatch.job.invoices.findings import Findings
     from anchor_autopatch.job.invoices.values import Context
 
-__all__ = ("Bucket", "Json", "Number", "invoices_of_days", "parse_json", "read_buckets", "text_of")
+__all__ = (
+    "Bucket",
+    "Json",
+    "Number",
+    "invoices_of_days",
+    "parse_json",
+    "raw_buckets",
+    "raw_results",
+    "read_buckets",
+    "rfc3339",
+    "text_of",
+    "unix_seconds",
+)
 
 Json: TypeAlias = dict[str, object]
 
@@ -56,11 +68,71 @@ def parse_json(text: str) -> object:
     return json.loads(text, parse_float=Number, parse_int=Number, parse_constant=refuse_constant)
 
 
+def raw_buckets(payload: object) -> list[Json]:
+    """The buckets of what may be pages of a cost API, unread; none where it is something else."""
+    pages = payload if isinstance(payload, list) else [payload]
+    return [
+        bucket
+        for page in pages
+        if isinstance(page, dict) and isinstance(page.get("data"), list)
+        for bucket in page["data"]
+        if isinstance(bucket, dict)
+    ]
+
+
+def raw_results(payload: object) -> list[Json]:
+    """The results within those buckets, unread."""
+    return [
+        result
+        for bucket in raw_buckets(payload)
+        if isinstance(results := bucket.get("results"), list)
+        for result in results
+        if isinstance(result, dict)
+    ]
+
+
+def unix_seconds(value: object) -> datetime:
+    """Naive UTC of a JSON number in Unix seconds.
+
+    Raises:
+        ValueError: something else, or beyond all years.
+    """
+    if not isinstance(value, Number) or not value.isdigit():
+        raise ValueError(
+            f"Bucket time {value!r} is not in Unix seconds; save the response as it is"
+        )
+    try:
+        return datetime.fromtimestamp(int(value), UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError, OSError) as error:
+        raise ValueError(f"Bucket time {value!r} is beyond all years; check it") from error
+
+
+def rfc3339(value: object) -> datetime:
+    """Naive UTC of a text in RFC 3339.
+
+    Raises:
+        ValueError: something else, or no time zone.
+    """
+    text = value if isinstance(value, str) else ""
+    try:
+        # Beyond the first and the last year no other zone fits.
+        instant = datetime.fromisoformat(text)
+        utc = naive_utc(instant)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(
+            f"Bucket time {value!r} is not in RFC 3339; save the response as it is"
+        ) from error
+    if instant.tzinfo is None:
+        raise ValueError(f"Bucket time {text!r} has no time zone; save the response as it is")
+    return utc
+
+
 def read_buckets(
     payload: object,
     *,
     names: tuple[str, str],
     parse_instant: Callable[[object], datetime],
+    context: Context,
     findings: Findings,
 ) -> list[Bucket]:
     """The buckets of a page or of a list of pages, in order of time and without a gap.
@@ -69,6 +141,7 @@ def read_buckets(
         payload: Parsed JSON.
         names: Keys of a bucket's start and end.
         parse_instant: Reads their values as naive UTC; raises ValueError.
+        context: Its window, if any, must be covered from end to end.
         findings: Takes what is wrong.
     """
     pages = payload if isinstance(payload, list) else [payload]
@@ -95,6 +168,8 @@ def read_buckets(
         findings.add(None, "The payload holds no day; ask the cost API for the days of the month")
     buckets.sort(key=lambda bucket: bucket.start)
     _check_contiguous(buckets, findings)
+    if context.window and buckets:
+        _check_window(buckets, context.window, findings)
     return buckets
 
 
@@ -134,6 +209,19 @@ def _check_contiguous(buckets: list[Bucket], findings: Findings) -> None:
             findings.add(
                 None, f"Two buckets cover {after.start}; import each page of one request once"
             )
+
+
+def _check_window(
+    buckets: list[Bucket], window: tuple[datetime, datetime], findings: Findings
+) -> None:
+    # Pages may be missing at either end, too, where no gap shows it.
+    start, end = buckets[0].start, buckets[-1].end
+    if (start, end) != window:
+        findings.add(
+            None,
+            f"Buckets cover {start} to {end}, asked for was {window[0]} to {window[1]}; "
+            "fetch all pages of exactly these days",
+        )
 
 
 def invoices_of_days(

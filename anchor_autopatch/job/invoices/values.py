@@ -41,6 +41,8 @@ class Context(NamedTuple):
     """For files that do not say which billing account."""
     seen_providers: Collection[str] = ()
     """Providers that receipts name, beside those of the host table."""
+    window: tuple[datetime, datetime] | None = None
+    """Half-open UTC bounds that a file must cover and not leave; None = whatever it covers."""
 
 
 def naive_utc(instant: datetime) -> datetime:

@@ -7,6 +7,10 @@ VALUES ($sha256, $file_name, $format, $byte_count, $payload, $now)
 ON CONFLICT DO NOTHING
 RETURNING document_sha256;
 
+-- name: parquet_rows
+-- Every row of a Parquet file, its columns in order.
+SELECT * FROM read_parquet($path);
+
 -- name: seen_providers
 -- Providers that receipts name, beside those that the host table knows.
 SELECT DISTINCT provider

@@ -7,7 +7,6 @@ dimension was not asked for.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -18,39 +17,42 @@ from anchor_autopatch.job.invoices.pages import (
     Json,
     Number,
     invoices_of_days,
+    raw_buckets,
     read_buckets,
     text_of,
+    unix_seconds,
 )
+from anchor_autopatch.job.invoices.reading import Landed, Source
 from anchor_autopatch.job.invoices.values import parse_amount, parse_currency
 
 if TYPE_CHECKING:
     from anchor_autopatch.job.invoices.findings import Findings
-    from anchor_autopatch.job.invoices.landing import Invoice
+    from anchor_autopatch.job.invoices.payloads import Payload
     from anchor_autopatch.job.invoices.values import Context
 
-__all__ = ("SOURCE", "read_invoices")
+__all__ = ("SOURCE",)
 
-SOURCE = "openai-costs"
+_NAME = "openai-costs"
 
 
-def read_invoices(payload: object, context: Context, findings: Findings) -> list[Invoice]:
-    """An invoice for each month of the payload; of no use when anything is in `findings`."""
+def _recognises(payload: Payload) -> bool:
+    return any("start_time" in bucket for bucket in raw_buckets(payload.json))
+
+
+def _read(payload: Payload, context: Context, findings: Findings) -> Landed:
     buckets = read_buckets(
-        payload, names=("start_time", "end_time"), parse_instant=_unix_seconds, findings=findings
+        payload.json,
+        names=("start_time", "end_time"),
+        parse_instant=unix_seconds,
+        context=context,
+        findings=findings,
     )
     days = [(bucket, _lines(bucket, findings)) for bucket in buckets]
-    return invoices_of_days(SOURCE, context.provider or "openai", days, context, findings)
+    provider = context.provider or "openai"
+    return Landed(tuple(invoices_of_days(_NAME, provider, days, context, findings)))
 
 
-def _unix_seconds(value: object) -> datetime:
-    if not isinstance(value, Number) or not value.isdigit():
-        raise ValueError(
-            f"Bucket time {value!r} is not in Unix seconds; save the response as it is"
-        )
-    try:
-        return datetime.fromtimestamp(int(value), UTC).replace(tzinfo=None)
-    except (ValueError, OverflowError, OSError) as error:
-        raise ValueError(f"Bucket time {value!r} is beyond all years; check it") from error
+SOURCE = Source(_NAME, _recognises, _read)
 
 
 def _lines(bucket: Bucket, findings: Findings) -> list[InvoiceLine]:

@@ -6,7 +6,6 @@ GET /v1/organizations/cost_report (documentation, read 2026-11): daily buckets i
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -17,44 +16,43 @@ from anchor_autopatch.job.invoices.pages import (
     Json,
     Number,
     invoices_of_days,
+    raw_buckets,
     read_buckets,
+    rfc3339,
     text_of,
 )
-from anchor_autopatch.job.invoices.values import naive_utc, parse_amount, parse_currency
+from anchor_autopatch.job.invoices.reading import Landed, Source
+from anchor_autopatch.job.invoices.values import parse_amount, parse_currency
 
 if TYPE_CHECKING:
     from anchor_autopatch.job.invoices.findings import Findings
-    from anchor_autopatch.job.invoices.landing import Invoice
+    from anchor_autopatch.job.invoices.payloads import Payload
     from anchor_autopatch.job.invoices.values import Context
 
-__all__ = ("SOURCE", "read_invoices")
+__all__ = ("SOURCE",)
 
-SOURCE = "anthropic-cost"
+_NAME = "anthropic-cost"
 _CENT = Decimal("0.01")
 
 
-def read_invoices(payload: object, context: Context, findings: Findings) -> list[Invoice]:
-    """An invoice for each month of the payload; of no use when anything is in `findings`."""
+def _recognises(payload: Payload) -> bool:
+    return any("starting_at" in bucket for bucket in raw_buckets(payload.json))
+
+
+def _read(payload: Payload, context: Context, findings: Findings) -> Landed:
     buckets = read_buckets(
-        payload, names=("starting_at", "ending_at"), parse_instant=_rfc3339, findings=findings
+        payload.json,
+        names=("starting_at", "ending_at"),
+        parse_instant=rfc3339,
+        context=context,
+        findings=findings,
     )
     days = [(bucket, _lines(bucket, findings)) for bucket in buckets]
-    return invoices_of_days(SOURCE, context.provider or "anthropic", days, context, findings)
+    provider = context.provider or "anthropic"
+    return Landed(tuple(invoices_of_days(_NAME, provider, days, context, findings)))
 
 
-def _rfc3339(value: object) -> datetime:
-    text = value if isinstance(value, str) else ""
-    try:
-        # Beyond the first and the last year no other zone fits.
-        instant = datetime.fromisoformat(text)
-        utc = naive_utc(instant)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(
-            f"Bucket time {value!r} is not in RFC 3339; save the response as it is"
-        ) from error
-    if instant.tzinfo is None:
-        raise ValueError(f"Bucket time {text!r} has no time zone; save the response as it is")
-    return utc
+SOURCE = Source(_NAME, _recognises, _read)
 
 
 def _lines(bucket: Bucket, findings: Findings) -> list[InvoiceLine]:

@@ -8,7 +8,6 @@ in double quotes (RFC 4180).
 
 from __future__ import annotations
 
-import csv
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,6 +22,8 @@ from anchor_autopatch.job.invoices.landing import (
     make_invoice,
 )
 from anchor_autopatch.job.invoices.meters import meter_of
+from anchor_autopatch.job.invoices.reading import Landed, Source
+from anchor_autopatch.job.invoices.tables import Table, require_columns
 from anchor_autopatch.job.invoices.values import (
     next_month,
     parse_amount,
@@ -32,15 +33,14 @@ from anchor_autopatch.job.invoices.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
     from anchor_autopatch.job.invoices.findings import Findings
+    from anchor_autopatch.job.invoices.payloads import Payload
     from anchor_autopatch.job.invoices.values import Context
 
-__all__ = ("SOURCE", "read_invoices")
+__all__ = ("SOURCE",)
 
-SOURCE = "csv"
 _REQUIRED = ("invoice_id", "provider", "period", "amount", "currency")
 _SHARED = ("provider", "account", "period", "currency")
 
@@ -55,63 +55,30 @@ class _Row(NamedTuple):
     line: InvoiceLine
 
 
-def read_invoices(text: str, context: Context, findings: Findings) -> list[Invoice]:
-    """The invoices of a CSV file of which every row can be read; the rest is in `findings`."""
+def _read(payload: Payload, context: Context, findings: Findings) -> Landed:
+    if payload.table is None:
+        findings.add(None, "This is no table; name its format with --format")
+        return Landed()
     by_invoice: dict[str, list[_Row | None]] = {}
-    for number, values in _records(text, context, findings):
-        row = _read_row(number, values, context, findings)
-        by_invoice.setdefault(values["invoice_id"], []).append(row)
+    if _check_header(payload.table, context, findings):
+        for number, values in payload.table.rows:
+            row = _read_row(number, values, context, findings)
+            by_invoice.setdefault(values["invoice_id"], []).append(row)
     if not by_invoice and not findings:
         findings.add(None, "No invoice line below the header; export the invoice again")
     groups = [[row for row in rows if row is not None] for rows in by_invoice.values()]
     invoices = [_invoice(rows, findings) for rows in groups if rows]
-    return [invoice for invoice in invoices if None not in by_invoice[invoice.invoice_id]]
+    whole = (invoice for invoice in invoices if None not in by_invoice[invoice.invoice_id])
+    return Landed(tuple(whole))
 
 
-def _records(
-    text: str, context: Context, findings: Findings
-) -> Iterator[tuple[int, dict[str, str]]]:
-    reader = csv.reader(text.splitlines(keepends=True), strict=True)
-    header: list[str] = []
-    started = 1
-    try:
-        for fields in reader:
-            number, started = started, reader.line_num + 1
-            if not any(field.strip() for field in fields):
-                continue
-            if not header:
-                header = [field.strip().lower() for field in fields]
-                if not _check_header(number, header, context, findings):
-                    return
-            elif len(fields) != len(header):
-                findings.add(number, _uneven(len(fields), len(header)))
-            else:
-                yield number, dict(zip(header, map(str.strip, fields), strict=True))
-    except csv.Error as error:
-        findings.add(
-            started,
-            f"Wrong quoting ({error}); put the field in double quotes and double those within",
-        )
+# Any table with the columns; so it is tried last.
+SOURCE = Source("csv", lambda payload: payload.table is not None, _read)
 
 
-def _uneven(fields: int, columns: int) -> str:
-    return f"{fields} fields under {columns} columns; put fields that hold a comma in double quotes"
-
-
-def _check_header(number: int, header: list[str], context: Context, findings: Findings) -> bool:
-    before = len(findings)
-    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
-        findings.add(
-            number, f"Columns {header[0]!r} are not separated by commas; export with commas"
-        )
-        return False
-    given = set(header) | ({"provider"} if context.provider else set())
-    for name in _REQUIRED:
-        if name not in given:
-            findings.add(number, f"Column {name!r} is missing among {', '.join(header)!r}; add it")
-    for name in sorted({name for name in header if name and header.count(name) > 1}):
-        findings.add(number, f"Column {name!r} occurs twice; remove one of them")
-    return len(findings) == before
+def _check_header(table: Table, context: Context, findings: Findings) -> bool:
+    given = {"provider"} if context.provider else set()
+    return require_columns(table, tuple(name for name in _REQUIRED if name not in given), findings)
 
 
 def _read_row(
@@ -188,7 +155,7 @@ def _invoice(rows: list[_Row], findings: Findings) -> Invoice:
     _check_repeats(rows, findings)
     head = Invoice(
         invoice_id=first.invoice_id,
-        source=SOURCE,
+        source=SOURCE.name,
         authority=Authority.INVOICE_FILE,
         provider=first.provider,
         account=first.account,
