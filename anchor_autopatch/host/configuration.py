@@ -20,6 +20,8 @@ _tables: dict[str, Any] | None = None
 _policy: Policy | None = None
 notes_spans = False
 """Whether calls are noted on OpenTelemetry's spans; known once the policy has been read."""
+names_gateways: bool | None = None
+"""Whether the policy lists gateways; None while it has not been read."""
 refuses: bool | None = None
 """Whether the policy may refuse a call; None while it has not been read."""
 
@@ -35,11 +37,13 @@ def policy() -> Policy | None:
 
     Which is told by its sections, so that a process without a policy imports nothing to read one.
     """
-    global _policy, refuses, notes_spans
+    global _policy, refuses, notes_spans, names_gateways
     if refuses is None:
         _policy = _read_policy()
-        refuses = _policy is not None and _policy.may_refuse
         notes_spans = _policy is not None and _policy.span_attributes
+        names_gateways = _policy is not None and bool(_policy.gateways)
+        # Last: it tells other threads that the rest is known.
+        refuses = _policy is not None and _policy.may_refuse
     return _policy
 
 
@@ -52,8 +56,8 @@ def may_refuse() -> bool:
 
 def forget() -> None:
     """Reads the file anew at the next call; for tests and for programs that write it late."""
-    global _tables, _policy, refuses, notes_spans
-    _tables = _policy = refuses = None
+    global _tables, _policy, refuses, notes_spans, names_gateways
+    _tables = _policy = refuses = names_gateways = None
     notes_spans = False
 
 

@@ -120,6 +120,9 @@ def wrap_hop(original: Any) -> Any:
 
     @wraps(original)
     def _send_single_request(self: Any, request: Any) -> Any:
+        # Asked at each send, so that it is one look-up where there is none: 5 functions less.
+        if configuration.names_gateways is False:
+            return original(self, request)
         added = add(request.headers, request.url.netloc.decode("latin-1")) if _gateways() else None
         if not added:
             return original(self, request)
@@ -136,6 +139,8 @@ def wrap_hop_async(original: Any) -> Any:
 
     @wraps(original)
     async def _send_single_request(self: Any, request: Any) -> Any:
+        if configuration.names_gateways is False:
+            return await original(self, request)
         added = add(request.headers, request.url.netloc.decode("latin-1")) if _gateways() else None
         if not added:
             return await original(self, request)
@@ -152,7 +157,7 @@ def wrap_urlopen(original: Any) -> Any:
 
     @wraps(original)
     def urlopen(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not _gateways():
+        if configuration.names_gateways is False or not _gateways():
             return original(self, *args, **kwargs)
         by_place = len(args) > _HEADERS_PLACE
         given = args[_HEADERS_PLACE] if by_place else kwargs.get("headers")
