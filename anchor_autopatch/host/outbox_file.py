@@ -9,10 +9,11 @@ import sys
 import time
 from contextlib import suppress
 
-from anchor_autopatch.core import outbox_format, settings
+from anchor_autopatch.core import high_water, outbox_format, settings
 from anchor_autopatch.core.outbox_format import checksum
 
 _BUSY_SECONDS = 0.05
+_MARK = high_water.FACTOR
 _CREATE = (
     os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 )
@@ -33,6 +34,7 @@ class OutboxFile:
         self._lock_fd = _take_lock(self.path.removesuffix(".db") + ".lock")
         self._sequence = 0
         try:
+            self._mark = high_water.map_mark(self._lock_fd)
             self._connection = _connect(self.path)
             self._execute = self._connection.cursor().execute
             self._create(dropped, reason)
@@ -62,6 +64,8 @@ class OutboxFile:
             numbered = (sequence, *map(_plain, row))
             self._execute(statement, (*numbered, checksum(numbered)))
         self._sequence = sequence
+        # After the commit: the mark may lag one row behind what is there, never run ahead of it.
+        self._mark[0] = (sequence + 1) * _MARK
 
     def close(self) -> None:
         """Gives up a file that cannot be written any more; what it holds is the job's to ship."""

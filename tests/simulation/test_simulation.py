@@ -135,16 +135,26 @@ class History(RuleBasedStateMachine):
         world.reconcile()
         model = world.model
         with open_warehouse(world.home) as con:
-            assert model.must_arrive() <= _column(con, "SELECT receipt_id FROM receipt")
-            assert model.events_must_arrive() <= _column(
-                con, "SELECT event_id FROM exception_event"
-            )
+            receipts = _column(con, "SELECT receipt_id FROM receipt")
+            events = _column(con, "SELECT event_id FROM exception_event")
+            assert model.must_arrive() <= receipts
+            assert model.events_must_arrive() <= events
+            # What damage took is told of the file that held it: nothing is lost in silence.
+            lost = (model.receipts.keys() | model.events.keys()) - receipts - events
+            assert lost <= world.named(map(Path, _column(con, _ACCUSED)))
             quarantined = _count(con, "SELECT count(DISTINCT path) FROM quarantined_file")
             assert quarantined >= model.damaged
             assert verify(con, [world.home]).first_fault is None
             priced = "SELECT count(*) FROM receipt_price WHERE price_status = 'priced'"
             assert _count(con, priced) == _count(con, "SELECT count(*) FROM receipt")
             _assert_bill_is_shared_out(con)
+
+
+_ACCUSED = """
+SELECT path FROM quarantined_file
+UNION
+SELECT path FROM outbox_loss
+"""
 
 
 def _column(con, sql):

@@ -6,6 +6,7 @@ import shutil
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anchor_autopatch.core import crash_points, outbox_format
 from anchor_autopatch.host.outbox import Writer
@@ -15,6 +16,9 @@ from anchor_autopatch.job.ship import ship
 from anchor_autopatch.job.warehouse import open_warehouse
 from tests.job.outboxes import START_US, event, receipt
 from tests.simulation.model import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 START = datetime.fromtimestamp(START_US / 1e6, UTC)
 
@@ -80,6 +84,7 @@ class World:
         if writer.file is not None:
             writer.file.let_go()
             self.left_behind.append(writer.file)
+            _leave_as_killed(Path(writer.file.path))
 
     def end_writer(self, which: int) -> None:
         """A process ends in order."""
@@ -130,6 +135,10 @@ class World:
             rotten.write_bytes(content)
             self.model.at_risk |= self._rows.get(path, set())
 
+    def named(self, paths: Iterable[Path]) -> set[str]:
+        """Ids of the rows that these files held."""
+        return set().union(*(self._rows.get(path, ()) for path in paths))
+
     def add_foreign_file(self, content: bytes) -> None:
         """Something that is no outbox lands in the folder."""
         self._made += 1
@@ -175,6 +184,17 @@ class World:
 
 # All rows stay in one month, so that one bill pays for them.
 _END = datetime(2026, 9, 30, tzinfo=UTC)
+
+
+def _leave_as_killed(path: Path) -> None:
+    # New files in their place: the connection that stays open here would share its index of the
+    # log with every reader in this process, and hide a log that rots from now on.
+    for name in (path, path.with_name(f"{path.name}-wal"), path.with_suffix(".lock")):
+        if name.exists():
+            copy = name.with_name(f"{name.name}.copy")
+            shutil.copy2(name, copy)
+            copy.replace(name)
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
 
 
 def _copy(path: Path, to: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from anchor_autopatch.core.crash_points import reached
 from anchor_autopatch.core.destinations import QuarantinedFile
+from anchor_autopatch.core.high_water import read_mark
 from anchor_autopatch.job.ship.outbox_reader import (
     BusyOutbox,
     DamagedOutbox,
@@ -88,7 +89,10 @@ class FileShipper:
         try:
             return _Opened(path, gone, stack.enter_context(OutboxReader(path)))
         except DamagedOutbox as found:
-            if gone:
+            if gone and isinstance(found, EmptyOutbox) and _nothing_acknowledged(path):
+                # Its writer was killed while it made the file.
+                remove_outbox(path)
+            elif gone:
                 self._set_aside(path, str(found), None, 0)
             elif not isinstance(found, EmptyOutbox):
                 # Empty and live: its process is just making it.
@@ -174,6 +178,10 @@ class FileShipper:
 
     def _find(self, finding: str) -> None:
         self._report.findings.append(finding)
+
+
+def _nothing_acknowledged(path: Path) -> bool:
+    return read_mark(path.with_suffix(".lock")) == 0
 
 
 def _up_to(rows: int, batches: Iterable[Batch]) -> Iterator[Batch]:

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from anchor_autopatch.core.destinations import OutboxIdentity, Row, Watermark
+from anchor_autopatch.core.high_water import read_mark
 from anchor_autopatch.core.outbox_format import SCHEMA_VERSION
 from anchor_autopatch.core.records import ExceptionEvent, Receipt
 from anchor_autopatch.core.settings import OUTBOX_FOLDER
 from anchor_autopatch.job.lease import lease
 from anchor_autopatch.job.ship.outbox_layout import Layout, read_layout
-from anchor_autopatch.job.ship.outbox_rows import RowsRead, check_rows
+from anchor_autopatch.job.ship.outbox_rows import RowsRead, check_rows, lost_end
 from anchor_autopatch.job.sql import load
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ class OutboxReader:
 
     def __init__(self, path: Path) -> None:
         _expect_regular_file(path)
+        # Before the snapshot: a living writer goes on, so what is marked now is in it for certain.
+        self.acknowledged = read_mark(path.with_suffix(".lock")) or 0
         self._con = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
         try:
             for name in ("check_cells", "distrust_schema", "begin_snapshot"):
@@ -131,15 +134,18 @@ class OutboxReader:
         while before.seq < self.last_seq:
             batch = check_rows(self.outbox, before, self._read(before.seq))
             if batch.after.seq == before.seq and not batch.losses:
-                return
+                break
             yield batch
             if batch.after.seq == before.seq:
-                return
+                break
             before = batch.after
+        if max(before.seq, shipped.seq) < self.acknowledged:
+            yield lost_end(self.outbox, before, self.acknowledged)
 
     def _goes_on_from(self, shipped: Watermark) -> bool:
         if shipped.seq > self.last_seq:
-            return False
+            # Its end has rotted away, and that was told: the watermark is where the rows ended.
+            return shipped.seq == self.acknowledged
         if shipped.crc is None:
             return True
         try:

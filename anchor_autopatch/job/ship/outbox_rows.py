@@ -65,6 +65,22 @@ def check_rows(outbox: OutboxIdentity, before: Watermark, found: RowsRead) -> Ba
     )
 
 
+def lost_end(outbox: OutboxIdentity, before: Watermark, acknowledged: int) -> Batch:
+    """The batch that tells of rows which the writer acknowledged and the file no longer ends with.
+
+    Corrupt, not missing: the file is evidence, and its log may still hold them in pieces.
+    """
+    return Batch(
+        outbox=outbox,
+        before=before,
+        after=Watermark(acknowledged),
+        receipts=[],
+        events=[],
+        losses=(Loss(before.seq + 1, acknowledged, "corrupt"),),
+        checksum=batch_checksum(()),
+    )
+
+
 class _Rules(NamedTuple):
     integers: tuple[int, ...]
     required: tuple[int, ...]
