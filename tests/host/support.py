@@ -17,6 +17,15 @@ from anchor_autopatch.host import context, identity, outbox, patching, sites, st
 CHECKOUT = Path(__file__).resolve().parents[2]
 HOOK = CHECKOUT / "sitecustomize_template"
 EVERYTHING = 2**62
+MEMORIES = {
+    "manual": ("_recorded",),
+    "providers.objects": ("_submitted", "_settled"),
+    "providers.batch_files": ("_outputs",),
+    "providers.google_objects": ("_lengths",),
+    "providers.openai_agents": ("_models",),
+    "providers.anthropic_agents": ("_models",),
+}
+"""What modules of the host half remember by the ids of a provider's objects."""
 
 
 def read_outboxes(home):
@@ -26,7 +35,10 @@ def read_outboxes(home):
         rows = read_file(path)
         receipts += rows[0]
         events += rows[1]
-    return sorted(receipts, key=lambda r: r.receipt_id), sorted(events, key=lambda e: e.event_id)
+    # By the id's milliseconds: within one, ids are in no order, and the file's own order stands.
+    receipts.sort(key=lambda receipt: receipt.receipt_id[:13])
+    events.sort(key=lambda event: event.event_id[:13])
+    return receipts, events
 
 
 def read_file(path):
@@ -66,6 +78,11 @@ def fresh_process_state():
     sites.forget()
     streams._open.pop_all()
     identity._by_response_id.clear()
+    for module, memories in MEMORIES.items():
+        # Those that nobody imported remember nothing.
+        loaded = sys.modules.get(f"anchor_autopatch.host.{module}")
+        for memory in memories if loaded else ():
+            getattr(loaded, memory).clear()
     patching._faults.clear()
     patching.off.clear()
     close_writer()

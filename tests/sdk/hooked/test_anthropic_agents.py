@@ -9,7 +9,6 @@ import anthropic
 import pytest
 
 import anchor_autopatch
-from anchor_autopatch.host.providers import anthropic_agents, objects
 from tests.sdk.hooked import tapes
 
 MAJOR = int(anthropic.__version__.partition(".")[0])
@@ -43,13 +42,6 @@ FAILED = {
 }
 DREAM = {"id": "drm_1", "type": "dream", "model": {"id": MODEL}, "status": "running"}
 BATCH = {"id": "msgbatch_1", "type": "message_batch", "processing_status": "in_progress"}
-
-
-@pytest.fixture(autouse=True)
-def _no_objects():
-    objects._submitted.clear()
-    objects._settled.clear()
-    anthropic_agents._models.clear()
 
 
 def client(answer, **options):

@@ -9,7 +9,6 @@ import cohere
 import pytest
 
 import anchor_autopatch
-from anchor_autopatch.host.providers import objects
 from tests.sdk.hooked import tapes
 
 UNITS = {"billed_units": {"input_tokens": 120}}
@@ -18,12 +17,6 @@ BATCH = {"id": "b-1", "name": "n", "model": "command-a", "status": "BATCH_STATUS
 MODEL = {"id": "ft-1", "name": "n", "status": "STATUS_QUEUED"}
 ANSWER = {"text": "Hello", "generation_id": "g-1", "finish_reason": "COMPLETE"}
 COUNTS = {"X-Amzn-Bedrock-Input-Token-Count": "9", "X-Amzn-Bedrock-Output-Token-Count": "4"}
-
-
-@pytest.fixture(autouse=True)
-def _no_objects():
-    objects._submitted.clear()
-    objects._settled.clear()
 
 
 def client(answer, **options):

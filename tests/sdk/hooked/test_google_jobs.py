@@ -10,7 +10,6 @@ import pytest
 from google import genai
 
 import anchor_autopatch
-from anchor_autopatch.host.providers import batch_files, objects
 from tests.sdk.hooked import tapes
 
 MAJOR = int(importlib.metadata.version("google-genai").partition(".")[0])
@@ -49,12 +48,6 @@ ENDED = {
 USAGE = {"promptTokenCount": 5, "candidatesTokenCount": 2, "totalTokenCount": 7}
 LINE = {"key": "1", "response": {"modelVersion": "gemini-2.5-flash", "usageMetadata": USAGE}}
 LINES = b"".join(json.dumps({**LINE, "key": str(n)}).encode() + b"\n" for n in range(2))
-
-
-@pytest.fixture(autouse=True)
-def _no_objects():
-    for memory in (objects._submitted, objects._settled, batch_files._outputs):
-        memory.clear()
 
 
 def client(answer, *, vertex=False, **options):

@@ -11,7 +11,6 @@ import json
 import pytest
 
 import anchor_autopatch
-from anchor_autopatch.host.providers import batch_files, objects
 from tests.sdk.hooked import tapes
 
 USAGE = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
@@ -59,13 +58,6 @@ SUM = {"prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 14}
 MAJOR = int(importlib.metadata.version("mistralai").partition(".")[0])
 LIBRARY = "httpx2" if MAJOR >= 3 else "httpx"
 SSE = "text/event-stream"
-
-
-@pytest.fixture(autouse=True)
-def _no_objects():
-    objects._submitted.clear()
-    objects._settled.clear()
-    batch_files._outputs.clear()
 
 
 def http(answer, **options):

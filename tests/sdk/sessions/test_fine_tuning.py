@@ -9,7 +9,6 @@ import openai
 import pytest
 
 import anchor_autopatch
-from anchor_autopatch.host.providers import objects
 from tests.sdk.hooked import tapes
 
 JOB = {
@@ -30,12 +29,6 @@ JOB = {
     "validation_file": None,
 }
 DONE = {**JOB, "status": "succeeded", "trained_tokens": 12_000}
-
-
-@pytest.fixture(autouse=True)
-def _no_objects():
-    objects._submitted.clear()
-    objects._settled.clear()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import json
 
 import pytest
 
-from anchor_autopatch.host.providers import objects
 from tests.sdk.hooked import tapes
 
 pytest.importorskip("google.genai._interactions._base_client", reason="google-genai 1.x only")
@@ -28,12 +27,6 @@ DONE = {
 }
 BEGUN = {**DONE, "status": "in_progress", "usage": None}
 pytestmark = pytest.mark.filterwarnings("ignore:Interactions:UserWarning")
-
-
-@pytest.fixture(autouse=True)
-def _no_objects():
-    objects._submitted.clear()
-    objects._settled.clear()
 
 
 @pytest.fixture
