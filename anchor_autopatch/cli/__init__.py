@@ -41,6 +41,7 @@ COMMANDS = {
         "reconcile", "the cron line: ship, price, anchor to the invoices, publish"
     ),
     "report": Command("report", "print the split of the bill"),
+    "close": Command("close", "close a month: review, sign-off, freeze, corrections"),
     "audit": Command("audit", "say whether a charge can be defended, and what would mend it"),
     "verify": Command("verify", "prove the whole chain again, from outboxes to report"),
 }

@@ -6,14 +6,18 @@ import os
 import sys
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from anchor_autopatch.core.errors import ConfigError, StoreError
 from anchor_autopatch.core.settings import CONFIG_FILE, home
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from duckdb import DuckDBPyConnection
+
+_Result = TypeVar("_Result")
 
 
 def add_job_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,3 +75,37 @@ def only_job(home_path: Path) -> Iterator[bool]:
         if not mine:
             print(f"Another job is at work on {str(home_path)!r}: left to it.", file=sys.stderr)
         yield mine
+
+
+def in_warehouse(
+    args: argparse.Namespace,
+    work: Callable[[DuckDBPyConnection], _Result],
+    *,
+    for_change: bool = False,
+    publish: bool = False,
+) -> _Result:
+    """What `work` gives for the open warehouse of the first home.
+
+    With `for_change` no other job works there meanwhile; with `publish` report.duckdb is made anew.
+
+    Raises:
+        StoreError: another process is at work on it.
+    """
+    from anchor_autopatch.job.clock import utc_now
+    from anchor_autopatch.job.publish import publish as publish_report
+    from anchor_autopatch.job.warehouse import open_warehouse
+
+    home_path = homes_of(args)[0]
+    if not for_change:
+        with open_warehouse(home_path) as con:
+            return work(con)
+    with only_job(home_path) as mine:
+        if not mine:
+            raise StoreError(
+                f"Another job is at work on {str(home_path)!r}; wait for it and try again"
+            )
+        with open_warehouse(home_path) as con:
+            done = work(con)
+            if publish:
+                publish_report(con, home_path, utc_now())
+            return done

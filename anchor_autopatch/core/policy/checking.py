@@ -24,6 +24,9 @@ SECTIONS = (
     "provider_keys",
     "fleet",
     "settlement",
+    "close",
+    "variance",
+    "allocation",
 )
 """Sections that some part of this package reads; whoever reads a new one names it here."""
 _TEXT_TABLES = ("hosts", "accounts", "projects", "provider_keys")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anchor_autopatch.job.sql import load
+from anchor_autopatch.job.verify.closing import check_closed, check_ledger
 from anchor_autopatch.job.verify.documents import check_documents
 from anchor_autopatch.job.verify.link import Link, VerifyReport
 from anchor_autopatch.job.verify.outboxes import check_outboxes
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ("STEPS", "Link", "VerifyReport", "verify")
 
-STEPS = 9
+STEPS = 11
 """How often `advance` is called."""
 
 
@@ -57,6 +58,8 @@ def verify(
         lambda: check_documents(con),
         lambda: check_invoices(con, totals),
         lambda: check_split(con, totals),
+        lambda: check_ledger(con),
+        lambda: check_closed(con, homes[0]),
         lambda: check_report(con, homes[0]),
     )
     links = []

@@ -193,12 +193,6 @@ COMMENT ON COLUMN reconciliation.flagged IS 'true = the variance is beyond the t
 COMMENT ON COLUMN reconciliation.status IS 'open | reconciled | signed_off | frozen';
 COMMENT ON COLUMN reconciliation.mode IS 'showback | chargeback';
 
-CREATE OR REPLACE VIEW frozen_period AS
-SELECT DISTINCT period
-FROM reconciliation
-WHERE status IN ('signed_off', 'frozen');
-COMMENT ON VIEW frozen_period IS 'Periods whose rows must not change any more';
-
 CREATE OR REPLACE VIEW control_total AS
 WITH ranked_invoice AS (
     SELECT

@@ -1,0 +1,26 @@
+"""The month-end close: review, sign-off, freeze, and corrections afterwards."""
+
+from __future__ import annotations
+
+from anchor_autopatch.job.close.closing import (
+    Missing,
+    Reviewed,
+    freeze,
+    missing_signatures,
+    restate,
+    review,
+    sign_off,
+)
+from anchor_autopatch.job.close.rules import CloseRules, read_rules
+
+__all__ = (
+    "CloseRules",
+    "Missing",
+    "Reviewed",
+    "freeze",
+    "missing_signatures",
+    "read_rules",
+    "restate",
+    "review",
+    "sign_off",
+)

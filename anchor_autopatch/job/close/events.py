@@ -1,0 +1,78 @@
+"""The audit trail of the close, and the state of a period that follows from it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+from anchor_autopatch.core.errors import ConfigError
+from anchor_autopatch.job.chain import CLOSE_EVENTS, append
+from anchor_autopatch.job.invoices.values import naive_utc
+from anchor_autopatch.job.sql import load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    import duckdb
+
+__all__ = ("FROZEN", "OPEN", "REVIEWED", "SIGNED_OFF", "Event", "PeriodState", "note", "state_of")
+
+OPEN, REVIEWED, SIGNED_OFF, FROZEN = "open", "reviewed", "signed_off", "frozen"
+
+
+class PeriodState(NamedTuple):
+    """Where a period stands."""
+
+    state: str
+    """open | reviewed | signed_off | frozen."""
+    version: int
+    """1, and one more with each restatement."""
+
+
+class Event(NamedTuple):
+    """Something that somebody did to a period."""
+
+    period: str
+    version: int
+    action: str
+    actor: str
+    reason: str = ""
+    state: str | None = None
+    """Of the period from here on; None = as it was."""
+    team: str | None = None
+    subject: str | None = None
+    digest: str | None = None
+    detail: Mapping[str, object] = {}
+
+
+def state_of(con: duckdb.DuckDBPyConnection, period: str) -> PeriodState:
+    """Where the period stands.
+
+    Raises:
+        ConfigError: nothing of it was ever reconciled.
+    """
+    sql = load("close")
+    row = con.execute(sql["period_state"], {"period": period}).fetchone()
+    if row:
+        return PeriodState(*row)
+    if con.execute(sql["known_period"], {"period": period}).fetchone() == (0,):
+        raise ConfigError(
+            f"Nothing is known of period {period!r}; expected YYYY-MM, after anchor reconcile"
+        )
+    return PeriodState(OPEN, 1)
+
+
+def note(con: duckdb.DuckDBPyConnection, event: Event, now: datetime) -> None:
+    """Adds an event to the trail, in the caller's transaction.
+
+    Raises:
+        ConfigError: nobody did it.
+    """
+    if not event.actor.strip():
+        raise ConfigError(f"Who does this ({event.action} {event.period})? Give --by NAME")
+    row = event._asdict() | {
+        "detail": json.dumps(event.detail, sort_keys=True),
+        "recorded_at": naive_utc(now),
+    }
+    append(con, CLOSE_EVENTS, [row])

@@ -1,0 +1,133 @@
+"""The section `[close]` of `anchor.toml`: who may do what, and what each period is for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
+
+from anchor_autopatch.core.errors import ConfigError
+
+__all__ = ("CHARGEBACK", "MODES", "SHOWBACK", "CloseRules", "read_rules")
+
+SHOWBACK, CHARGEBACK = "showback", "chargeback"
+MODES = (SHOWBACK, CHARGEBACK)
+_ROLES = ("preparers", "signers", "approvers")
+
+
+class CloseRules(NamedTuple):
+    """Who may close, and how."""
+
+    preparers: tuple[str, ...] = ()
+    """May review a period and propose corrections to it."""
+    signers: tuple[str, ...] = ()
+    """May sign for a whole period, and freeze it; whoever prepared it may not."""
+    approvers: tuple[str, ...] = ()
+    """May approve corrections that somebody else proposed, and restate."""
+    team_signers: Mapping[str, tuple[str, ...]] = {}
+    """Team -> who signs for it; a team that is not named is signed for by `signers`."""
+    team_threshold: Decimal | None = None
+    """A team that is charged this much, in the currency of an invoice, signs for itself."""
+    mode: str = SHOWBACK
+    period_modes: Mapping[str, str] = {}
+    """YYYY-MM -> mode, where it is another one."""
+    owners: Mapping[str, str] = {}
+    """Category of a variance -> who mends it, where it is not the usual one."""
+
+    def mode_of(self, period: str) -> str:
+        """What a period is for: showback or chargeback."""
+        return self.period_modes.get(period, self.mode)
+
+    def demand(self, role: str, actor: str) -> None:
+        """Lets an actor pass who has the role.
+
+        Raises:
+            ConfigError: the actor has it not, or nobody has.
+        """
+        named: tuple[str, ...] = getattr(self, role)
+        if not named:
+            raise ConfigError(f"Nobody may do this yet; name {role} in [close] of anchor.toml")
+        if actor not in named:
+            raise ConfigError(f"{actor!r} is none of the {role} of [close]: {', '.join(named)}")
+
+    def demand_team(self, team: str, actor: str) -> None:
+        """Lets an actor pass who may sign for the team.
+
+        Raises:
+            ConfigError: somebody else has to.
+        """
+        named = self.team_signers.get(team, self.signers)
+        if actor not in named:
+            who = ", ".join(named) or "nobody; name one in [close.team_signers]"
+            raise ConfigError(f"{actor!r} does not sign for team {team!r}; who does: {who}")
+
+
+def read_rules(config: Mapping[str, object]) -> CloseRules:
+    """The rules of a parsed `anchor.toml`; without the section nobody may do anything.
+
+    Raises:
+        ConfigError: a value that nobody can read, or a key that nobody reads.
+    """
+    table = _table(config, "close", "close")
+    for name in table:
+        if name not in _KEYS:
+            raise ConfigError(f"Unknown key {name!r} in [close]; known: {', '.join(_KEYS)}")
+    roles = {role: _names(table.get(role, []), role) for role in _ROLES}
+    signers = _table(table, "team_signers", "close.team_signers")
+    modes = _table(table, "modes", "close.modes")
+    return CloseRules(
+        **roles,
+        team_signers={team: _names(names, team) for team, names in signers.items()},
+        team_threshold=_amount(table.get("team_threshold")),
+        mode=_mode(table.get("mode", SHOWBACK)),
+        period_modes={period: _mode(mode) for period, mode in modes.items()},
+        owners={
+            category: _text(owner, category)
+            for category, owner in _table(table, "owners", "close.owners").items()
+        },
+    )
+
+
+_KEYS = (*_ROLES, "team_signers", "team_threshold", "mode", "modes", "owners")
+
+
+def _table(config: Mapping[str, object], name: str, path: str) -> Mapping[str, object]:
+    found = config.get(name, {})
+    if not isinstance(found, Mapping):
+        raise ConfigError(f"Cannot use {found!r} for {name!r}; expected a table [{path}]")
+    return found
+
+
+def _names(value: object, key: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
+        raise ConfigError(f"Cannot use {value!r} for {key!r} in [close]; expected a list of names")
+    return tuple(value)
+
+
+def _text(value: object, key: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"Cannot use {value!r} for {key!r} in [close]; expected a name")
+    return value
+
+
+def _mode(value: object) -> str:
+    if value not in MODES:
+        raise ConfigError(f"Unknown mode {value!r} in [close]; known: {', '.join(MODES)}")
+    return str(value)
+
+
+def _amount(value: object) -> Decimal | None:
+    if value is None:
+        return None
+    # A float of TOML is no exact amount; whole numbers and texts are.
+    if isinstance(value, int | str) and not isinstance(value, bool):
+        try:
+            amount = Decimal(value)
+        except InvalidOperation:
+            amount = Decimal("NaN")
+        if amount.is_finite() and amount >= 0:
+            return amount
+    raise ConfigError(
+        f"Cannot use {value!r} for 'team_threshold' in [close]; expected an amount in quotes, "
+        "such as '1000.00'"
+    )
