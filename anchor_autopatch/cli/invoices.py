@@ -11,10 +11,19 @@ from anchor_autopatch.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Sequence
 
     from anchor_autopatch.job.invoices.booking import Booked
+    from anchor_autopatch.job.invoices.usage import BookedUsage
 
-_FORMATS = ("auto", "csv", "openai-costs", "anthropic-cost")
+_FORMATS = (
+    "auto",
+    "openai-usage",
+    "openai-costs",
+    "anthropic-usage",
+    "anthropic-cost",
+    "csv",
+)
 """As `job.invoices.FORMATS`, whose import needs duckdb: too early for `--help`."""
 
 
@@ -38,8 +47,9 @@ def _add_import(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = actions.add_parser(
         "import",
         help="read invoice files: all of them, or none when one has errors",
-        description="Reads invoice files (generic CSV, OpenAI Costs JSON, Anthropic cost report "
-        "JSON). All are imported, or none when one has errors. Importing twice changes nothing.",
+        description="Reads invoice files of the formats below, told by their content: JSON, CSV or "
+        "Parquet, gzip or not. All are imported, or none when one has errors. Importing twice "
+        "changes nothing. docs/invoices.md says where to get each.",
         epilog="example: anchor invoices import openai-october.json --account acme-prod",
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
@@ -49,7 +59,9 @@ def _add_import(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--provider", help="who invoices, for files that do not say")
     parser.add_argument("--account", default="", help="billing account, for files that do not say")
     parser.add_argument(
-        "--replace", action="store_true", help="take a reissued invoice in place of the former one"
+        "--replace",
+        action="store_true",
+        help="take a reissued invoice, or an older export again, in place of the present one",
     )
     add_job_arguments(parser)
     parser.set_defaults(run=_run_import)
@@ -162,13 +174,10 @@ def _roles(is_control_total: bool, is_breakdown: bool) -> list[str]:
     return ["control"] * is_control_total + ["lines"] * is_breakdown
 
 
-def _print_booked(booked: list[Booked], args: Namespace) -> None:
+def _print_booked(booked: Sequence[Booked | BookedUsage], args: Namespace) -> None:
     if args.json:
         print_json([entry._asdict() for entry in booked])
         return
     for entry in booked:
         account = f" account {entry.account}" if entry.account else ""
-        print(
-            f"{entry.outcome}: {entry.provider}{account} {entry.period} "
-            f"invoice {entry.invoice_id}: {entry.total} {entry.currency}, lines: {entry.lines}"
-        )
+        print(f"{entry.outcome}: {entry.provider}{account} {entry.period} {entry.detail}")

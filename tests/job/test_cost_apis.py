@@ -196,14 +196,13 @@ def test_a_time_that_cannot_be_does_not_pass(con, tmp_path, start):
     assert message.startswith("Bucket ")
 
 
-def test_a_usage_report_is_no_cost_report(con, tmp_path):
-    payload = json.loads(sample("openai_usage_completions.json").read_text("utf-8"))
-    for bucket in payload["data"]:
-        bucket["end_time"] = bucket["start_time"] + 86_400
+def test_a_usage_report_is_no_cost_report(con):
+    path = sample("openai_usage_completions.json")
 
-    assert told(con, tmp_path, payload) == [
-        "A result has no amount; export costs, not usage (day 2026-10-12, None)"
-    ]
+    with pytest.raises(
+        RefusedInvoiceError, match="A result has no amount; export costs, not usage"
+    ):
+        import_files(con, [path], NOW, source="openai-costs")
 
 
 def test_cents_as_a_number_do_not_pass(con, tmp_path):

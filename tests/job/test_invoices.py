@@ -40,7 +40,7 @@ def typed(total, **fields):
 def test_a_csv_of_one_total_lands(con, tmp_path):
     (booked,) = bill(con, tmp_path, "G-1,gemini,2026-10,100.00,USD")
 
-    assert booked == ("G-1", "gemini", "", "2026-10", usd("100.00"), "USD", 1, "imported")
+    assert booked == ("G-1", "gemini", "", "2026-10", usd("100.00"), "USD", 1, "imported", "")
     assert rows(
         con,
         "SELECT charge_category, period_start::VARCHAR, period_end::VARCHAR, amount_text"

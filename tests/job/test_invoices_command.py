@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from anchor_autopatch.cli import invoices as command
 from anchor_autopatch.cli import main
+from anchor_autopatch.job.invoices import FORMATS
 from tests.job.billed import HEADER
 
 
@@ -110,3 +112,8 @@ def test_each_action_shows_an_example(invoices, action, capsys):
         invoices(action, "--help")
 
     assert f"example: anchor invoices {action}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_command_offers_every_format():
+    # Written twice: reading the formats needs duckdb, too early for --help.
+    assert command._FORMATS == FORMATS

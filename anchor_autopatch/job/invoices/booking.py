@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
+from anchor_autopatch.job.invoices.controls import agreement, is_ungrouped
 from anchor_autopatch.job.invoices.landing import Invoice, exact
 from anchor_autopatch.job.sql import load
 
@@ -52,7 +53,16 @@ class Booked(NamedTuple):
     currency: str
     lines: int
     outcome: str
-    """imported | unchanged | restated | replaced."""
+    """imported | unchanged | restated | replaced | agrees (ungrouped days of a cost API)."""
+    note: str = ""
+    """What of the file was left out, and why."""
+
+    @property
+    def detail(self) -> str:
+        """What it is, in words, after provider and period."""
+        note = f"; {self.note}" if self.note else ""
+        money = f"{self.total} {self.currency}, lines: {self.lines}"
+        return f"invoice {self.invoice_id}: {money}{note}"
 
 
 class _Rival(NamedTuple):
@@ -81,10 +91,16 @@ def objection(
             f"Invoice {invoice.invoice_id!r} is already the one of {_scope(same)}; "
             "check its number, provider, account and period"
         )
-    if same is not None and invoice.days is None and not replace:
+    restatable = invoice.snapshot or invoice.days is not None
+    if same is not None and not restatable and not replace:
         changed = _changed(same, invoice)
         if changed:
             return changed
+    # Days without any line say that nothing is charged any more: a restatement, no control.
+    if same is not None and invoice.lines and is_ungrouped(invoice):
+        differs = agreement(con, invoice)[1]
+        if differs:
+            return differs
     return _rivalry([rival for rival in rivals if rival is not same], invoice)
 
 
@@ -138,7 +154,8 @@ def book(
         con.execute(statements["supersede_lines"], known)
     _insert_lines(con, invoice, document_sha256, now)
     _insert_invoice(con, invoice, document_sha256, now)
-    return _booked(invoice, invoice.total, "replaced" if same else "imported")
+    again = "restated" if invoice.snapshot else "replaced"
+    return _booked(invoice, invoice.total, again if same else "imported")
 
 
 def _book_days(
@@ -152,6 +169,9 @@ def _book_days(
     if not invoice.lines and not known:
         return None
     statements = load("invoices")
+    if known and invoice.lines and is_ungrouped(invoice) and agreement(con, invoice)[0]:
+        # Lines that say what they charge for stay in force; the objection was that they differ.
+        return _booked(invoice, _sum_lines(con, invoice)[0], "agrees")
     starts, ends = zip(*invoice.days or (), strict=True)
     days = {"invoice_id": invoice.invoice_id, "starts": list(starts), "ends": list(ends)}
     in_force = con.execute(statements["days_in_force"], days).fetchall()

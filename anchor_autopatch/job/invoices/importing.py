@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from anchor_autopatch.job.invoices.booking import Booked, book, objection
+from anchor_autopatch.job.invoices.controls import disagreement, is_ungrouped
 from anchor_autopatch.job.invoices.documents import Document, keep_document, read_document
 from anchor_autopatch.job.invoices.findings import Findings, RefusedInvoiceError
 from anchor_autopatch.job.invoices.payloads import Payload, read_payload
 from anchor_autopatch.job.invoices.reading import Landed, Source
 from anchor_autopatch.job.invoices.sources import SOURCES
+from anchor_autopatch.job.invoices.usage import BookedUsage, book_usage
 from anchor_autopatch.job.invoices.values import Context, naive_utc
 from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.warehouse import transaction
@@ -21,13 +23,15 @@ if TYPE_CHECKING:
 
     import duckdb
 
-__all__ = ("FORMATS", "import_file", "import_files")
+    from anchor_autopatch.job.invoices.landing import Invoice
+
+__all__ = ("FORMATS", "ReadFile", "import_file", "import_files", "read_file")
 
 AUTO = "auto"
 FORMATS = (AUTO, *SOURCES)
 
 
-class _Read(NamedTuple):
+class ReadFile(NamedTuple):
     """One file, read but not booked yet."""
 
     document: Document
@@ -36,7 +40,9 @@ class _Read(NamedTuple):
     findings: Findings
 
 
-def import_file(con: duckdb.DuckDBPyConnection, path: Path, now: datetime) -> list[Booked]:
+def import_file(
+    con: duckdb.DuckDBPyConnection, path: Path, now: datetime
+) -> list[Booked | BookedUsage]:
     """Imports one file of whatever known format; see `import_files`."""
     return import_files(con, [path], now)
 
@@ -50,8 +56,8 @@ def import_files(  # noqa: PLR0913
     provider: str | None = None,
     account: str = "",
     replace: bool = False,
-) -> list[Booked]:
-    """Books the invoices of all files in one transaction; importing twice changes nothing.
+) -> list[Booked | BookedUsage]:
+    """Books what all files say in one transaction; importing twice changes nothing.
 
     Args:
         con: Open warehouse.
@@ -60,7 +66,7 @@ def import_files(  # noqa: PLR0913
         source: One of FORMATS; `auto` looks at the content.
         provider: Who invoices, for files that do not say.
         account: Billing account, for files that do not say.
-        replace: Take reissued invoices in place of those with the same id.
+        replace: Take reissued invoices in place of those with the same id, and older exports again.
 
     Raises:
         RefusedInvoiceError: a file has findings; nothing of any file was imported.
@@ -69,7 +75,7 @@ def import_files(  # noqa: PLR0913
     instant = naive_utc(now)
     seen = con.execute(load("invoices")["seen_providers"]).fetchall()
     context = Context(instant, provider, account, frozenset(name for (name,) in seen))
-    files = [_read_file(path, source, context) for path in paths]
+    files = _set_controls_apart([read_file(path, source, context) for path in paths])
     with transaction(con):
         booked = [
             entry for file in files for entry in _book_file(con, file, instant, replace=replace)
@@ -82,35 +88,91 @@ def import_files(  # noqa: PLR0913
 
 
 def _book_file(
-    con: duckdb.DuckDBPyConnection, file: _Read, now: datetime, *, replace: bool
-) -> list[Booked]:
-    booked = []
+    con: duckdb.DuckDBPyConnection, file: ReadFile, now: datetime, *, replace: bool
+) -> list[Booked | BookedUsage]:
+    booked: list[Booked | BookedUsage] = []
+    digest = file.document.sha256
     keep_document(con, file.document, file.source, now)
     for invoice in file.landed.invoices:
         message = objection(con, invoice, replace=replace)
+        if message is None and not replace:
+            message = _outdated(con, invoice, digest)
         if message is not None:
             file.findings.add(invoice.lines[0].row if invoice.lines else None, message)
         if file.findings:
             # Nothing will stay; the other invoices are looked at for their findings only.
             continue
-        entry = book(con, invoice, file.document.sha256, now)
+        entry = book(con, invoice, digest, now)
         if entry is not None:
-            booked.append(entry)
-    return booked
+            booked.append(entry._replace(note="; ".join(file.landed.notes)))
+    return booked + _book_usage(con, file, now)
 
 
-def _read_file(path: Path, source: str, context: Context) -> _Read:
+def _book_usage(
+    con: duckdb.DuckDBPyConnection, file: ReadFile, now: datetime
+) -> list[Booked | BookedUsage]:
+    frozen = {period for (period,) in con.execute(load("invoices")["frozen_periods"]).fetchall()}
+    for report in file.landed.usage:
+        if report.period in frozen:
+            file.findings.add(None, f"Period {report.period!r} is closed; its usage counts no more")
+    if file.findings:
+        return []
+    return [book_usage(con, report, file.document.sha256, now) for report in file.landed.usage]
+
+
+def _outdated(con: duckdb.DuckDBPyConnection, invoice: Invoice, digest: str) -> str | None:
+    known = {"invoice_id": invoice.invoice_id, "document_sha256": digest}
+    if con.execute(load("invoices")["outdated"], known).fetchone() != (True,):
+        return None
+    return (
+        f"The file was imported before, and {invoice.invoice_id!r} was restated since; "
+        "import the newest export, or go back to this one with --replace"
+    )
+
+
+def _set_controls_apart(files: list[ReadFile]) -> list[ReadFile]:
+    """Takes ungrouped answers out where the grouped one of the same scope is imported with them."""
+    grouped: dict[tuple[str, ...], list[Invoice]] = {}
+    for invoice in (invoice for file in files for invoice in file.landed.invoices):
+        if invoice.days is not None and not is_ungrouped(invoice):
+            grouped.setdefault(_scope(invoice), []).append(invoice)
+    return [_without_controls(file, grouped) for file in files]
+
+
+def _without_controls(file: ReadFile, grouped: dict[tuple[str, ...], list[Invoice]]) -> ReadFile:
+    kept = []
+    for invoice in file.landed.invoices:
+        others = grouped.get(_scope(invoice), [])
+        if not (is_ungrouped(invoice) and others):
+            kept.append(invoice)
+            continue
+        message = disagreement(invoice, others)
+        if message is not None:
+            file.findings.add(None, message)
+    return file._replace(landed=file.landed._replace(invoices=tuple(kept)))
+
+
+def _scope(invoice: Invoice) -> tuple[str, ...]:
+    return (invoice.source, invoice.provider, invoice.account, invoice.period)
+
+
+def read_file(path: Path, source: str, context: Context) -> ReadFile:
+    """What a file says, not booked yet; its findings tell whether it can be.
+
+    Raises:
+        InvoiceError: it cannot be read at all.
+    """
     document = read_document(path)
     findings = Findings(document.name)
     payload = read_payload(document, path, findings)
     if payload is None:
-        return _Read(document, source, Landed(), findings)
+        return ReadFile(document, source, Landed(), findings)
     chosen = SOURCES.get(source) or _recognised(payload)
     if chosen is None:
         names = ", ".join(SOURCES)
         findings.add(None, f"Unknown kind of JSON; name its format with --format: {names}")
-        return _Read(document, source, Landed(), findings)
-    return _Read(document, chosen.name, chosen.read(payload, context, findings), findings)
+        return ReadFile(document, source, Landed(), findings)
+    return ReadFile(document, chosen.name, chosen.read(payload, context, findings), findings)
 
 
 def _recognised(payload: Payload) -> Source | None:

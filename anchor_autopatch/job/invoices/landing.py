@@ -117,6 +117,8 @@ class Invoice(NamedTuple):
     days: tuple[tuple[datetime, datetime], ...] | None = None
     """Half-open UTC days that a cost API speaks of, each restated by later payloads; None for an
     invoice that is what it is as a whole."""
+    snapshot: bool = False
+    """A month as far as it goes: a later export takes its place unasked."""
 
     @property
     def total(self) -> Decimal:
@@ -150,14 +152,15 @@ def landed(amount: Decimal) -> Decimal:
 
 def make_invoice(head: Invoice, lines: Iterable[InvoiceLine]) -> Invoice:
     """The invoice with these lines, each with an id: its own, else a hash of its dimensions."""
+    named = [replace(line, line_id=line.line_id or _hashed(line.dimensions())) for line in lines]
     seen: dict[str, int] = {}
-    named = []
-    for line in lines:
-        line_id = line.line_id or _hashed(line.dimensions())
-        seen[line_id] = seen.get(line_id, 0) + 1
-        # A source may send two lines that nothing but the amount tells apart.
-        suffix = f"-{seen[line_id]}" if seen[line_id] > 1 else ""
-        named.append(replace(line, line_id=line_id + suffix))
+    # A source may send lines that nothing but the amount tells apart; numbered by amount, they
+    # keep their ids in whatever order the next export has them.
+    for place in sorted(range(len(named)), key=lambda at: (named[at].line_id, named[at].amount)):
+        line = named[place]
+        seen[line.line_id] = count = seen.get(line.line_id, 0) + 1
+        if count > 1:
+            named[place] = replace(line, line_id=f"{line.line_id}-{count}")
     return head._replace(lines=tuple(named))
 
 

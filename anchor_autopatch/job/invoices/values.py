@@ -43,6 +43,8 @@ class Context(NamedTuple):
     """Providers that receipts name, beside those of the host table."""
     window: tuple[datetime, datetime] | None = None
     """Half-open UTC bounds that a file must cover and not leave; None = whatever it covers."""
+    operation: str | None = None
+    """For usage reports that hold nothing and so do not say what they count."""
 
 
 def naive_utc(instant: datetime) -> datetime:

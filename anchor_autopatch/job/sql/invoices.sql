@@ -144,6 +144,31 @@ WHERE invoice_id = $invoice_id
     )
 ORDER BY line_id;
 
+-- name: grouped_days
+-- Sums of those days, given as two lists of bounds, of which lines in force say what they charge for.
+SELECT
+    period_start,
+    period_end,
+    SUM(amount) AS amount
+FROM invoice_line
+WHERE invoice_id = $invoice_id
+    AND superseded_at IS NULL
+    AND (period_start, period_end) IN (
+        SELECT
+            UNNEST($starts::TIMESTAMP[]),
+            UNNEST($ends::TIMESTAMP[])
+    )
+GROUP BY period_start, period_end
+HAVING BOOL_OR(COALESCE(description, model_raw, project, api_key) IS NOT NULL);
+
+-- name: outdated
+-- Whether lines of a document were superseded and nothing of it was put in force since.
+SELECT
+    MAX(superseded_at) >= MAX(fetched_at) AS is_outdated
+FROM invoice_line
+WHERE invoice_id = $invoice_id
+    AND payload_sha256 = $document_sha256;
+
 -- name: sum_lines
 -- Exact sum of the lines in force of an invoice, and whether any is detailed.
 SELECT

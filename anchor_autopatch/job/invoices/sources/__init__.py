@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from anchor_autopatch.job.invoices.reading import Source
-from anchor_autopatch.job.invoices.sources import anthropic_cost, generic_csv, openai_costs
+from anchor_autopatch.job.invoices.sources import (
+    anthropic_cost,
+    anthropic_usage,
+    generic_csv,
+    openai_costs,
+    openai_usage,
+)
 
 __all__ = ("SOURCES",)
 
-# In the order in which a payload is looked at; the generic CSV takes any table, so it comes last.
-_MODULES = (openai_costs, anthropic_cost, generic_csv)
+# In the order in which a payload is looked at: usage reports have the buckets of cost reports, and
+# the generic CSV takes any table, so it comes last.
+_MODULES = (
+    openai_usage,
+    openai_costs,
+    anthropic_usage,
+    anthropic_cost,
+    generic_csv,
+)
 
 SOURCES: dict[str, Source] = {module.SOURCE.name: module.SOURCE for module in _MODULES}
 """Name, as `--format` has it -> source."""
