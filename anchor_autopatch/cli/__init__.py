@@ -44,6 +44,8 @@ COMMANDS = {
     "close": Command("close", "close a month: review, sign-off, freeze, corrections"),
     "audit": Command("audit", "say whether a charge can be defended, and what would mend it"),
     "verify": Command("verify", "prove the whole chain again, from outboxes to report"),
+    "archive": Command("archive", "copy whole days into Parquet files that are proven by digest"),
+    "purge": Command("archive", "remove what is archived and past its term; --dry-run"),
 }
 
 

@@ -115,21 +115,31 @@ CREATE OR REPLACE TEMP TABLE event_stage (
 );
 
 -- name: drop_known_receipts
--- Takes out what the warehouse has already; a copy has the same instant, so $first_us to $last_us is enough.
+-- Takes out what the warehouse has or had; a copy has the same instant, so $first_us to $last_us is enough.
 DELETE FROM receipt_stage
 WHERE receipt_id IN (
     SELECT receipt_id
     FROM receipt
     WHERE occurred_at BETWEEN make_timestamp($first_us) AND make_timestamp($last_us)
+    UNION ALL
+    SELECT row_id
+    FROM purged_row
+    WHERE occurred_at BETWEEN make_timestamp($first_us) AND make_timestamp($last_us)
+        AND relation = 'receipts'
 );
 
 -- name: drop_known_events
--- Takes out what the warehouse has already; window as for receipts.
+-- Takes out what the warehouse has or had; window as for receipts.
 DELETE FROM event_stage
 WHERE event_id IN (
     SELECT event_id
     FROM exception_event
     WHERE occurred_at BETWEEN make_timestamp($first_us) AND make_timestamp($last_us)
+    UNION ALL
+    SELECT row_id
+    FROM purged_row
+    WHERE occurred_at BETWEEN make_timestamp($first_us) AND make_timestamp($last_us)
+        AND relation = 'exception_events'
 );
 
 -- name: insert_receipts

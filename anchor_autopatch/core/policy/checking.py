@@ -27,6 +27,7 @@ SECTIONS = (
     "close",
     "variance",
     "allocation",
+    "retention",
 )
 """Sections that some part of this package reads; whoever reads a new one names it here."""
 _TEXT_TABLES = ("hosts", "accounts", "projects", "provider_keys")

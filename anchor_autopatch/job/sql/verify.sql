@@ -13,12 +13,77 @@ SELECT
     checksum,
     -- A clone or a restored file numbers other rows alike.
     count(*) FILTER (WHERE after_seq = 0) OVER (PARTITION BY outbox_id) = 1 AS is_only_writer,
-    row_format
+    row_format,
+    -- Retention may have removed rows, and later their archive too: of those only the counts are left.
+    outbox_id NOT IN (
+        SELECT purged_row.outbox_id
+        FROM purged_row
+        JOIN archive_file
+            ON archive_file.relation = purged_row.relation
+            AND archive_file.day = CAST(purged_row.occurred_at AS DATE)
+        WHERE archive_file.removed_at IS NOT NULL
+    ) AS is_kept
 FROM shipment
 ORDER BY outbox_id, after_seq, last_seq;
 
+-- name: archived_files
+-- Files of the archive that hold rows which are no longer in the warehouse.
+SELECT DISTINCT archive_file.path
+FROM archive_file
+JOIN purged_row
+    ON purged_row.relation = archive_file.relation
+    AND CAST(purged_row.occurred_at AS DATE) = archive_file.day
+WHERE archive_file.removed_at IS NULL
+    AND archive_file.relation = $relation
+ORDER BY archive_file.path;
+
+-- name: kept_receipts
+-- Every receipt that is left: while nothing was purged, the table.
+CREATE OR REPLACE TEMP VIEW kept_receipt AS
+SELECT *
+FROM receipt;
+
+-- name: kept_receipts_with_archive
+-- Every receipt that is left: the table, and what only files of the archive hold. They may lack newer columns.
+CREATE OR REPLACE TEMP VIEW kept_receipt AS
+SELECT *
+FROM receipt
+UNION ALL BY NAME
+SELECT archived.*
+FROM read_parquet(getvariable('archived_receipts'), hive_partitioning = false, union_by_name = true) AS archived
+SEMI JOIN purged_row
+    ON purged_row.row_id = archived.receipt_id
+    AND purged_row.relation = 'receipts';
+
+-- name: name_archived_receipts
+-- The files that it reads.
+SET VARIABLE archived_receipts = $paths;
+
+-- name: kept_exception_events
+-- As for receipts.
+CREATE OR REPLACE TEMP VIEW kept_exception_event AS
+SELECT *
+FROM exception_event;
+
+-- name: kept_exception_events_with_archive
+-- As for receipts.
+CREATE OR REPLACE TEMP VIEW kept_exception_event AS
+SELECT *
+FROM exception_event
+UNION ALL BY NAME
+SELECT archived.*
+FROM read_parquet(getvariable('archived_exception_events'), hive_partitioning = false, union_by_name = true)
+    AS archived
+SEMI JOIN purged_row
+    ON purged_row.row_id = archived.event_id
+    AND purged_row.relation = 'exception_events';
+
+-- name: name_archived_exception_events
+-- The files that it reads.
+SET VARIABLE archived_exception_events = $paths;
+
 -- name: receipt_rows
--- Every receipt as its writer numbered it, in the fields and types of the outbox.
+-- Every receipt, in the warehouse or in the archive alone, as its writer numbered it, in the fields and types of the outbox.
 SELECT
     outbox_id,
     writer_seq,
@@ -57,11 +122,11 @@ SELECT
     price_facts,
     billable::INTEGER AS billable,
     parent_receipt_id
-FROM receipt
+FROM kept_receipt
 ORDER BY outbox_id, writer_seq;
 
 -- name: event_rows
--- Every exception event as its writer numbered it, in the fields and types of the outbox.
+-- Every exception event, in the warehouse or in the archive alone, as its writer numbered it, in the fields and types of the outbox.
 SELECT
     outbox_id,
     writer_seq,
@@ -93,7 +158,7 @@ SELECT
     call_site,
     labels,
     attribution_source
-FROM exception_event
+FROM kept_exception_event
 ORDER BY outbox_id, writer_seq;
 
 -- name: totals
@@ -102,6 +167,7 @@ SELECT
     (SELECT count(*) FROM shipment) AS shipments,
     (SELECT count(*) FROM receipt) AS receipts,
     (SELECT count(*) FROM exception_event) AS events,
+    (SELECT count(*) FROM purged_row) AS purged,
     (SELECT count(*) FROM receipt_meters) AS measured,
     (SELECT count(*) FROM receipt_price) AS priced,
     (SELECT count(*) FROM invoice WHERE superseded_at IS NULL) AS invoices,
@@ -133,7 +199,7 @@ WHERE corrupt_count = 0
 ORDER BY ALL;
 
 -- name: rows_of_outboxes
--- Outboxes of which the warehouse holds another number of rows than was shipped.
+-- Outboxes of which the warehouse holds, or held until retention took them, another number of rows than was shipped.
 WITH shipped AS (
     SELECT
         outbox_id,
@@ -149,6 +215,8 @@ held AS (
         SELECT outbox_id FROM receipt
         UNION ALL
         SELECT outbox_id FROM exception_event
+        UNION ALL
+        SELECT outbox_id FROM purged_row
     )
     GROUP BY outbox_id
 )
@@ -162,21 +230,29 @@ WHERE shipped_count <> held_count
 ORDER BY ALL;
 
 -- name: doubled_receipts
--- Receipts that are in the warehouse more than once.
+-- Receipts that are, or were, in the warehouse more than once.
 SELECT
     receipt_id,
     count(*) AS row_count
-FROM receipt
+FROM (
+    SELECT receipt_id FROM receipt
+    UNION ALL
+    SELECT row_id FROM purged_row WHERE relation = 'receipts'
+)
 GROUP BY receipt_id
 HAVING count(*) > 1
 ORDER BY ALL;
 
 -- name: doubled_events
--- Exception events that are in the warehouse more than once.
+-- Exception events that are, or were, in the warehouse more than once.
 SELECT
     event_id,
     count(*) AS row_count
-FROM exception_event
+FROM (
+    SELECT event_id FROM exception_event
+    UNION ALL
+    SELECT row_id FROM purged_row WHERE relation = 'exception_events'
+)
 GROUP BY event_id
 HAVING count(*) > 1
 ORDER BY ALL;
@@ -341,6 +417,12 @@ SELECT
 FROM reconciliation
 LEFT JOIN receipt_anchor USING (invoice_id)
 WHERE reconciliation.invoice_id IS NOT NULL
+    -- The shares of purged receipts are in the archive; the split of their bill stays, and is checked above.
+    AND reconciliation.period NOT IN (
+        SELECT strftime(occurred_at, '%Y-%m')
+        FROM purged_row
+        WHERE relation = 'receipts'
+    )
 GROUP BY
     reconciliation.invoice_id,
     reconciliation.invoice_total,

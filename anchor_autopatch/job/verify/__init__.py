@@ -1,4 +1,4 @@
-"""Proves the whole chain again, link by link: outboxes, warehouse, prices, invoices, split, report.
+"""Proves the whole chain again, link by link: outboxes, warehouse, archive, prices, bills, report.
 
 Nothing is taken from what earlier runs noted: checksums, digests and sums are worked out anew from
 the rows themselves. Nothing is written.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anchor_autopatch.job.sql import load
+from anchor_autopatch.job.verify.archives import check_archive
 from anchor_autopatch.job.verify.closing import check_closed, check_ledger
 from anchor_autopatch.job.verify.documents import check_documents
 from anchor_autopatch.job.verify.link import Link, VerifyReport
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ("STEPS", "Link", "VerifyReport", "verify")
 
-STEPS = 11
+STEPS = 12
 """How often `advance` is called."""
 
 
@@ -51,7 +52,8 @@ def verify(
     totals = _totals(con)
     checks: tuple[Callable[[], Link], ...] = (
         lambda: check_outboxes(homes),
-        lambda: check_shipments(con, totals),
+        lambda: check_shipments(con, homes[0], totals),
+        lambda: check_archive(con, homes[0]),
         lambda: check_meters(con, totals),
         lambda: check_rate_sheets(con),
         lambda: check_prices(con, totals),

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import duckdb
+
 from anchor_autopatch.core.outbox_format import ROW_FORMAT, row_crc
 from anchor_autopatch.job.ship.outbox_rows import batch_checksum
 from anchor_autopatch.job.sql import load
@@ -17,8 +19,7 @@ from anchor_autopatch.job.verify.sums import faults_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    import duckdb
+    from pathlib import Path
 
 _FETCH_ROWS = 10_000
 
@@ -31,13 +32,14 @@ _SENTENCES = {
 }
 
 
-def check_shipments(con: duckdb.DuckDBPyConnection, totals: Mapping[str, int]) -> Link:
-    """Counts and contents of everything that was ever shipped."""
+def check_shipments(con: duckdb.DuckDBPyConnection, home: Path, totals: Mapping[str, int]) -> Link:
+    """Counts and contents of everything that was ever shipped; `home` holds the archive."""
+    purged = f", {totals['purged']} older ones in the archive" if totals["purged"] else ""
     proven = (
         f"{totals['shipments']} shipments: {totals['receipts']} receipts and {totals['events']} "
-        "exception events are in the warehouse as they were written, each once"
+        f"exception events are in the warehouse as they were written, each once{purged}"
     )
-    return Link("shipments", proven, (*faults_of(con, _SENTENCES), *_changed(con)))
+    return Link("shipments", proven, (*faults_of(con, _SENTENCES), *_changed(con, home)))
 
 
 class _Shipment(NamedTuple):
@@ -50,6 +52,8 @@ class _Shipment(NamedTuple):
     checksum: str
     is_only_writer: bool
     row_format: str
+    is_kept: bool
+    """Whether all its rows are in the warehouse or in the archive."""
 
 
 class _Numbered(NamedTuple):
@@ -58,12 +62,18 @@ class _Numbered(NamedTuple):
     crc: int
 
 
-def _changed(con: duckdb.DuckDBPyConnection) -> list[str]:
-    receipts = _Rows(con, "receipt_rows")
-    events = _Rows(con, "event_rows")
+def _changed(con: duckdb.DuckDBPyConnection, home: Path) -> list[str]:
+    try:
+        receipts = _Rows(con, home, "receipts", "receipt_rows")
+        events = _Rows(con, home, "exception_events", "event_rows")
+    except duckdb.IOException as error:
+        reason = str(error).strip().partition("\n")[0]
+        return [f"the archive of purged rows cannot be read: {reason}"]
     found: list[str] = []
     for row in con.execute(load("verify")["shipments"]).fetchall():
         shipment = _Shipment(*row)
+        if not shipment.is_kept:
+            continue
         if not shipment.is_only_writer or shipment.row_format != ROW_FORMAT:
             # Two clones number different rows alike, and rows of another version had other
             # columns: only their counts can be compared.
@@ -84,8 +94,13 @@ def _changed(con: duckdb.DuckDBPyConnection) -> list[str]:
 class _Rows:
     """The rows of one table in the order of outbox and number, read once and never all held."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, name: str) -> None:
-        self._rows = _numbered(con.cursor(), name)
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, home: Path, relation: str, name: str
+    ) -> None:
+        # A cursor has temporary views and variables of its own.
+        cursor = con.cursor()
+        _name_what_is_kept(cursor, home, relation)
+        self._rows = _numbered(cursor, name)
         self._next = next(self._rows, None)
 
     def take(self, shipment: _Shipment) -> list[int]:
@@ -98,6 +113,17 @@ class _Rows:
                 crcs.append(self._next.crc)
             self._next = next(self._rows, None)
         return crcs
+
+
+def _name_what_is_kept(con: duckdb.DuckDBPyConnection, home: Path, relation: str) -> None:
+    sql = load("verify")
+    found = con.execute(sql["archived_files"], {"relation": relation}).fetchall()
+    if not found:
+        con.execute(sql[f"kept_{relation}"])
+        return
+    paths = [str(home / path) for (path,) in found]
+    con.execute(sql[f"name_archived_{relation}"], {"paths": paths})
+    con.execute(sql[f"kept_{relation}_with_archive"])
 
 
 def _numbered(con: duckdb.DuckDBPyConnection, name: str) -> Iterator[_Numbered]:

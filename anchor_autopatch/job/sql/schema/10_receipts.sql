@@ -186,13 +186,15 @@ CREATE TABLE IF NOT EXISTS quarantined_file (
     reason VARCHAR NOT NULL,
     outbox_id VARCHAR,
     salvaged_count BIGINT NOT NULL,
-    found_at TIMESTAMP NOT NULL
+    found_at TIMESTAMP NOT NULL,
+    removed_at TIMESTAMP
 );
 COMMENT ON TABLE quarantined_file IS 'A file of the outbox folder that is damaged or foreign and was set aside';
 COMMENT ON COLUMN quarantined_file.moved_to IS 'Where the file is now';
 COMMENT ON COLUMN quarantined_file.outbox_id IS 'NULL = the file could not even say which outbox it is';
 COMMENT ON COLUMN quarantined_file.salvaged_count IS 'Rows that were read from it all the same';
 COMMENT ON COLUMN quarantined_file.found_at IS 'UTC';
+COMMENT ON COLUMN quarantined_file.removed_at IS 'When retention removed it, UTC; NULL = it is there';
 
 CREATE TABLE IF NOT EXISTS key_account (
     api_key_id VARCHAR NOT NULL,
