@@ -6,7 +6,7 @@
 # They are made anew only when their lock file changes. PYTEST_ARGS goes to every pytest: PYTEST_ARGS='-n 2 -x'.
 
 .DEFAULT_GOAL := check
-.PHONY: check help setup worlds demo test test-fast test-oldest test-pythons test-all matrix conformance chaos \
+.PHONY: check help setup worlds demo test test-fast test-oldest test-pythons test-all matrix parity conformance chaos \
         frameworks coverage bench docs lint types format measure smoke lock clean
 
 PYTHON := .venv/bin/python
@@ -60,6 +60,9 @@ test-all: test test-oldest test-pythons smoke  ## test, test-oldest, test-python
 
 matrix: .venv/.stamp  ## The host half over all SDK versions and Pythons: docs/versions.md
 	@$(PYTHON) -m tools.matrix -- $(PYTEST_ARGS)
+
+parity: .venv/.stamp  ## Price over 100,000 receipts of every model by our SQL and by LiteLLM's own functions
+	@ANCHOR_PARITY_CASES=15000 $(PYTEST) -q tests/parity --timeout 3600 $(PYTEST_ARGS)
 
 conformance: worlds .venvs/oldest/.stamp  ## Replay recorded provider exchanges in both worlds and with the oldest SDKs
 	@for world in a b oldest; do echo "SDK world $$world"; \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import datetime, timedelta
+from itertools import cycle, islice
 from typing import NamedTuple
 
 _EDGES = (0, 1, 100_000, 128_000, 200_000, 200_001, 256_000, 272_000, 272_001, 512_000)
@@ -18,6 +19,8 @@ _BATCH_PROVIDERS = (
     "mistral",
     "xai",
 )
+_GLOBAL_HOST = "aiplatform.googleapis.com"
+_PLACES = ("global", "us-east5", "europe-west1", "us")
 _START = datetime.fromisoformat("2026-11-01")
 
 
@@ -35,9 +38,10 @@ class Case(NamedTuple):
 
 
 def litellm_cases(models, count, seed):
-    """Usage as LiteLLM normalises it, for any model of the table; every tier."""
+    """Usage as LiteLLM normalises it, for each model of the table in turn; every tier."""
     dice = random.Random(seed)
-    return [_litellm_case(dice, *dice.choice(models), dice.choice(_TIERS)) for _ in range(count)]
+    turns = _in_turn(dice, models, count)
+    return [_litellm_case(dice, *model, dice.choice(_TIERS)) for model in turns]
 
 
 def batch_cases(models, count, seed):
@@ -45,7 +49,7 @@ def batch_cases(models, count, seed):
     dice = random.Random(seed)
     # LiteLLM asks some other providers over the network who they are.
     sold = [pair for pair in models if pair[1] in _BATCH_PROVIDERS]
-    cases = (_litellm_case(dice, *dice.choice(sold), None) for _ in range(count))
+    cases = (_litellm_case(dice, *model, None) for model in _in_turn(dice, sold, count))
     return [case._replace(kind="batch", facts={"batch": True}) for case in cases]
 
 
@@ -53,21 +57,73 @@ def anthropic_cases(models, count, seed):
     """Messages with cache writes of both lifetimes, thinking, speed and inference place."""
     dice = random.Random(seed)
     own = [pair for pair in models if pair[1] == "anthropic"]
-    return [_anthropic_case(dice, *dice.choice(own)) for _ in range(count)]
+    return [_anthropic_case(dice, *model) for model in _in_turn(dice, own, count)]
 
 
 def gemini_cases(models, count, seed):
     """Contents with thoughts, cached and multimodal prompts, image output and tool use."""
     dice = random.Random(seed)
     own = [pair for pair in models if pair[1] == "gemini"]
-    return [_gemini_case(dice, *dice.choice(own)) for _ in range(count)]
+    return [_gemini_case(dice, *model) for model in _in_turn(dice, own, count)]
 
 
 def openai_cases(models, count, seed):
     """Chat completions with cached, audio and reasoning tokens, from every processing region."""
     dice = random.Random(seed)
     own = [pair for pair in models if pair[1] == "openai"]
-    return [_openai_case(dice, *dice.choice(own)) for _ in range(count)]
+    return [_openai_case(dice, *model) for model in _in_turn(dice, own, count)]
+
+
+def vertex_cases(models, count, seed):
+    """The same from places of Vertex AI, some of which are dearer; in batches, too."""
+    dice = random.Random(seed)
+    own = [pair for pair in models if pair[1] == "vertex_ai"]
+    cases = (_litellm_case(dice, *model, None) for model in _in_turn(dice, own, count))
+    return [_at_a_place(dice, case) for case in cases]
+
+
+def bedrock_cases(models, count, seed):
+    """Converse, with the breakdown of cache writes by lifetime."""
+    dice = random.Random(seed)
+    own = [pair for pair in models if pair[1] == "bedrock"]
+    return [_bedrock_case(dice, *model) for model in _in_turn(dice, own, count)]
+
+
+def _in_turn(dice, models, count):
+    """As many models as cases, every model as often as the others, in random order."""
+    shuffled = dice.sample(models, len(models))
+    return list(islice(cycle(shuffled), count))
+
+
+def _at_a_place(dice, case):
+    place = dice.choice(_PLACES)
+    host = f"{place}-aiplatform.googleapis.com" if place != "global" else _GLOBAL_HOST
+    batch = {"batch": True} if dice.random() < 0.3 else {}
+    return case._replace(kind="vertex", host=host, facts=batch)
+
+
+def _bedrock_case(dice, model, provider):
+    short, long = dice.choice((0, dice.randint(0, 5_000))), dice.choice((0, dice.randint(0, 5_000)))
+    read, cached, made = (
+        _prompt(dice),
+        dice.choice((0, dice.randint(0, 50_000))),
+        dice.randint(0, 8_000),
+    )
+    usage = {
+        "inputTokens": read,
+        "outputTokens": made,
+        "cacheReadInputTokens": cached,
+        "cacheWriteInputTokens": short + long,
+        "totalTokens": read + made + cached + short + long,
+    }
+    if short + long and dice.random() < 0.7:
+        by_time = (("5m", short), ("1h", long))
+        usage["cacheDetails"] = [
+            {"ttl": ttl, "inputTokens": tokens} for ttl, tokens in by_time if tokens
+        ]
+    facts = {"service_tier": dice.choice(("default", "flex", "priority"))}
+    shape = "bedrock.converse"
+    return Case("bedrock", model, provider, shape, usage, facts, None, _instant(dice))
 
 
 def _litellm_case(dice, model, provider, tier):
@@ -78,7 +134,7 @@ def _litellm_case(dice, model, provider, tier):
         "total_tokens": prompt + completion,
     }
     shares = ("cached_tokens", 0.6), ("cache_creation_tokens", 0.4), ("audio_tokens", 0.15)
-    details = _cut(dice, prompt, (*shares, ("image_tokens", 0.15)))
+    details = _cut(dice, prompt, (*shares, ("image_tokens", 0.15), ("video_tokens", 0.1)))
     written = details.get("cache_creation_tokens")
     if written and dice.random() < 0.5:
         short = dice.randint(0, written)
@@ -89,7 +145,12 @@ def _litellm_case(dice, model, provider, tier):
     made = _cut(
         dice,
         completion,
-        (("reasoning_tokens", 0.4), ("audio_tokens", 0.1), ("image_tokens", 0.1)),
+        (
+            ("reasoning_tokens", 0.4),
+            ("audio_tokens", 0.1),
+            ("image_tokens", 0.1),
+            ("video_tokens", 0.1),
+        ),
     )
     usage |= {"prompt_tokens_details": details} if details else {}
     usage |= {"completion_tokens_details": made} if made else {}

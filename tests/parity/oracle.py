@@ -40,6 +40,20 @@ class Oracle:
         usage = self._usage(case.usage)
         return batch_cost_calculator(usage, case.model, custom_llm_provider=case.provider)
 
+    def _vertex(self, case):
+        place = case.host.partition("aiplatform")[0].rstrip("-") or "global"
+        if "batch" not in case.facts:
+            return self._tokens(case, vertex_location=place)
+        from litellm.cost_calculator import batch_cost_calculator
+
+        usage, provider = self._usage(case.usage), case.provider
+        return batch_cost_calculator(usage, case.model, provider, vertex_location=place)
+
+    def _bedrock(self, case):
+        from litellm.llms.bedrock.chat.converse_transformation import AmazonConverseConfig
+
+        return self._tokens(case, AmazonConverseConfig().transform_usage(case.usage))
+
     def _anthropic(self, case):
         from litellm.llms.anthropic.chat.transformation import AnthropicConfig
 

@@ -1,0 +1,25 @@
+"""Tells at the end of a run how many receipts agreed, and which differences were at work."""
+
+from __future__ import annotations
+
+import pytest
+
+_SEEN = pytest.StashKey[dict]()
+
+
+@pytest.fixture
+def record_parity(request):
+    """Notes the count of each verdict of one kind of receipts."""
+    seen = request.config.stash.setdefault(_SEEN, {})
+    return seen.__setitem__
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    seen = config.stash.get(_SEEN, {})
+    if not seen:
+        return
+    total = sum(verdicts.total() for verdicts in seen.values())
+    terminalreporter.section(f"parity with LiteLLM: {total:,} receipts")
+    for kind, verdicts in seen.items():
+        told = ", ".join(f"{name} {count:,}" for name, count in verdicts.most_common())
+        terminalreporter.line(f"{kind}: {told}")
