@@ -67,10 +67,14 @@ def _nothing(case, entry, ours):
 
 def _is_unpriced(case, entry, ours):
     """Unpriced by us, and by the list: no field of it is about what was used."""
-    fields = "|".join(_fields_of(meter, batch="batch" in case.facts) for meter in ours.lines)
+    batch, tier = "batch" in case.facts, case.facts.get("service_tier")
+    fields = "|".join(_fields_of(meter, batch=batch) for meter in ours.lines)
+    others = re.compile(rf".*_(?!{tier}$)(flex|balanced|priority|ultrafast)")
     stated = (entry, *(entry.get("tiered_pricing") or ()))
     priced = any(
-        re.fullmatch(fields, name) and part[name] is not None for part in stated for name in part
+        re.fullmatch(fields, name) and part[name] is not None and not others.fullmatch(name)
+        for part in stated
+        for name in part
     )
     return ours.cost is None and not priced
 
