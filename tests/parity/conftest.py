@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import warnings
+
 import pytest
 
+from anchor_autopatch.job.rates import sync_installed
+from anchor_autopatch.job.warehouse import open_warehouse
+from tests.parity.answers import NOW
+from tests.parity.oracle import Oracle
+
 _SEEN = pytest.StashKey[dict]()
+
+
+@pytest.fixture(scope="module")
+def oracle():
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield Oracle()
+
+
+@pytest.fixture
+def con(tmp_path):
+    with open_warehouse(tmp_path) as con:
+        sync_installed(con, NOW)
+        yield con
 
 
 @pytest.fixture

@@ -95,6 +95,80 @@ def _is_empty_tiered(case, entry, ours):
     return bool(entry.get("tiered_pricing")) and case.usage.get("prompt_tokens") == 0
 
 
+def _is_cohere(case, entry, ours):
+    return case.usage_shape == "cohere.billed_units"
+
+
+def _cohere_tokens(case, entry, ours):
+    told = case.usage["tokens"]
+    read = _rate(entry, "input_cost_per_token")
+    made = _rate(entry, "output_cost_per_token")
+    return told["input_tokens"] * read + told["output_tokens"] * made
+
+
+def _is_total_alone(case, entry, ours):
+    counts = [name for name in case.usage if name.endswith("_tokens")]
+    return counts == ["total_tokens"]
+
+
+def _is_told_cost(case, entry, ours):
+    return case.provider == "perplexity" and "total_cost" in (case.usage.get("cost") or {})
+
+
+def _told_cost(case, entry, ours):
+    return Decimal(str(case.usage["cost"]["total_cost"]))
+
+
+def _is_cached_sound(case, entry, ours):
+    gemini = case.usage_shape == "gemini.generate_content"
+    return gemini and "cache_read_audio_tokens" in ours.lines
+
+
+def _sound_as_text(case, entry, ours):
+    tokens = ours.lines["cache_read_audio_tokens"].quantity
+    rate = _rate(entry, "cache_read_input_token_cost", "input_cost_per_token")
+    return _without(ours, "cache_read_audio_tokens") + tokens * rate
+
+
+def _is_advised(case, entry, ours):
+    return case.usage_shape == "anthropic.messages" and bool(_advice(case))
+
+
+def _advice(case):
+    steps = case.usage.get("iterations") or ()
+    return [step for step in steps if step["type"] == "advisor_message"]
+
+
+def _at_one_model(case, entry, ours):
+    read = sum(step["input_tokens"] for step in _advice(case))
+    made = sum(step["output_tokens"] for step in _advice(case))
+    rates = _rate(entry, "input_cost_per_token"), _rate(entry, "output_cost_per_token")
+    return ours.cost + read * rates[0] + made * rates[1]
+
+
+def _is_more_than_whole(case, entry, ours):
+    return case.usage_shape == "openai.chat" and any(_surplus(case).values())
+
+
+def _surplus(case):
+    """Meter -> tokens of a part beyond its whole, which we cut off and LiteLLM bills."""
+    made = case.usage.get("completion_tokens_details") or {}
+    cached, thought = _details(case).get("cached_tokens") or 0, made.get("reasoning_tokens") or 0
+    completion = case.usage.get("completion_tokens") or 0
+    spoken = made.get("audio_tokens") or 0
+    folded = case.usage.get("total_tokens") == case.usage["prompt_tokens"] + completion + thought
+    return {
+        "cache_read_tokens": max(cached - case.usage["prompt_tokens"], 0),
+        "output_reasoning_tokens": 0 if folded else max(thought - completion, 0),
+        "output_audio_tokens": 0 if folded else max(thought + spoken - completion, 0),
+    }
+
+
+def _parts_as_told(case, entry, ours):
+    surplus = [(ours.lines.get(meter), tokens) for meter, tokens in _surplus(case).items()]
+    return ours.cost + sum(tokens * line.unit for line, tokens in surplus if line and tokens)
+
+
 def _is_perplexity(case, entry, ours):
     return case.kind == "tokens" and case.provider == "perplexity"
 
@@ -153,7 +227,8 @@ def _is_rerouted(case, entry, ours):
 
 def _is_gemini_tool(case, entry, ours):
     # Where the prompt has no fresh text, LiteLLM takes the rest for text, and so bills the tool's.
-    return case.kind == "gemini" and {"input_tool_tokens", "input_tokens"} <= ours.lines.keys()
+    fresh = {"input_tool_tokens", "input_tokens"} <= ours.lines.keys()
+    return case.usage_shape == "gemini.generate_content" and fresh
 
 
 def _free_tool(case, entry, ours):
@@ -180,6 +255,44 @@ DIFFERENCES = (
         "and it takes perplexity/perplexity/sonar for perplexity/sonar, another model",
         _is_perplexity,
         _flat_perplexity,
+    ),
+    Difference(
+        "perplexity tells its cost",
+        "LiteLLM takes it for the price; we keep it beside the price, as evidence",
+        _is_told_cost,
+        _told_cost,
+    ),
+    Difference(
+        "cohere's tokens",
+        "LiteLLM bills all tokens, prompt template included; Cohere bills `billed_units`",
+        _is_cohere,
+        _cohere_tokens,
+    ),
+    Difference(
+        "a total alone",
+        "LiteLLM bills nothing for embeddings that tell their total alone",
+        _is_total_alone,
+        _nothing,
+    ),
+    Difference(
+        "gemini's cached audio",
+        "LiteLLM drops what the cache details say of modalities; the list prices cached audio",
+        _is_cached_sound,
+        _sound_as_text,
+    ),
+    Difference(
+        "an advisor's tokens",
+        "LiteLLM bills them at the model that answered; they belong to another, and are named in "
+        "unpriced_meters",
+        _is_advised,
+        _at_one_model,
+    ),
+    Difference(
+        "parts above their whole",
+        "LiteLLM bills cached or reasoning tokens beyond the total that they are a part of; we cut "
+        "them off and flag usage_mismatch",
+        _is_more_than_whole,
+        _parts_as_told,
     ),
     Difference(
         "fireworks has no tiers",
