@@ -22,6 +22,10 @@ _FORMATS = (
     "openai-costs",
     "anthropic-usage",
     "anthropic-cost",
+    "gcp-billing",
+    "aws-cur",
+    "azure-cost",
+    "focus",
     "csv",
 )
 """As `job.invoices.FORMATS`, whose import needs duckdb: too early for `--help`."""

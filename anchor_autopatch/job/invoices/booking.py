@@ -91,17 +91,38 @@ def objection(
             f"Invoice {invoice.invoice_id!r} is already the one of {_scope(same)}; "
             "check its number, provider, account and period"
         )
-    restatable = invoice.snapshot or invoice.days is not None
-    if same is not None and not restatable and not replace:
-        changed = _changed(same, invoice)
-        if changed:
-            return changed
-    # Days without any line say that nothing is charged any more: a restatement, no control.
-    if same is not None and invoice.lines and is_ungrouped(invoice):
-        differs = agreement(con, invoice)[1]
-        if differs:
-            return differs
+    if same is not None:
+        message = _against(con, same, invoice, replace=replace)
+        if message is not None:
+            return message
     return _rivalry([rival for rival in rivals if rival is not same], invoice)
+
+
+def _against(
+    con: duckdb.DuckDBPyConnection, same: _Rival, invoice: Invoice, *, replace: bool
+) -> str | None:
+    """What stands against taking an invoice in place of the one with its id."""
+    if invoice.days is not None:
+        # Days without any line say that nothing is charged any more: a restatement, no control.
+        is_control = bool(invoice.lines) and is_ungrouped(invoice)
+        return agreement(con, invoice)[1] if is_control else None
+    if replace:
+        return None
+    return _shorter(con, invoice) if invoice.snapshot else _changed(same, invoice)
+
+
+def _shorter(con: duckdb.DuckDBPyConnection, invoice: Invoice) -> str | None:
+    # A month only grows: one that ends earlier is an older export, or lacks a part.
+    known = {"invoice_id": invoice.invoice_id}
+    (before,) = con.execute(load("invoices")["last_usage"], known).fetchone() or (None,)
+    ends = [line.period_end for line in invoice.lines if line.charge_category == "usage"]
+    if before is None or (ends and max(ends) >= before):
+        return None
+    reaches = f"to {max(ends)}" if ends else "nowhere"
+    return (
+        f"Usage of {invoice.invoice_id!r} reaches {reaches}, what was imported before to {before}; "
+        "import the newest export with all of its parts, or go back with --replace"
+    )
 
 
 def _rivalry(rivals: Sequence[_Rival], invoice: Invoice) -> str | None:
@@ -221,7 +242,7 @@ def _insert_lines(
         "provider": invoice.provider,
         "account": invoice.account,
         "period": invoice.period,
-        "document_sha256": document_sha256,
+        "document_sha256": [line.document_sha256 or document_sha256 for line in invoice.lines],
         "now": now,
     }
     con.execute(load("invoices")["insert_lines"], head | columns)

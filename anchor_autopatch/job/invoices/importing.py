@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from anchor_autopatch.job.invoices.assembling import assemble
 from anchor_autopatch.job.invoices.booking import Booked, book, objection
-from anchor_autopatch.job.invoices.controls import disagreement, is_ungrouped
-from anchor_autopatch.job.invoices.documents import Document, keep_document, read_document
+from anchor_autopatch.job.invoices.documents import keep_document, read_document
 from anchor_autopatch.job.invoices.findings import Findings, RefusedInvoiceError
 from anchor_autopatch.job.invoices.payloads import Payload, read_payload
-from anchor_autopatch.job.invoices.reading import Landed, Source
+from anchor_autopatch.job.invoices.reading import Landed, ReadFile, Source
 from anchor_autopatch.job.invoices.sources import SOURCES
 from anchor_autopatch.job.invoices.usage import BookedUsage, book_usage
 from anchor_autopatch.job.invoices.values import Context, naive_utc
@@ -29,15 +29,6 @@ __all__ = ("FORMATS", "ReadFile", "import_file", "import_files", "read_file")
 
 AUTO = "auto"
 FORMATS = (AUTO, *SOURCES)
-
-
-class ReadFile(NamedTuple):
-    """One file, read but not booked yet."""
-
-    document: Document
-    source: str
-    landed: Landed
-    findings: Findings
 
 
 def import_file(
@@ -75,7 +66,8 @@ def import_files(  # noqa: PLR0913
     instant = naive_utc(now)
     seen = con.execute(load("invoices")["seen_providers"]).fetchall()
     context = Context(instant, provider, account, frozenset(name for (name,) in seen))
-    files = _set_controls_apart([read_file(path, source, context) for path in paths])
+    read = [read_file(path, source, context) for path in paths]
+    files = assemble(read)
     with transaction(con):
         booked = [
             entry for file in files for entry in _book_file(con, file, instant, replace=replace)
@@ -128,32 +120,6 @@ def _outdated(con: duckdb.DuckDBPyConnection, invoice: Invoice, digest: str) -> 
         f"The file was imported before, and {invoice.invoice_id!r} was restated since; "
         "import the newest export, or go back to this one with --replace"
     )
-
-
-def _set_controls_apart(files: list[ReadFile]) -> list[ReadFile]:
-    """Takes ungrouped answers out where the grouped one of the same scope is imported with them."""
-    grouped: dict[tuple[str, ...], list[Invoice]] = {}
-    for invoice in (invoice for file in files for invoice in file.landed.invoices):
-        if invoice.days is not None and not is_ungrouped(invoice):
-            grouped.setdefault(_scope(invoice), []).append(invoice)
-    return [_without_controls(file, grouped) for file in files]
-
-
-def _without_controls(file: ReadFile, grouped: dict[tuple[str, ...], list[Invoice]]) -> ReadFile:
-    kept = []
-    for invoice in file.landed.invoices:
-        others = grouped.get(_scope(invoice), [])
-        if not (is_ungrouped(invoice) and others):
-            kept.append(invoice)
-            continue
-        message = disagreement(invoice, others)
-        if message is not None:
-            file.findings.add(None, message)
-    return file._replace(landed=file.landed._replace(invoices=tuple(kept)))
-
-
-def _scope(invoice: Invoice) -> tuple[str, ...]:
-    return (invoice.source, invoice.provider, invoice.account, invoice.period)
 
 
 def read_file(path: Path, source: str, context: Context) -> ReadFile:

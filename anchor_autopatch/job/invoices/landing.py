@@ -80,6 +80,8 @@ class InvoiceLine:
     is_final: bool = True
     row: int | None = field(default=None, compare=False)
     """Line of the file that it came from; for messages."""
+    document_sha256: str | None = field(default=None, compare=False)
+    """Document that says so, where an invoice is made of several; else its invoice's own."""
 
     def dimensions(self) -> tuple[str, ...]:
         """What tells this line from the others of its invoice, apart from its amount."""

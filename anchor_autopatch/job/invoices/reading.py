@@ -7,12 +7,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from anchor_autopatch.job.invoices.documents import Document
 from anchor_autopatch.job.invoices.findings import Findings
 from anchor_autopatch.job.invoices.landing import Invoice
 from anchor_autopatch.job.invoices.payloads import Payload
 from anchor_autopatch.job.invoices.values import Context
 
-__all__ = ("Landed", "Source", "UsageReport", "UsageRow")
+__all__ = ("Landed", "ReadFile", "Source", "UsageReport", "UsageRow")
 
 
 class UsageRow(NamedTuple):
@@ -65,3 +66,12 @@ class Source(NamedTuple):
     """Whether a payload looks like one of this source."""
     read: Callable[[Payload, Context, Findings], Landed]
     """Reads it; of no use when anything is in the findings."""
+
+
+class ReadFile(NamedTuple):
+    """One file, read but not booked yet."""
+
+    document: Document
+    source: str
+    landed: Landed
+    findings: Findings

@@ -7,10 +7,6 @@ VALUES ($sha256, $file_name, $format, $byte_count, $payload, $now)
 ON CONFLICT DO NOTHING
 RETURNING document_sha256;
 
--- name: parquet_rows
--- Every row of a Parquet file, its columns in order.
-SELECT * FROM read_parquet($path);
-
 -- name: seen_providers
 -- Providers that receipts name, beside those that the host table knows.
 SELECT DISTINCT provider
@@ -67,7 +63,7 @@ SELECT
     $invoice_id,
     $source,
     $account,
-    $document_sha256,
+    UNNEST($document_sha256::VARCHAR[]),
     $now,
     $provider,
     UNNEST($period_start::TIMESTAMP[]),
@@ -160,6 +156,14 @@ WHERE invoice_id = $invoice_id
     )
 GROUP BY period_start, period_end
 HAVING BOOL_OR(COALESCE(description, model_raw, project, api_key) IS NOT NULL);
+
+-- name: last_usage
+-- End of the last usage that the lines in force of an invoice charge for.
+SELECT MAX(period_end) AS last_usage
+FROM invoice_line
+WHERE invoice_id = $invoice_id
+    AND charge_category = 'usage'
+    AND superseded_at IS NULL;
 
 -- name: outdated
 -- Whether lines of a document were superseded and nothing of it was put in force since.

@@ -6,6 +6,10 @@ from anchor_autopatch.job.invoices.reading import Source
 from anchor_autopatch.job.invoices.sources import (
     anthropic_cost,
     anthropic_usage,
+    aws_cur,
+    azure_cost,
+    focus,
+    gcp_billing,
     generic_csv,
     openai_costs,
     openai_usage,
@@ -20,6 +24,10 @@ _MODULES = (
     openai_costs,
     anthropic_usage,
     anthropic_cost,
+    gcp_billing,
+    aws_cur,
+    azure_cost,
+    focus,
     generic_csv,
 )
 
