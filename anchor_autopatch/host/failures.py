@@ -221,6 +221,13 @@ def record_refused_headers(reason: str, count: int, text: str, who: Attribution)
     outbox.write_event(_event(HEADERS_REFUSED, failure, _Where(attempts=count), who))
 
 
+def unwritable_event(reason: str, dropped: int, waiting: int) -> ExceptionEvent:
+    """The event about a time in which no outbox could be written; `attempts` counts lost rows."""
+    text = f"{dropped} rows were lost and {waiting} waited in memory: {scrub(reason)}"
+    failure = Failure("OutboxUnwritable", None, "rows_lost" if dropped else None, None, text)
+    return _event("internal", failure, _Where(dependency="outbox", attempts=dropped), Attribution())
+
+
 class _Where(NamedTuple):
     """The middle of an event: which call of which dependency failed."""
 

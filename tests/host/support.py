@@ -92,8 +92,7 @@ def close_writer():
     """Closes this process's outbox; the next row opens a file in the home of that moment."""
     writer = outbox._writers.pop(os.getpid(), None)
     if writer is not None and writer.file is not None:
-        writer.file._connection.close()
-        writer.file.let_go()
+        writer.file.close()
 
 
 def environment(home, *, hook=True, path=(), **variables):

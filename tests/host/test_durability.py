@@ -117,8 +117,8 @@ for thread in threads:
     run_python("-c", code, home=home, timeout=100)
 
     counts = [len(read_file(path)[0]) for path in files(home)]
-    assert len(counts) == 201
-    assert sorted(counts)[:200] == [1] * 200
+    # The parent may have written so much that it went on in further files.
+    assert counts.count(1) == 200
 
 
 def test_fork_in_a_signal_handler_does_not_hang(home):

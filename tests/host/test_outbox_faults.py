@@ -9,7 +9,7 @@ import sqlite3
 import pytest
 
 from anchor_autopatch import flush, record
-from anchor_autopatch.host import outbox, outbox_file
+from anchor_autopatch.host import outbox_file, writer
 from tests.host.support import metadata, read_outboxes, run_python
 
 RECORD = (
@@ -156,7 +156,7 @@ class TestQueue:
         assert len(receipts()) == 20
 
     def test_queue_is_bounded_and_counts_what_it_drops(self, unwritable, home, monkeypatch):
-        monkeypatch.setattr(outbox, "MEMORY_LIMIT", 30)
+        monkeypatch.setattr(writer, "MEMORY_LIMIT", 30)
         call(50)
 
         unwritable()
