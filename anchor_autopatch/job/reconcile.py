@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anchor_autopatch.job import allocation, meters, policy, pricing, rates, settlement
+from anchor_autopatch.job import allocation, close, meters, policy, pricing, rates, settlement
 from anchor_autopatch.job.allocation import accounts
 from anchor_autopatch.job.findings import InvoiceCheck, find, invoice_checks, receipt_count
 from anchor_autopatch.job.publish import publish
@@ -64,6 +64,7 @@ def reconcile(
     keys = allocation.KeyMap(
         accounts.text_table(config, "projects"), accounts.text_table(config, "provider_keys")
     )
+    rules = close.read_rules(config)
     with open_warehouse(homes[0]) as con:
         accounts.sync_accounts(con, key_accounts)
         shipped = ship(con, homes, now)
@@ -80,6 +81,8 @@ def reconcile(
         advance()
         allocated = allocation.allocate_open_periods(con, now, keys=keys)
         advance()
+        close.mark_modes(con, rules)
+        close.propose_late(con, now, keys)
         path = publish(con, homes[0], now, overdue_after=overdue_after)
         advance()
         invoices = invoice_checks(con)
@@ -99,5 +102,6 @@ def reconcile(
                 *find(con, measured, allocated, invoices, accounts.text_table(config, "hosts")),
                 *settlement.find_overdue(con, now, overdue_after),
                 *policy.find_policy(con, config),
+                *close.find_open_proposals(con),
             ),
         )

@@ -6,6 +6,7 @@ from anchor_autopatch.job.allocation.allocating import (
     Reconciled,
     Threshold,
     allocate_open_periods,
+    divide_anew,
 )
 
 __all__ = (
@@ -14,4 +15,5 @@ __all__ = (
     "Reconciled",
     "Threshold",
     "allocate_open_periods",
+    "divide_anew",
 )

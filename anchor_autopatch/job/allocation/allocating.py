@@ -9,7 +9,7 @@ that does not tie leaves nothing behind.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from anchor_autopatch.core.errors import InvoiceError
 from anchor_autopatch.job.allocation.model_names import same_models
@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 
     import duckdb
 
-__all__ = ("AllocationReport", "KeyMap", "Reconciled", "Threshold", "allocate_open_periods")
+__all__ = (
+    "AllocationReport",
+    "KeyMap",
+    "Reconciled",
+    "Threshold",
+    "allocate_open_periods",
+    "divide_anew",
+)
 
 
 class KeyMap(NamedTuple):
@@ -98,13 +105,10 @@ def allocate_open_periods(
         InvoiceError: sums do not tie; nothing was changed.
     """
     with transaction(con):
-        _weigh(con)
-        _match(con, keys)
-        _carve_untracked(con)
-        _run(con, "paid_cells", "receipt_shares")
-        _assert_none(con, "loose_shares")
+        _run(con, "keep_frozen")
+        _divide(con, keys)
         _run(con, "forget_open", "forget_anchors", "forget_splits", "forget_reconciliation")
-        _run(con, "keep_matches", "keep_anchors", "cost_parts", "rounded_parts", "keep_splits")
+        _run(con, "keep_matches", "keep_anchors", "keep_splits")
         _assert_none(con, "loose_splits")
         con.execute(
             load("allocation")["keep_reconciliation"],
@@ -113,6 +117,33 @@ def allocate_open_periods(
         rows = con.execute(load("allocation")["reconciled"]).fetchall()
         _run(con, "drop_work")
     return AllocationReport(tuple(Reconciled(*row) for row in rows))
+
+
+def divide_anew(
+    con: duckdb.DuckDBPyConnection, period: str, keys: KeyMap = NO_KEYS
+) -> list[tuple[Any, ...]]:
+    """How a period would be divided with what is known now; nothing is kept.
+
+    Returns:
+        Rows of provider, account, invoice, currency, team, service, environment and amount, in
+        whole minor units: for a frozen period, what its late receipts would have made of it.
+    """
+    with transaction(con):
+        con.execute(load("allocation")["keep_others"], {"period": period})
+        _divide(con, keys)
+        rows = con.execute(load("allocation")["app_shares"]).fetchall()
+        _run(con, "drop_work")
+    return rows
+
+
+def _divide(con: duckdb.DuckDBPyConnection, keys: KeyMap) -> None:
+    """Every working table up to whole minor units; no result table is touched."""
+    _weigh(con)
+    _match(con, keys)
+    _carve_untracked(con)
+    _run(con, "paid_cells", "receipt_shares")
+    _assert_none(con, "loose_shares")
+    _run(con, "cost_parts", "rounded_parts")
 
 
 def _run(con: duckdb.DuckDBPyConnection, *names: str) -> None:

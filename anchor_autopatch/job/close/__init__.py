@@ -11,14 +11,19 @@ from anchor_autopatch.job.close.closing import (
     review,
     sign_off,
 )
+from anchor_autopatch.job.close.correcting import propose_late
+from anchor_autopatch.job.close.findings import find_open_proposals, mark_modes
 from anchor_autopatch.job.close.rules import CloseRules, read_rules
 
 __all__ = (
     "CloseRules",
     "Missing",
     "Reviewed",
+    "find_open_proposals",
     "freeze",
+    "mark_modes",
     "missing_signatures",
+    "propose_late",
     "read_rules",
     "restate",
     "review",

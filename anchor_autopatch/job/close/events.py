@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
     import duckdb
 
-__all__ = ("FROZEN", "OPEN", "REVIEWED", "SIGNED_OFF", "Event", "PeriodState", "note", "state_of")
+__all__ = (
+    "FROZEN",
+    "OPEN",
+    "REVIEWED",
+    "SIGNED_OFF",
+    "Act",
+    "Event",
+    "PeriodState",
+    "note",
+    "state_of",
+)
 
 OPEN, REVIEWED, SIGNED_OFF, FROZEN = "open", "reviewed", "signed_off", "frozen"
 
@@ -28,6 +38,14 @@ class PeriodState(NamedTuple):
     """open | reviewed | signed_off | frozen."""
     version: int
     """1, and one more with each restatement."""
+
+
+class Act(NamedTuple):
+    """Who decides something, why and when."""
+
+    actor: str
+    reason: str
+    now: datetime
 
 
 class Event(NamedTuple):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from anchor_autopatch.job.close.closing import missing_signatures
 from anchor_autopatch.job.close.events import OPEN, REVIEWED, SIGNED_OFF
+from anchor_autopatch.job.close.proposals import proposals
 from anchor_autopatch.job.sql import load
 
 if TYPE_CHECKING:
@@ -77,4 +78,9 @@ def _waits_for(
         waits = [f"sign-off of {each.team or 'the period'}" for each in missing]
     if state == SIGNED_OFF:
         waits = ["freeze"]
+    waits += [
+        f"approval of {each.correction_id}"
+        for each in proposals(con, period)
+        if each.state == "proposed"
+    ]
     return waits

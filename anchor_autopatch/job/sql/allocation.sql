@@ -1,3 +1,22 @@
+-- name: keep_frozen
+-- Periods that this run leaves alone: those that are frozen.
+CREATE OR REPLACE TEMP TABLE kept_period AS
+SELECT period
+FROM frozen_period;
+
+-- name: keep_others
+-- Periods that this run leaves alone: all but one, which is divided to see what it would be now.
+CREATE OR REPLACE TEMP TABLE kept_period AS
+SELECT period
+FROM (
+    SELECT STRFTIME(occurred_at, '%Y-%m') AS period
+    FROM settled_receipt
+    UNION
+    SELECT period
+    FROM invoice
+) AS every_period
+WHERE period <> $period;
+
 -- name: money_macro
 -- Whole units of 1e-18 as an exact decimal; // and % cut towards zero, so the sign is kept.
 CREATE OR REPLACE TEMP MACRO atto_decimal(atto) AS
@@ -25,7 +44,7 @@ SELECT
 FROM control_total AS control
 WHERE control.period NOT IN (
     SELECT period
-    FROM frozen_period
+    FROM kept_period
 );
 
 -- name: account_covers
@@ -654,27 +673,27 @@ FROM usage_share
 GROUP BY receipt_no;
 
 -- name: forget_open
--- Clears the lines' matches of all periods that are not frozen.
+-- Clears the lines' matches of all periods that are allocated.
 DELETE FROM line_match
 WHERE period NOT IN (
     SELECT period
-    FROM frozen_period
+    FROM kept_period
 );
 
 -- name: forget_anchors
--- Clears the receipts' shares of all periods that are not frozen.
+-- Clears the receipts' shares of all periods that are allocated.
 DELETE FROM receipt_anchor
 WHERE period NOT IN (
     SELECT period
-    FROM frozen_period
+    FROM kept_period
 );
 
 -- name: forget_splits
--- Clears the cost rows of all periods that are not frozen.
+-- Clears the cost rows of all periods that are allocated.
 DELETE FROM cost_split
 WHERE period NOT IN (
     SELECT period
-    FROM frozen_period
+    FROM kept_period
 );
 
 -- name: keep_matches
@@ -776,7 +795,7 @@ WITH charged_receipt AS (
     WHERE receipt.billable
         AND STRFTIME(receipt.occurred_at, '%Y-%m') NOT IN (
             SELECT period
-            FROM frozen_period
+            FROM kept_period
         )
 ),
 receipt_part AS (
@@ -972,6 +991,25 @@ WHERE part.calls > 0
     OR rounded.atto <> 0
 ORDER BY part.part_no;
 
+-- name: app_shares
+-- What each application would carry of each invoice, in whole minor units; for a split that is not kept.
+SELECT
+    scope.provider,
+    scope.account,
+    part.invoice_id,
+    scope.currency,
+    part.team,
+    part.service,
+    part.environment,
+    atto_decimal(SUM(rounded.atto)) AS amount
+FROM cost_part AS part
+INNER JOIN scope USING (invoice_id)
+INNER JOIN rounded_part AS rounded USING (part_no)
+WHERE part.split = 'app'
+GROUP BY ALL
+HAVING SUM(rounded.atto) <> 0
+ORDER BY ALL;
+
 -- name: loose_splits
 -- Splits whose rows do not sum to their invoice exactly; must be none.
 SELECT
@@ -989,11 +1027,11 @@ HAVING COALESCE(SUM(cost.anchored_cost), 0) <> scope.total
 ORDER BY scope.invoice_id, splits.split;
 
 -- name: forget_reconciliation
--- Clears the reconciliation of all periods that are not frozen.
+-- Clears the reconciliation of all periods that are allocated.
 DELETE FROM reconciliation
 WHERE period NOT IN (
     SELECT period
-    FROM frozen_period
+    FROM kept_period
 );
 
 -- name: keep_reconciliation
@@ -1018,7 +1056,7 @@ WITH app_total AS (
     FROM app_cost
     WHERE period NOT IN (
         SELECT period
-        FROM frozen_period
+        FROM kept_period
     )
     GROUP BY period, provider, account, invoice_id
 ),
@@ -1097,7 +1135,7 @@ FROM compared
 ORDER BY period, provider, account, invoice_id;
 
 -- name: reconciled
--- The reconciliation of periods that are not frozen.
+-- The reconciliation of periods that are allocated.
 SELECT
     period,
     provider,
@@ -1115,7 +1153,7 @@ SELECT
 FROM reconciliation
 WHERE period NOT IN (
     SELECT period
-    FROM frozen_period
+    FROM kept_period
 )
 ORDER BY period, provider, account, invoice_id;
 

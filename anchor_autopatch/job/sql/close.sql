@@ -29,6 +29,23 @@ LEFT JOIN period_state USING (period)
 GROUP BY reconciliation.period
 ORDER BY reconciliation.period;
 
+-- name: open_periods
+-- Reconciled periods that may still move.
+SELECT DISTINCT period
+FROM reconciliation
+WHERE period NOT IN (
+    SELECT period
+    FROM frozen_period
+)
+ORDER BY period;
+
+-- name: mark_mode
+-- Says what an open period is for.
+UPDATE reconciliation
+SET mode = $mode
+WHERE period = $period
+    AND mode <> $mode;
+
 -- name: uninvoiced
 -- Providers and accounts of the period whose receipts no invoice pays for.
 SELECT

@@ -239,6 +239,109 @@ SELECT
 FROM invoice
 ORDER BY ALL;
 
+-- name: periods
+-- Where each period that somebody has begun to close stands.
+CREATE TABLE report.periods AS
+SELECT
+    reconciliation.period,
+    coalesce(any_value(period_state.state), 'open') AS state,
+    coalesce(any_value(period_state.version), 1) AS version,
+    any_value(reconciliation.mode) AS mode,
+    count(reconciliation.invoice_id) AS invoices,
+    count(*) FILTER (WHERE reconciliation.flagged) AS flagged
+FROM reconciliation
+LEFT JOIN period_state USING (period)
+GROUP BY reconciliation.period
+ORDER BY ALL;
+
+-- name: sign_offs
+-- Who signed which period, and what exactly.
+CREATE TABLE report.sign_offs AS
+SELECT
+    event_no,
+    period,
+    version,
+    team,
+    actor,
+    digest,
+    recorded_at
+FROM close_event
+WHERE action = 'sign_off'
+ORDER BY event_no;
+
+-- name: close_events
+-- The audit trail of the close, chained by hashes.
+CREATE TABLE report.close_events AS
+SELECT
+    event_no,
+    period,
+    version,
+    action,
+    state,
+    actor,
+    team,
+    subject,
+    digest,
+    TRY_CAST(detail AS JSON) AS detail,
+    reason,
+    recorded_at,
+    hash
+FROM close_event
+ORDER BY event_no;
+
+-- name: ledger_entries
+-- Double-entry bookings of frozen periods and of corrections to them.
+CREATE TABLE report.ledger_entries AS
+SELECT
+    entry_no,
+    txn_id,
+    kind,
+    period,
+    posted_period,
+    mode,
+    account,
+    provider,
+    provider_account,
+    invoice_id,
+    team,
+    service,
+    environment,
+    amount,
+    currency,
+    ref_txn_id,
+    actor,
+    reason,
+    created_at,
+    hash
+FROM ledger_entry
+ORDER BY entry_no;
+
+-- name: period_corrections
+-- Proposals to correct a frozen period, one row per application.
+CREATE TABLE report.period_corrections AS
+SELECT
+    period_correction.correction_id,
+    period_correction.period,
+    period_correction.kind,
+    correction_state.state,
+    period_correction.provider,
+    period_correction.provider_account,
+    period_correction.invoice_id,
+    period_correction.team,
+    period_correction.service,
+    period_correction.environment,
+    period_correction.booked_amount,
+    period_correction.right_amount,
+    period_correction.currency,
+    correction_state.proposed_by,
+    correction_state.proposed_at,
+    correction_state.decided_by,
+    correction_state.decided_at,
+    correction_state.reason
+FROM period_correction
+JOIN correction_state USING (correction_id)
+ORDER BY ALL;
+
 -- name: exception_events
 -- One failure of a provider, of another dependency, or of the capture itself.
 CREATE TABLE report.exception_events AS

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from anchor_autopatch.job.chain import CLOSE_EVENTS, LEDGER, breaks, head
+from anchor_autopatch.job.close.proposals import changes_of, proposals
+from anchor_autopatch.job.close.proposals import digest_of as digest_of_changes
 from anchor_autopatch.job.close.sealing import compare, digest_of_file, seal_path
 from anchor_autopatch.job.close.statements import digest_of, kept
 from anchor_autopatch.job.findings import money
@@ -21,10 +23,15 @@ if TYPE_CHECKING:
 
 
 def check_ledger(con: duckdb.DuckDBPyConnection) -> Link:
-    """Every event and entry is as it was written, and each transaction sums to zero."""
+    """Events, entries and proposals are as they were written; each transaction sums to zero."""
     faults = [*breaks(con, CLOSE_EVENTS), *breaks(con, LEDGER)]
     rows = con.execute(load("ledger")["unbalanced"]).fetchmany(SHOWN_FAULTS)
     faults += [f"transaction {txn} sums to {money(amount)} {name}" for txn, name, amount in rows]
+    faults += [
+        f"correction {each.correction_id} is not as it was proposed"
+        for each in proposals(con)
+        if digest_of_changes(changes_of(con, each.correction_id)) != each.digest
+    ]
     events, entries = head(con, CLOSE_EVENTS), head(con, LEDGER)
     proven = (
         f"{events.row_count} events of the close and {entries.row_count} ledger entries are as "

@@ -127,3 +127,24 @@ SELECT period
 FROM period_state
 WHERE state IN ('signed_off', 'frozen');
 COMMENT ON VIEW frozen_period IS 'Periods whose rows must not change any more';
+
+CREATE OR REPLACE VIEW correction_state AS
+SELECT
+    subject AS correction_id,
+    MIN(event_no) AS event_no,
+    MIN(recorded_at) AS proposed_at,
+    MIN_BY(actor, event_no) AS proposed_by,
+    MIN_BY(reason, event_no) AS reason,
+    MIN_BY(digest, event_no) AS digest,
+    CASE MAX_BY(action, event_no)
+        WHEN 'propose' THEN 'proposed'
+        WHEN 'approve' THEN 'approved'
+        WHEN 'reject' THEN 'rejected'
+        ELSE 'withdrawn'
+    END AS state,
+    CASE WHEN COUNT(*) > 1 THEN MAX_BY(actor, event_no) END AS decided_by,
+    CASE WHEN COUNT(*) > 1 THEN MAX(recorded_at) END AS decided_at
+FROM close_event
+WHERE action IN ('propose', 'approve', 'reject', 'withdraw')
+GROUP BY subject;
+COMMENT ON VIEW correction_state IS 'What became of each proposal: proposed | approved | rejected | withdrawn (figures moved, another one took its place)';
