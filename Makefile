@@ -7,7 +7,7 @@
 
 .DEFAULT_GOAL := check
 .PHONY: check help setup worlds demo test test-fast test-oldest test-pythons test-all matrix parity conformance chaos \
-        frameworks coverage bench docs lint types format measure smoke lock clean
+        faults frameworks coverage bench docs lint types format measure smoke lock clean
 
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
@@ -70,6 +70,10 @@ conformance: worlds .venvs/oldest/.stamp  ## Replay recorded provider exchanges 
 
 chaos: .venv/.stamp  ## Kill processes and damage files for minutes; nothing lost, nothing doubled
 	@$(PYTEST) $(ELSEWHERE) -m chaos --timeout 3600 $(PYTEST_ARGS)
+
+faults: worlds  ## Every kind of fault in each function of ours, in every use of every SDK: the application sees none
+	@for world in a b; do .venvs/$$world/bin/python -m pytest -q -m chaos --timeout 3600 \
+	    tests/sdk/transparency $(PYTEST_ARGS) || exit; done
 
 frameworks: .venvs/frameworks/.stamp  ## Real servers and workers, 500 interleaved requests each; test runs half of them
 	@.venvs/frameworks/bin/python -m pytest tests/frameworks $(PYTEST_ARGS)

@@ -67,8 +67,6 @@ class AnchorFinder:
 
 
 def _run_after(loader: Loader, target: Target) -> None:
-    original = loader.exec_module
-
     def exec_module(module: ModuleType) -> None:
         # The loader is its old self before the module runs: a reload or an introspection meets no
         # trace of us.
@@ -77,10 +75,11 @@ def _run_after(loader: Loader, target: Target) -> None:
         apply(target)
 
     try:
+        original = loader.exec_module
         loader.exec_module = exec_module  # type: ignore[method-assign]  # this one instance only
     except AttributeError:
-        # A loader without instance attributes (a frozen or C module): cannot be watched; `anchor
-        # doctor` reports the target as not patched.
+        # A loader without instance attributes (a frozen or C module), or with the old `load_module`
+        # alone: cannot be watched; `anchor doctor` reports the target as not patched.
         return
 
 

@@ -121,13 +121,18 @@ class _Counted:
         if self._layer.target in _GATEWAYS:
             # What it sends beside calls (which model is it?) is no try of theirs.
             return
-        from anchor_autopatch.host import attempts
-
-        attempts.lost(self._layer, error)
+        _lost(self._layer, error)
 
     def leave(self) -> None:
         if self._token is not None:
             leave_context(self._token, counting)
+
+
+@guarded()
+def _lost(call: Call, error: BaseException) -> None:
+    from anchor_autopatch.host import attempts
+
+    attempts.lost(call, error)
 
 
 def begin(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from functools import wraps
 from types import ModuleType
 from typing import Any
@@ -276,6 +277,11 @@ def note_payload(call: Call, event: Any) -> None:
         call.reader.note_wire(json.loads(event.payload))
 
 
+@guarded(_NAME)
+def _feed_of(call: Call) -> Callable[[Any], object]:
+    return guarded(_NAME)(call.reader.feed)
+
+
 def _wrap_iter(original: Any) -> Any:
     @wraps(original)
     def __iter__(self: Any) -> Any:  # noqa: N807 - the SDK's own name
@@ -284,12 +290,13 @@ def _wrap_iter(original: Any) -> Any:
         if call is None:
             yield from events
             return
-        feed = guarded(_NAME)(call.reader.feed)
+        feed = _feed_of(call)
         # Leaving this generator does not end the stream: the application may iterate it again. Its
         # end, an error, `close` or the garbage collector does.
         try:
             for event in events:
-                feed(event)
+                if feed is not None:
+                    feed(event)
                 yield event
         except GeneratorExit:
             raise

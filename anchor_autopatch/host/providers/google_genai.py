@@ -254,7 +254,7 @@ class _Adapter:
             if opened is None or not opened.call.billable:
                 yield from chunks
                 return
-            opened.call.adopted()
+            _streaming(opened.call)
             yield from streams.each(_steps(chunks, opened.call), opened.call, chunks)
 
         return request_streamed
@@ -277,11 +277,16 @@ class _Adapter:
                 raise
             finally:
                 leave_context(token)
-            call.adopted()
+            _streaming(call)
             call.http_status = 200
             return streams.AsyncChunks(chunks, call=call)
 
         return async_request_streamed
+
+
+@guarded(_NAME)
+def _streaming(call: Call) -> None:
+    call.adopted()
 
 
 def _method(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:

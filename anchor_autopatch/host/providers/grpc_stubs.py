@@ -114,8 +114,7 @@ def _streamed(adapter: Adapter) -> Any:
             return method.original(*args, **kwargs)
         enforce(opened.call)
         stream = _begin(adapter, opened.call, method, args, kwargs)
-        opened.call.adopted()
-        streams.watch(stream, opened.call)
+        _streaming(opened.call, stream)
         return streams.each(_steps(stream), opened.call, stream)
 
     return __call__
@@ -128,10 +127,18 @@ def _streamed_async(adapter: Adapter) -> Any:
             return method.original(*args, **kwargs)
         enforce(opened.call)
         stream = _begin(adapter, opened.call, method, args, kwargs)
-        opened.call.adopted()
+        _streaming(opened.call)
         return streams.AsyncChunks(stream.__aiter__(), call=opened.call)
 
     return __call__
+
+
+@guarded()
+def _streaming(call: Call, stream: Any = None) -> None:
+    call.adopted()
+    # An asynchronous stream is watched by what iterates it.
+    if stream is not None:
+        streams.watch(stream, call)
 
 
 def _begin(

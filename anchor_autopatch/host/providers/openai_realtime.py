@@ -215,6 +215,7 @@ def _closing(is_async: bool) -> Callable[[Any], Any]:
     return make
 
 
+@guarded(_NAME)
 def _lost(connection: Any, error: Exception) -> None:
     kind = type(error).__name__
     if kind == "ConnectionClosedOK":
