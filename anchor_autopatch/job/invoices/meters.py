@@ -47,7 +47,7 @@ COVERED_METERS = {
 WHOLE_METERS = ("provider_reported", "")
 
 # Other words for the same, as invoices write them: OpenAI line items (free text), Anthropic token
-# types (cost report, read 2026-11), our own receipt meters.
+# types (cost report, read 2026-11), xAI unit types, our own receipt meters.
 _WORDS = {
     "prompt": "input",
     "uncached_input": "input",
@@ -68,6 +68,10 @@ _WORDS = {
     "cache_creation_input": "cache_write",
     "cache_creation_ephemeral_5m_input": "cache_write_5m",
     "cache_creation_ephemeral_1h_input": "cache_write_1h",
+    "prompt_text": "input",
+    "prompt_image": "input_image",
+    "cached_prompt_text": "cache_read",
+    "completion_text": "output",
     "completion": "output",
     "text_output": "output",
     "output_text": "output",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from anchor_autopatch.job.invoices.reading import Source
 from anchor_autopatch.job.invoices.sources import (
+    anthropic_analytics,
     anthropic_cost,
     anthropic_usage,
     aws_cur,
@@ -13,6 +14,9 @@ from anchor_autopatch.job.invoices.sources import (
     generic_csv,
     openai_costs,
     openai_usage,
+    openrouter,
+    xai_invoice,
+    xai_usage,
 )
 
 __all__ = ("SOURCES",)
@@ -23,7 +27,11 @@ _MODULES = (
     openai_usage,
     openai_costs,
     anthropic_usage,
+    anthropic_analytics,
     anthropic_cost,
+    xai_invoice,
+    xai_usage,
+    openrouter,
     gcp_billing,
     aws_cur,
     azure_cost,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from anchor_autopatch.job.invoices.payloads import Payload
     from anchor_autopatch.job.invoices.values import Context
 
-__all__ = ("SOURCE",)
+__all__ = ("SOURCE", "lines_of")
 
 _NAME = "anthropic-cost"
 _CENT = Decimal("0.01")
@@ -47,7 +47,7 @@ def _read(payload: Payload, context: Context, findings: Findings) -> Landed:
         context=context,
         findings=findings,
     )
-    days = [(bucket, _lines(bucket, findings)) for bucket in buckets]
+    days = [(bucket, lines_of(bucket, findings)) for bucket in buckets]
     provider = context.provider or "anthropic"
     return Landed(tuple(invoices_of_days(_NAME, provider, days, context, findings)))
 
@@ -55,7 +55,8 @@ def _read(payload: Payload, context: Context, findings: Findings) -> Landed:
 SOURCE = Source(_NAME, _recognises, _read)
 
 
-def _lines(bucket: Bucket, findings: Findings) -> list[InvoiceLine]:
+def lines_of(bucket: Bucket, findings: Findings) -> list[InvoiceLine]:
+    """The lines of one day, amounts turned from cents; what cannot be read is in `findings`."""
     lines = []
     for result in bucket.results:
         try:
