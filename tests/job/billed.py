@@ -25,6 +25,7 @@ def add_call(con, receipt_id, service, usd, **fields):
     """One billable call that costs `usd`: one sum, or meter -> USD, UNITS of each."""
     costs = usd if isinstance(usd, dict) else {"input_tokens": usd}
     model = fields.pop("model", "gemini-3.8-flash")
+    tier = fields.pop("tier", "standard")
     defaults = {"provider": "gemini", "occurred_at": OCTOBER, "provider_account": ""}
     insert(
         con,
@@ -34,7 +35,7 @@ def add_call(con, receipt_id, service, usd, **fields):
         | {"billable": True, "outbox_id": "o", "writer_seq": 1, "shipped_at": NOW}
         | fields,
     )
-    add_meters(con, receipt_id, dict.fromkeys(costs, UNITS))
+    add_meters(con, receipt_id, dict.fromkeys(costs, UNITS), tier)
     rate_id = add_rate(con, costs) if None not in costs.values() else None
     insert(
         con,
@@ -48,7 +49,7 @@ def add_call(con, receipt_id, service, usd, **fields):
     )
 
 
-def add_meters(con, receipt_id, quantities):
+def add_meters(con, receipt_id, quantities, tier="standard"):
     insert(
         con,
         "receipt_meters",
@@ -57,7 +58,7 @@ def add_meters(con, receipt_id, quantities):
         measured_at=NOW,
         total_tokens=sum(quantities.values()),
         usage_mismatch=False,
-        tier="standard",
+        tier=tier,
         image_variant="",
         **quantities,
     )

@@ -55,6 +55,52 @@ def test_the_18200_dollar_bill_splits_in_four(con):
     }
 
 
+TIERED = "invoice_id,provider,period,amount,currency,model,meter,tier,line_id"
+
+
+def test_a_line_of_a_tier_goes_to_calls_of_that_tier(con, tmp_path):
+    add_call(con, "r1", "nightly", "1", tier="batch")
+    add_call(con, "r2", "chatbot", "1")
+
+    bill(
+        con,
+        tmp_path,
+        "G-1,gemini,2026-10,10.00,USD,gemini-3.8-flash,input,batch,L1",
+        "G-1,gemini,2026-10,30.00,USD,gemini-3.8-flash,input,,L2",
+        header=TIERED,
+    )
+    allocate(con)
+
+    assert split(con) == {"nightly": usd("10.00"), "chatbot": usd("30.00")}
+    assert rows(con, "SELECT DISTINCT match_level FROM line_match") == [("model+meter+tier",)]
+
+
+def test_lines_without_any_tier_mean_every_tier(con, tmp_path):
+    add_call(con, "r1", "nightly", "1", tier="batch")
+    add_call(con, "r2", "chatbot", "1")
+
+    bill(con, tmp_path, "G-1,gemini,2026-10,10.00,USD,gemini-3.8-flash,input,,L1", header=TIERED)
+    allocate(con)
+
+    assert split(con) == {"nightly": usd("5.00"), "chatbot": usd("5.00")}
+
+
+def test_a_project_outranks_a_tier(con, tmp_path):
+    add_call(con, "r1", "shop", "1", api_key_id="k1")
+    add_call(con, "r2", "nightly", "1", tier="batch")
+
+    bill(
+        con,
+        tmp_path,
+        "G-1,gemini,2026-10,10.00,USD,gemini-3.8-flash,input,batch,p1,L1",
+        header=TIERED.replace("tier,", "tier,project,"),
+    )
+    allocate_open_periods(con, NOW, keys=KeyMap({"k1": "p1"}, {}))
+
+    assert split(con) == {"shop": usd("10.00"), "nightly": usd("0.00")}
+    assert rows(con, "SELECT match_level FROM line_match") == [("project+model+meter",)]
+
+
 @pytest.mark.parametrize("by", SPLITS)
 def test_each_split_sums_to_the_invoice(con, tmp_path, by):
     for number in range(7):

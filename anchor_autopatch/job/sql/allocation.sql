@@ -86,27 +86,30 @@ WHERE preference IS NOT NULL
 GROUP BY provider, account, month;
 
 -- name: receipt_groups
--- What receipts of one invoice share that a line can name: day, key and model, under one number.
+-- What receipts of one invoice share that a line can name: day, key, model and tier, under one number.
 CREATE OR REPLACE TEMP TABLE receipt_group AS
 WITH dimension AS (
     SELECT DISTINCT
         cover.invoice_id,
         CAST(receipt.occurred_at AS DATE) AS day,
         COALESCE(receipt.api_key_id, '') AS api_key,
-        COALESCE(receipt.response_model, receipt.request_model, '') AS model
+        COALESCE(receipt.response_model, receipt.request_model, '') AS model,
+        COALESCE(meters.tier, 'standard') AS tier
     FROM settled_receipt AS receipt
     INNER JOIN account_cover AS cover
         ON cover.provider = receipt.provider
         AND cover.account = receipt.provider_account
         AND cover.month = CAST(DATE_TRUNC('month', receipt.occurred_at) AS DATE)
+    LEFT JOIN receipt_meters AS meters USING (receipt_id)
     WHERE receipt.billable
 )
 SELECT
-    ROW_NUMBER() OVER (ORDER BY invoice_id, day, api_key, model) AS group_no,
+    ROW_NUMBER() OVER (ORDER BY invoice_id, day, api_key, model, tier) AS group_no,
     invoice_id,
     day,
     api_key,
-    model
+    model,
+    tier
 FROM dimension;
 
 -- name: covered_receipts
@@ -121,11 +124,13 @@ INNER JOIN account_cover AS cover
     ON cover.provider = receipt.provider
     AND cover.account = receipt.provider_account
     AND cover.month = CAST(DATE_TRUNC('month', receipt.occurred_at) AS DATE)
+LEFT JOIN receipt_meters AS meters USING (receipt_id)
 INNER JOIN receipt_group
     ON receipt_group.invoice_id = cover.invoice_id
     AND receipt_group.day = CAST(receipt.occurred_at AS DATE)
     AND receipt_group.api_key = COALESCE(receipt.api_key_id, '')
     AND receipt_group.model = COALESCE(receipt.response_model, receipt.request_model, '')
+    AND receipt_group.tier = COALESCE(meters.tier, 'standard')
 WHERE receipt.billable;
 
 -- name: usage
@@ -280,6 +285,7 @@ SELECT
     receipt_group.day,
     receipt_group.api_key,
     receipt_group.model,
+    receipt_group.tier,
     weighed_cell.meter,
     weighed_cell.micro_quantity,
     weighed_cell.weight,
@@ -289,6 +295,7 @@ INNER JOIN receipt_group USING (group_no);
 
 -- name: lines
 -- Lines of open control totals, as integers in 1e-9 of their currency; absent dimensions are ''.
+-- Where one line of a model and a meter names a tier, those that name none mean the standard one.
 CREATE OR REPLACE TEMP TABLE open_line AS
 SELECT
     line.invoice_id,
@@ -301,6 +308,14 @@ SELECT
     COALESCE(line.meter, '') AS meter,
     COALESCE(line.project, '') AS project,
     COALESCE(line.api_key, '') AS api_key,
+    COALESCE(
+        NULLIF(line.tier, ''),
+        CASE
+            WHEN MAX(line.tier) OVER (PARTITION BY line.invoice_id, line.model_raw, line.meter) <> ''
+                THEN 'standard'
+        END,
+        ''
+    ) AS tier,
     CAST(line.amount * 1000000000 AS HUGEINT) AS amount_nano
 FROM control_line AS line
 INNER JOIN scope USING (invoice_id);
@@ -371,15 +386,20 @@ WITH step AS (
         by_key,
         by_project,
         by_model,
-        by_meter
+        by_meter,
+        by_tier
     FROM (
+        -- Whose key or project it is says more than the tier does.
         VALUES
-            (1, TRUE, FALSE, TRUE, TRUE),
-            (2, FALSE, TRUE, TRUE, TRUE),
-            (3, FALSE, FALSE, TRUE, TRUE),
-            (4, FALSE, FALSE, TRUE, FALSE),
-            (5, FALSE, FALSE, FALSE, FALSE)
-    ) AS steps (step_no, by_key, by_project, by_model, by_meter)
+            (1, TRUE, FALSE, TRUE, TRUE, TRUE),
+            (2, FALSE, TRUE, TRUE, TRUE, TRUE),
+            (3, TRUE, FALSE, TRUE, TRUE, FALSE),
+            (4, FALSE, TRUE, TRUE, TRUE, FALSE),
+            (5, FALSE, FALSE, TRUE, TRUE, TRUE),
+            (6, FALSE, FALSE, TRUE, TRUE, FALSE),
+            (7, FALSE, FALSE, TRUE, FALSE, FALSE),
+            (8, FALSE, FALSE, FALSE, FALSE, FALSE)
+    ) AS steps (step_no, by_key, by_project, by_model, by_meter, by_tier)
 ),
 reach AS (
     SELECT
@@ -395,6 +415,7 @@ SELECT
     CASE WHEN step.by_project THEN line.project ELSE '' END AS project,
     CASE WHEN step.by_model THEN line.model ELSE '' END AS model,
     CASE WHEN step.by_meter THEN line.meter ELSE '' END AS meter,
+    CASE WHEN step.by_tier THEN line.tier ELSE '' END AS tier,
     CASE WHEN reach.own_days THEN line.first_day ELSE scope.month END AS first_day,
     CASE
         WHEN reach.own_days THEN line.last_day
@@ -407,6 +428,7 @@ CROSS JOIN reach
 WHERE line.charge_category <> 'rounding'
     AND (NOT step.by_key OR line.api_key <> '')
     AND (NOT step.by_project OR line.project <> '')
+    AND (NOT step.by_tier OR line.tier <> '')
     AND (step.by_meter OR NOT step.by_model OR line.model <> '');
 
 -- name: pools
@@ -419,19 +441,21 @@ WITH dimension AS (
         project,
         model,
         meter,
+        tier,
         first_day,
         last_day
     FROM candidate
 )
 SELECT
     ROW_NUMBER() OVER (
-        ORDER BY invoice_id, api_key, project, model, meter, first_day, last_day
+        ORDER BY invoice_id, api_key, project, model, meter, tier, first_day, last_day
     ) AS pool_no,
     dimension.invoice_id,
     dimension.api_key,
     dimension.project,
     dimension.model,
     dimension.meter,
+    dimension.tier,
     dimension.first_day,
     dimension.last_day,
     COALESCE(
@@ -441,7 +465,8 @@ SELECT
                 CASE WHEN api_key <> '' THEN 'key' END,
                 CASE WHEN project <> '' THEN 'project' END,
                 CASE WHEN model <> '' THEN 'model' END,
-                CASE WHEN meter <> '' THEN 'meter' END
+                CASE WHEN meter <> '' THEN 'meter' END,
+                CASE WHEN tier <> '' THEN 'tier' END
             ),
             ''
         ),
@@ -475,6 +500,7 @@ INNER JOIN cell
     AND cell.model = model_match.receipt_model
     AND cell.meter = meter_match.receipt_meter
     AND cell.day BETWEEN pool.first_day AND pool.last_day
+    AND (pool.tier = '' OR cell.tier = pool.tier)
 WHERE (pool.api_key = '' AND pool.project = '')
     OR LIST_CONTAINS(pool.fingerprints, cell.api_key);
 
@@ -496,7 +522,7 @@ choice AS (
         ARG_MIN(pool.pool_no, candidate.preference) AS pool_no
     FROM candidate
     INNER JOIN pool
-        USING (invoice_id, api_key, project, model, meter, first_day, last_day)
+        USING (invoice_id, api_key, project, model, meter, tier, first_day, last_day)
     INNER JOIN pool_weight USING (pool_no)
     GROUP BY candidate.invoice_line_id
 )

@@ -116,7 +116,7 @@ CREATE TABLE IF NOT EXISTS line_match (
     currency VARCHAR NOT NULL
 );
 COMMENT ON TABLE line_match IS 'How each line in force found its receipts; money by match_level is the quality of the match';
-COMMENT ON COLUMN line_match.match_level IS 'Dimensions that matched, joined by + (key, project, model, meter), or provider, unallocated, rounding';
+COMMENT ON COLUMN line_match.match_level IS 'Dimensions that matched, joined by + (key, project, model, meter, tier), or provider, unallocated, rounding';
 COMMENT ON COLUMN line_match.weight_basis IS 'estimated_cost | tokens (at least one receipt had no price) | calls (nothing else was known)';
 
 CREATE TABLE IF NOT EXISTS receipt_anchor (
@@ -246,8 +246,11 @@ WITH breakdown AS (
         line.description,
         line.model_raw,
         line.meter,
+        line.tier,
         line.project,
         line.api_key,
+        line.quantity,
+        line.quantity_unit,
         line.amount
     FROM control_total AS control
     INNER JOIN invoice_line AS line
@@ -285,8 +288,11 @@ SELECT
     description,
     model_raw,
     meter,
+    tier,
     project,
     api_key,
+    quantity,
+    quantity_unit,
     amount
 FROM breakdown
 UNION ALL
@@ -303,8 +309,11 @@ SELECT
     'rounding/unexplained' AS description,
     NULL AS model_raw,
     NULL AS meter,
+    NULL AS tier,
     NULL AS project,
     NULL AS api_key,
+    NULL AS quantity,
+    NULL AS quantity_unit,
     amount
 FROM residual
 WHERE amount <> 0;
