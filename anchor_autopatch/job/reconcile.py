@@ -100,6 +100,7 @@ def reconcile(
             findings=(
                 *shipped.findings,
                 *find(con, measured, allocated, invoices, accounts.text_table(config, "hosts")),
+                *pricing.find_prices(con),
                 *settlement.find_overdue(con, now, overdue_after),
                 *policy.find_policy(con, config),
                 *close.find_open_proposals(con),

@@ -1,7 +1,8 @@
 """Prices receipts in SQL, each by the card that was valid when its request began.
 
 A run with the knowledge of the run before looks at new receipts only; new rates or new rules make
-it look at all open periods again. Running it twice changes nothing.
+it look at all open periods again. Frozen periods keep their prices: what they would cost by new
+rates is noted as a proposal, for whoever corrects them. Running it twice changes nothing.
 """
 
 from __future__ import annotations
@@ -36,6 +37,13 @@ class PriceReport(NamedTuple):
     """Prices written: new ones and those that differ from before."""
     statuses: Mapping[str, int]
     """Price status -> receipts, among those looked at."""
+    proposed_count: int = 0
+    """Receipts of frozen periods that would now cost another amount, whenever that was noticed."""
+
+
+class _LastRun(NamedTuple):
+    knowledge: str
+    priced_at: datetime
 
 
 def price(
@@ -52,14 +60,18 @@ def price(
         StoreError: a price is not the sum of its usage lines; nothing was written.
     """
     with transaction(con):
-        knowledge = _knowledge(con)
-        _collect(con, knowledge, open_from)
+        knowledge, last = _knowledge(con), _last_run(con)
+        is_known = last is not None and last.knowledge == knowledge
+        _collect(con, is_known, open_from)
         work = _count(con, "count_work")
         if work:
             _resolve_names(con, now)
             report = _price_work(con, work, now)
         else:
             report = PriceReport(0, 0, {})
+        if last is not None and not is_known:
+            _propose(con, last.priced_at, now)
+        report = report._replace(proposed_count=_count(con, "count_proposals"))
         _record(con, report, knowledge, now)
     con.execute(load("pricing")["drop_work"])
     return report
@@ -79,13 +91,28 @@ def _knowledge(con: duckdb.DuckDBPyConnection) -> str:
     return f"{PRICING_VERSION}|{METER_VERSION}|{segments}"
 
 
-def _collect(con: duckdb.DuckDBPyConnection, knowledge: str, open_from: datetime) -> None:
+def _last_run(con: duckdb.DuckDBPyConnection) -> _LastRun | None:
+    row = con.execute(load("pricing")["last_run"]).fetchone()
+    return _LastRun(*row) if row else None
+
+
+def _collect(con: duckdb.DuckDBPyConnection, is_known: bool, open_from: datetime) -> None:
     sql = load("pricing")
-    last = con.execute(sql["last_run"]).fetchone()
-    if last == (knowledge,):
+    if is_known:
         con.execute(sql["collect_new"])
     else:
         con.execute(sql["collect_open"], {"open_from": open_from})
+
+
+def _propose(con: duckdb.DuckDBPyConnection, since: datetime, now: datetime) -> None:
+    """Notes what receipts of frozen periods would cost by what was learnt since the last run."""
+    sql = load("pricing")
+    con.execute(sql["collect_frozen"], {"since": since})
+    if _count(con, "count_work"):
+        _resolve_names(con, now)
+        con.execute(sql["price_work"])
+        con.execute(sql["forget_proposals"])
+        con.execute(sql["insert_proposals"], {"now": now})
 
 
 def _resolve_names(con: duckdb.DuckDBPyConnection, now: datetime) -> None:

@@ -1,7 +1,8 @@
 -- Statements that turn raw usage into meters; the reading itself is Python.
 
 -- name: collect_unmeasured
--- Numbers the receipts without meters of version $meter_version, so that batches are cheap ranges.
+-- Numbers the receipts without meters of version $meter_version, so that batches are cheap ranges. Receipts of frozen
+-- periods keep the meters that they were frozen with.
 CREATE OR REPLACE TEMP TABLE unmeasured AS
 SELECT
     row_number() OVER () - 1 AS n,
@@ -15,7 +16,13 @@ ANTI JOIN (
     SELECT receipt_id
     FROM receipt_meters
     WHERE meter_version = $meter_version
-) AS measured USING (receipt_id);
+) AS measured USING (receipt_id)
+ANTI JOIN (
+    SELECT receipt_id
+    FROM receipt
+    SEMI JOIN receipt_meters USING (receipt_id)
+    WHERE DATE_TRUNC('month', occurred_at) IN (SELECT CAST(period || '-01' AS TIMESTAMP) FROM frozen_period)
+) AS frozen USING (receipt_id);
 
 -- name: count_unmeasured
 -- How many receipts wait.

@@ -9,8 +9,10 @@ FROM rate_segment
 WHERE superseded_at IS NULL;
 
 -- name: last_run
--- Knowledge of the latest run.
-SELECT knowledge
+-- Knowledge and instant of the latest run.
+SELECT
+    knowledge,
+    priced_at
 FROM pricing_run
 ORDER BY priced_at DESC
 LIMIT 1;
@@ -25,14 +27,114 @@ ANTI JOIN receipt_price USING (receipt_id)
 WHERE receipt.billable;
 
 -- name: collect_open
--- All billable receipts that have meters, of periods from $open_from on, and those without a price.
+-- All billable receipts that have meters, of periods from $open_from on that are not frozen, and those without a price.
 CREATE OR REPLACE TEMP TABLE price_work AS
 SELECT receipt.receipt_id
 FROM settled_receipt AS receipt
 SEMI JOIN receipt_meters USING (receipt_id)
 LEFT JOIN receipt_price USING (receipt_id)
 WHERE receipt.billable
-    AND (receipt.occurred_at >= $open_from OR receipt_price.receipt_id IS NULL);
+    AND (
+        receipt_price.receipt_id IS NULL
+        OR (
+            receipt.occurred_at >= $open_from
+            AND DATE_TRUNC('month', receipt.occurred_at) NOT IN (SELECT CAST(period || '-01' AS TIMESTAMP) FROM frozen_period)
+        )
+    );
+
+-- name: collect_frozen
+-- Receipts of frozen periods that rates learnt or corrected after $since may concern: those of their models at their time,
+-- and those that had no price. Nothing of them is changed; what would change becomes a proposal.
+CREATE OR REPLACE TEMP TABLE price_work AS
+WITH changed_segment AS (
+    SELECT
+        source,
+        model_key,
+        valid_from,
+        valid_to
+    FROM rate_segment
+    WHERE recorded_at > $since
+        OR superseded_at > $since
+),
+frozen AS (
+    SELECT
+        receipt.receipt_id,
+        receipt.occurred_at,
+        LOWER(receipt.request_model) AS request_model,
+        LOWER(receipt.response_model) AS response_model,
+        receipt_price.model_key,
+        receipt_price.price_status
+    FROM settled_receipt AS receipt
+    JOIN receipt_price USING (receipt_id)
+    WHERE receipt.billable
+        AND DATE_TRUNC('month', receipt.occurred_at) IN (SELECT CAST(period || '-01' AS TIMESTAMP) FROM frozen_period)
+)
+SELECT receipt_id
+FROM frozen
+WHERE price_status = 'unpriced'
+UNION
+SELECT receipt_id
+FROM frozen
+JOIN changed_segment USING (model_key)
+WHERE occurred_at >= valid_from
+    AND occurred_at < valid_to
+UNION
+-- A contract may cover names that the list priced until now; too many are looked at rather than too few.
+SELECT receipt_id
+FROM frozen
+JOIN changed_segment
+    ON changed_segment.source = 'contract'
+    AND occurred_at >= valid_from
+    AND occurred_at < valid_to
+    AND (
+        ENDS_WITH(request_model, changed_segment.model_key)
+        OR ENDS_WITH(response_model, changed_segment.model_key)
+        OR ENDS_WITH(changed_segment.model_key, request_model)
+        OR ENDS_WITH(changed_segment.model_key, response_model)
+    );
+
+-- name: forget_proposals
+-- Drops the proposals of the receipts that are looked at anew.
+DELETE FROM price_proposal
+WHERE receipt_id IN (SELECT receipt_id FROM price_work);
+
+-- name: insert_proposals
+-- What receipts of frozen periods would cost by what is known now, where it differs.
+INSERT INTO price_proposal (
+    receipt_id, period, provider, model_key, rate_card_id, price_status, frozen_cost_usd, proposed_cost_usd, noticed_at
+)
+SELECT
+    receipt_id,
+    STRFTIME(receipt.occurred_at, '%Y-%m'),
+    receipt.provider,
+    fresh_price.model_key,
+    fresh_price.rate_card_id,
+    fresh_price.price_status,
+    receipt_price.estimated_cost_usd,
+    fresh_price.estimated_cost_usd,
+    $now
+FROM fresh_price
+JOIN receipt_price USING (receipt_id)
+JOIN settled_receipt AS receipt USING (receipt_id)
+WHERE fresh_price.estimated_cost_usd IS DISTINCT FROM receipt_price.estimated_cost_usd;
+
+-- name: count_proposals
+-- Receipts of frozen periods with a proposal.
+SELECT COUNT(*) FROM price_proposal;
+
+-- name: list_proposals
+-- Frozen periods whose receipts would cost another amount by what is known now; USD.
+SELECT
+    period,
+    provider,
+    model_key,
+    COUNT(*) AS receipt_count,
+    COALESCE(SUM(frozen_cost_usd), 0) AS frozen_usd,
+    COALESCE(SUM(proposed_cost_usd), 0) AS proposed_usd,
+    MAX(noticed_at) AS noticed_at
+FROM price_proposal
+GROUP BY ALL
+ORDER BY period, ABS(proposed_usd - frozen_usd) DESC, provider, model_key;
 
 -- name: count_work
 -- How many receipts are looked at.

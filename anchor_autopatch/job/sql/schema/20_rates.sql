@@ -261,6 +261,23 @@ COMMENT ON COLUMN pricing_run.knowledge IS 'Digest of rates and rules that the r
 COMMENT ON COLUMN pricing_run.receipt_count IS 'Receipts looked at';
 COMMENT ON COLUMN pricing_run.changed_count IS 'Prices written, new or different';
 
+CREATE TABLE IF NOT EXISTS price_proposal (
+    receipt_id VARCHAR NOT NULL,
+    period VARCHAR NOT NULL,
+    provider VARCHAR NOT NULL,
+    model_key VARCHAR,
+    rate_card_id VARCHAR,
+    price_status VARCHAR NOT NULL,
+    frozen_cost_usd DECIMAL(38, 18),
+    proposed_cost_usd DECIMAL(38, 18),
+    noticed_at TIMESTAMP NOT NULL
+);
+COMMENT ON TABLE price_proposal IS 'Receipts of frozen periods that would cost another amount by what is known now; their prices stay as they were frozen';
+COMMENT ON COLUMN price_proposal.period IS 'YYYY-MM (UTC)';
+COMMENT ON COLUMN price_proposal.frozen_cost_usd IS 'USD, the price that stays; NULL = unpriced';
+COMMENT ON COLUMN price_proposal.proposed_cost_usd IS 'USD, by the rates that are known now; NULL = unpriced';
+COMMENT ON COLUMN price_proposal.noticed_at IS 'When the difference was last found, UTC';
+
 -- The formulas of pricing, in one place each; the price of a receipt and its usage lines both use them.
 
 CREATE OR REPLACE MACRO line_cost(quantity, unit_usd) AS
