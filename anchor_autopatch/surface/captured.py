@@ -122,8 +122,7 @@ def _earlier_interactions(name: str, verb: str, path: str) -> str | None:
 
 
 def _litellm(name: str, _verb: str, function: str) -> str | None:
-    called = function or name.rpartition(".")[2]
-    return litellm.OPERATIONS.get(called) or litellm.LAYERS.get(called)
+    return litellm.operation(name) or litellm.operation(function or name.rpartition(".")[2])
 
 
 def _botocore(name: str, _verb: str, _path: str) -> str | None:

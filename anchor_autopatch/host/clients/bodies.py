@@ -69,9 +69,13 @@ class Whole:
             self._parts = [_shortened(b"".join(self._parts))]
             self._size = len(self._parts[0])
 
+    def body(self) -> bytes:
+        """What has arrived; of a long one, the start and the end."""
+        return b"".join(self._parts)
+
     def json(self) -> dict[str, Any]:
         """The fields of what has arrived."""
-        return fields.read(b"".join(self._parts))
+        return fields.read(self.body())
 
     def seen(self) -> Seen:
         """What is known so far."""

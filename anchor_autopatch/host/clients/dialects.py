@@ -14,6 +14,7 @@ from anchor_autopatch.host.providers import (
     bedrock_usage,
     cohere,
     google_genai,
+    google_interactions,
     mistralai,
     openai,
 )
@@ -69,14 +70,16 @@ class LastEvent:
 
 
 def _tells_usage(event: dict[str, Any]) -> bool:
-    return any(event.get(name) for name in ("usageMetadata", "usage", "delta", "response"))
+    names = ("usageMetadata", "usage", "delta", "response", "interaction")
+    return any(event.get(name) for name in names)
 
 
 def _is_final(event: dict[str, Any]) -> bool:
     candidates = event.get("candidates")
     if isinstance(candidates, list):
         return any(get(candidate, "finishReason") for candidate in candidates)
-    return event.get("type") == "message-end" or event.get("event_type") == "stream-end"
+    kind = event.get("type") or event.get("event_type")
+    return kind in ("message-end", "stream-end", "interaction.complete", "interaction.completed")
 
 
 def _read_bedrock(operation: str, answer: dict[str, Any]) -> Seen:
@@ -110,6 +113,11 @@ DIALECTS = {
     ),
     "bedrock": Dialect(_bedrock_facts, _read_bedrock, _bedrock_reader),
     "cohere": Dialect(cohere.read_request, cohere.read_usage, _last_event(cohere.read_usage)),
+    "interactions": Dialect(
+        google_interactions.read_request,
+        google_interactions.read_usage,
+        _last_event(google_interactions.read_usage),
+    ),
     "mistral": Dialect(
         mistralai.read_request, mistralai.read_usage, _last_event(mistralai.read_usage)
     ),

@@ -13,11 +13,13 @@ from typing import Any
 
 from anchor_autopatch.host import evidence
 from anchor_autopatch.host.calls import NOTHING, Call, Seen, enforce
-from anchor_autopatch.host.clients import bodies, fields, paths, raw
+from anchor_autopatch.host.clients import bodies, fields, paths, raw, submissions
 from anchor_autopatch.host.clients.dialects import DIALECTS
 from anchor_autopatch.host.layers import active, leave_context
 from anchor_autopatch.host.patching import guarded
+from anchor_autopatch.host.providers import objects
 from anchor_autopatch.host.sites import host_of, site
+from anchor_autopatch.host.streams import Reader
 
 _REDIRECT, _REFUSED = 300, 400
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid")
@@ -39,7 +41,13 @@ class Exchange:
     """A raw provider call; its methods are guarded, and those that end it do so once."""
 
     def __init__(
-        self, client: raw.Client, call: Call, billed: paths.Billed, *, decoded: bool
+        self,
+        client: raw.Client,
+        call: Call,
+        billed: paths.Billed,
+        *,
+        asked: submissions.Asked | None = None,
+        decoded: bool,
     ) -> None:
         self.call = call
         self.decoded = decoded
@@ -48,6 +56,7 @@ class Exchange:
         """True while the library reads: what it closes then is not closed by the application."""
         self._client = client
         self._billed = billed
+        self._asked = asked
         self._dialect = DIALECTS[billed.dialect]
         self._status = 0
         self._encoding = ""
@@ -127,12 +136,19 @@ class Exchange:
         if self._status >= _REFUSED:
             return bodies.Whole(lambda _answer: NOTHING)
         if kind.startswith("text/event-stream"):
-            return bodies.Events(reader(self._billed.operation))
+            return bodies.Events(self._settling(reader(self._billed.operation)))
         if kind.startswith("application/vnd.amazon.eventstream"):
             return bodies.Frames(reader(self._billed.operation))
         if "json" in kind or not kind:
             return bodies.Whole(self._read)
         return bodies.Nothing()
+
+    def _settling(self, reader: Reader) -> Reader:
+        """The reader of a stream; one of an object that exists already bills it once."""
+        if self._asked is None:
+            return reader
+        self.call.billable = True
+        return objects.SettlingReader(self.call, reader, retrieved=self._asked.request.retrieved)
 
     def _read(self, answer: dict[str, Any]) -> Seen:
         return self._dialect.read_usage(self._billed.operation, answer)
@@ -143,10 +159,19 @@ class Exchange:
             return
         if isinstance(self._sink, bodies.Whole) and status < _REFUSED:
             # As it lies there: no copy, and nothing of it is cut away.
-            self.call.succeed(self._read(fields.read(body or b"")), response)
+            self._succeed(body or b"", response)
             return
         self._feed(body or b"")
         self._end(response)
+
+    def _succeed(self, body: bytes, response: object) -> None:
+        """Ends the call with an answer that is one JSON text."""
+        answer = fields.read(body)
+        asked = self._asked or submissions.submitted(self._billed.operation, answer)
+        if asked is None:
+            self.call.succeed(self._read(answer), response)
+        else:
+            submissions.finish(self.call, asked, self._billed.dialect, body, response)
 
     def _feed(self, data: bytes) -> None:
         if self._decode is None or not data:
@@ -163,15 +188,21 @@ class Exchange:
     def _end(self, response: object = None) -> None:
         if self._refused() or self._told_of_failure():
             return
-        self.call.succeed(self._seen(), response)
+        if isinstance(self._sink, bodies.Whole) and self._decode is not None:
+            self._succeed(self._sink.body(), response)
+        else:
+            self.call.succeed(self._seen(), response)
 
     def _left(self) -> None:
         """Closed or dropped by the application, perhaps because it was cancelled."""
         if self.call.ended or self._refused() or self._told_of_failure():
             return
         error = sys.exception()
-        if self._sink.complete():
-            self.call.succeed(self._seen())
+        if self._asked is not None and not self.call.billable:
+            # A look at an object that was not read to its end.
+            self.call.leave_to_children()
+        elif self._sink.complete():
+            self._end()
         elif isinstance(error, (CancelledError, TimeoutError)):
             self.call.fail(error, self._seen(), begun=True)
         else:
@@ -210,7 +241,9 @@ def begin(client: raw.Client, request: raw.Request, layer: Call | None = None) -
         request: What it sends.
         layer: The SDK of many providers that has it sent, which knows which of them it asks.
     """
-    billed = paths.billed(request.method, request.url)
+    billed, working_on = paths.billed(request.method, request.url), None
+    if billed is None:
+        billed, working_on = submissions.request(request.method, request.url) or (None, None)
     if billed is None:
         return None
     body = _body(request.body)
@@ -228,6 +261,7 @@ def begin(client: raw.Client, request: raw.Request, layer: Call | None = None) -
         site(provider, host_of(request.url), _api_key(request)),
         stream=billed.stream or body.get("stream") is True,
     )
+    call.billable = working_on is None
     call.facts = DIALECTS[billed.dialect].read_request(billed.operation, body)
     call.sends = 0 if client.attempts_below else 1
     while layer is not None:
@@ -235,7 +269,8 @@ def begin(client: raw.Client, request: raw.Request, layer: Call | None = None) -
         layer = layer.parent
     call.request = request.body if call.stream else None
     enforce(call)
-    exchange = Exchange(client, call, billed, decoded=request.decoded)
+    asked = submissions.Asked(working_on, body) if working_on is not None else None
+    exchange = Exchange(client, call, billed, asked=asked, decoded=request.decoded)
     if above is not None:
         above.exchange = exchange
     return exchange

@@ -29,6 +29,7 @@ PROVIDERS = {
     "bedrock": "bedrock",
     "cohere": "cohere",
     "mistral": "mistral",
+    "interactions": "gemini",
 }
 """Dialect -> who invoices on a host that is mapped as `sdk`."""
 
@@ -57,6 +58,7 @@ _ENDINGS = {
     "v2/rerank": ("rerank", "cohere"),
     "v1/classify": ("classification", "cohere"),
     "v1/ocr": ("ocr", "mistral"),
+    "interactions": ("interactions", "interactions"),
 }
 _GEMINI_VERBS = {
     "generateContent": "generate_content",

@@ -88,7 +88,12 @@ def read_usage(_operation: str, answer: dict[str, Any]) -> Seen:
         or text(inner, "response_id")
         or text(answer, "generation_id")
     )
-    return Seen(to_json(usage), SHAPE if usage else None, response_id=named)
+    return Seen(to_json(usage), _shape(usage) if usage else None, response_id=named)
+
+
+def _shape(usage: dict[str, Any]) -> str:
+    # Jina and others speak this dialect, but count tokens as OpenAI does.
+    return "openai.chat" if "total_tokens" in usage and "billed_units" not in usage else SHAPE
 
 
 def _is_unknown(usage: dict[str, Any]) -> bool:

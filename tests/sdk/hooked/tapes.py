@@ -54,6 +54,12 @@ class Raw:
     def read(self, amt=None, **_):
         return self._body.read(amt)
 
+    def readinto(self, buffer):
+        return self._body.readinto(buffer)
+
+    def readlines(self):
+        return self._body.readlines()
+
     def close(self):
         self._body.close()
 

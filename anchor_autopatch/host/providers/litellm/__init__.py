@@ -14,10 +14,19 @@ from types import ModuleType
 
 from anchor_autopatch.host import patching
 from anchor_autopatch.host.providers.litellm import functions, streams
-from anchor_autopatch.host.providers.litellm.functions import LAYERS, OPERATIONS, ask
+from anchor_autopatch.host.providers.litellm.functions import LAYERS, OPERATIONS, ask, operation
 from anchor_autopatch.host.providers.litellm.reading import read_request, read_usage
 
-__all__ = ("LAYERS", "OPERATIONS", "ask", "patch", "read_request", "read_usage", "version")
+__all__ = (
+    "LAYERS",
+    "OPERATIONS",
+    "ask",
+    "operation",
+    "patch",
+    "read_request",
+    "read_usage",
+    "version",
+)
 
 
 def version() -> str | None:

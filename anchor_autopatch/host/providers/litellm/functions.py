@@ -39,15 +39,29 @@ OPERATIONS = {
 }
 """Functions of which one call is one provider call, whose answer can be read here, too."""
 LAYERS = {
-    "anthropic_messages": "chat",
-    "generate_content": "generate_content",
-    "agenerate_content": "generate_content",
-    "generate_content_stream": "generate_content",
-    "agenerate_content_stream": "generate_content",
-    "compact_responses": "responses",
-    "acompact_responses": "responses",
-    "ocr": "ocr",
-    "aocr": "ocr",
+    name: operation
+    for operation, names in {
+        "chat": ("anthropic_messages",),
+        "generate_content": ("generate_content", "generate_content_stream"),
+        "responses": ("compact_responses", "get_responses"),
+        "ocr": ("ocr",),
+        "batch": ("create_batch", "retrieve_batch"),
+        "fine_tuning": ("create_fine_tuning_job", "retrieve_fine_tuning_job"),
+        "eval_run": ("create_run", "get_run"),
+        "video": (
+            "video_generation",
+            "video_edit",
+            "video_extension",
+            "video_remix",
+            "video_status",
+        ),
+    }.items()
+    for plain in names
+    for name in (plain, f"a{plain}")
+} | {
+    # Names that other modules of LiteLLM's give to other things.
+    f"interactions.{name}": "interactions"
+    for name in ("create", "acreate", "get", "aget")
 }
 """Functions whose calls are read below, by another SDK's patch or by the HTTP client's."""
 # Answers that LiteLLM makes up without asking a provider.
@@ -59,7 +73,7 @@ def wrap_decorator(original: Any) -> Any:
 
     @wraps(original)
     def client(original_function: Any) -> Any:
-        if _operation(original_function.__name__) is None:
+        if _name(original_function) is None:
             return original(original_function)
         from anchor_autopatch.host.providers.litellm_refusals import asking
 
@@ -88,8 +102,16 @@ def ask(name: str, kwargs: dict[str, Any]) -> None:
         enforce(call)
 
 
-def _operation(name: str) -> str | None:
+def operation(name: str) -> str | None:
+    """What a function does that is known by this name; None for one that costs nothing."""
     return OPERATIONS.get(name) or LAYERS.get(name)
+
+
+def _name(function: Any) -> str | None:
+    """The name under which a function is known here: its own, or behind that of its package."""
+    own: str = function.__name__
+    package = f"{function.__module__}.".split(".")[1]
+    return next((name for name in (own, f"{package}.{own}") if operation(name)), None)
 
 
 def _original_cell(function: Any) -> CellType | None:
@@ -102,7 +124,7 @@ def _original_cell(function: Any) -> CellType | None:
 
 
 def _wrap_function(original: Any) -> Any:
-    name = original.__name__
+    name = _name(original) or original.__name__
     if iscoroutinefunction(original):
 
         @wraps(original)
@@ -168,7 +190,7 @@ def _open(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | No
     model = kwargs.get("model", first)
     call = Call(
         NAME,
-        _operation(name) or "other",
+        operation(name) or "other",
         model if isinstance(model, str) else None,
         None,
         stream=bool(kwargs.get("stream")) or "_stream" in name,
@@ -182,6 +204,10 @@ def _open(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | No
 def _fail(call: Call, error: BaseException, kwargs: dict[str, Any]) -> None:
     if not call.failed_children:
         place(call, error, kwargs)
+    if not call.billable and unsent(call):
+        # A layer alone, and nothing was sent: the application's own mistake.
+        call.leave_to_children()
+        return
     call.billable = call.billable and not unsent(call)
     call.fail(error)
 
