@@ -208,7 +208,7 @@ def test_no_sql_type_of_the_job_is_a_binary_fraction():
         f"{path.name}: {line.strip()}"
         for path in sorted(Path(str(files("anchor_autopatch.job.sql"))).rglob("*.sql"))
         for line in path.read_text("utf-8").splitlines()
-        if pattern.search(line.partition("--")[0])
+        if pattern.search(re.sub(r"'[^']*'", "", line.partition("--")[0]))
     ]
 
     assert offending == []

@@ -29,7 +29,6 @@ UNREAD = {
     "output_cost_per_character.*": "two withdrawn models; free ones else",
     "output_cost_per_image_[0-9.]+K?": "fal_ai's sizes: its answers leave no receipt",
     "output_cost_per_pixel": "0, or beside a price per image, which LiteLLM takes first",
-    "(ocr|annotation)_cost_per_page_batches|annotation_cost_per_page": "not read yet",
 }
 
 

@@ -53,6 +53,7 @@ def _found(shape: str | None, usage: Json, facts: Json) -> Iterator[tuple[str, i
         yield "other_model_tokens", _tool_tokens(facts)
     yield "training_tokens", count(usage, "trained_tokens") or 0
     yield "citation_tokens", count(usage, "citation_tokens") or 0
+    yield "annotated_pages", count(part(usage, "usage_info"), "pages_processed_annotation") or 0
     yield "classifications", count(part(usage, "billed_units"), "classifications") or 0
     yield "connector_calls", _sum(part(usage, "connectors"))
     yield "code_executions", xai.code_executions(usage) or 0

@@ -11,7 +11,7 @@ from anchor_autopatch.job.meters.facts import with_facts
 from anchor_autopatch.job.meters.fields import HIGHEST_COUNT, Json, count
 from anchor_autopatch.job.meters.record import Meters, TokenCount, fill
 
-METER_VERSION = 4
+METER_VERSION = 5
 """Raised whenever the same raw usage would read differently."""
 
 _READERS: Mapping[str, Callable[[Json], TokenCount]] = MappingProxyType(

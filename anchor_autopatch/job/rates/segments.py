@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from anchor_autopatch.job.rates.card import build_sheet, sheet_identity
 from anchor_autopatch.job.rates.card.fields import number
 from anchor_autopatch.job.rates.contracts import ContractTerms, set_rate
+from anchor_autopatch.job.rates.renewal import renew_sheets
 from anchor_autopatch.job.rates.source import PriceTable, read_installed
-from anchor_autopatch.job.rates.store import insert_sheets, known_sheets
+from anchor_autopatch.job.rates.store import insert_sheets, known_sheets, refresh_segments
 from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.warehouse import transaction
 
@@ -58,6 +59,7 @@ def sync_table(
 
     Tables may come in any order: the segments follow from all observations together.
     """
+    renew_sheets(con, now)
     known = _known(con, table.content_sha256)
     if known is not None:
         return known._replace(source_version=table.version)
@@ -83,9 +85,7 @@ def sync_table(
         con.execute(sql["insert_card"], card)
         with con.appender("rate_observation") as appender:
             appender.append_rows([(card_id, key, sheet) for key, sheet in identities.items()])
-        con.execute(sql["refresh_segments"])
-        con.execute(sql["supersede_segments"], {"now": now})
-        added = con.execute(sql["insert_segments"], {"now": now}).fetchall()
+        added = refresh_segments(con, now)
     first = sum(1 for _, provenance in added if provenance == "oldest known rates")
     changed = len({key for key, provenance in added if provenance == "first seen"})
     return SyncReport(card_id, table.version, len(identities), True, first, changed)

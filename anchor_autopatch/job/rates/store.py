@@ -1,14 +1,15 @@
-"""Writes rate sheets to the warehouse."""
+"""Writes rate sheets to the warehouse, and the segments that follow from what was observed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from anchor_autopatch.job.sql import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     import duckdb
 
@@ -24,8 +25,16 @@ def insert_sheets(con: duckdb.DuckDBPyConnection, sheets: Iterable[RateSheet]) -
     """Adds sheets with all their rates; they must not be there yet."""
     held = list(sheets)
     with con.appender("rate_sheet") as appender:
-        appender.append_rows([sheet[:6] for sheet in held])
+        appender.append_rows([sheet[:-1] for sheet in held])
     with con.appender("rate") as appender:
         appender.append_rows(
             [(*row[:-2], *row.rates, row.rare) for sheet in held for row in sheet.rows]
         )
+
+
+def refresh_segments(con: duckdb.DuckDBPyConnection, now: datetime) -> list[tuple[Any, ...]]:
+    """Derives the list segments from all observations; (model key, provenance) of the new ones."""
+    sql = load("rates")
+    con.execute(sql["refresh_segments"])
+    con.execute(sql["supersede_segments"], {"now": now})
+    return con.execute(sql["insert_segments"], {"now": now}).fetchall()

@@ -19,6 +19,65 @@ WHERE rate_card_id = $rate_card_id;
 -- Ids of all sheets in the warehouse.
 SELECT rate_sheet_id FROM rate_sheet;
 
+-- name: outdated_sheets
+-- Sheets in use that rules before $card_version made, with what it takes to build them again.
+SELECT
+    rate_sheet_id,
+    fields,
+    units_with_tokens
+FROM rate_sheet
+WHERE card_version IS DISTINCT FROM $card_version
+    AND (
+        rate_sheet_id IN (SELECT rate_sheet_id FROM rate_observation)
+        OR rate_sheet_id IN (SELECT rate_sheet_id FROM rate_segment WHERE superseded_at IS NULL)
+    );
+
+-- name: create_renewed_sheets
+-- Which new sheet takes the place of which old one.
+CREATE OR REPLACE TEMP TABLE renewed_sheet (
+    old_sheet_id UUID,
+    rate_sheet_id UUID
+);
+
+-- name: renew_observations
+-- What was observed stays observed; only the reading of it is new.
+UPDATE rate_observation
+SET rate_sheet_id = renewed_sheet.rate_sheet_id
+FROM renewed_sheet
+WHERE rate_observation.rate_sheet_id = renewed_sheet.old_sheet_id;
+
+-- name: renew_contracts
+-- Contract segments with the new sheets, known from now on.
+INSERT INTO rate_segment (
+    source, model_key, provider, valid_from, valid_to, rate_sheet_id, rate_card_id, provenance, recorded_at
+)
+SELECT
+    rate_segment.source,
+    rate_segment.model_key,
+    rate_segment.provider,
+    rate_segment.valid_from,
+    rate_segment.valid_to,
+    renewed_sheet.rate_sheet_id,
+    rate_segment.rate_card_id,
+    rate_segment.provenance,
+    $now
+FROM rate_segment
+JOIN renewed_sheet ON renewed_sheet.old_sheet_id = rate_segment.rate_sheet_id
+WHERE rate_segment.source = 'contract'
+    AND rate_segment.superseded_at IS NULL;
+
+-- name: supersede_renewed
+-- Ends the contract segments whose sheets were renewed.
+UPDATE rate_segment
+SET superseded_at = $now
+WHERE source = 'contract'
+    AND superseded_at IS NULL
+    AND rate_sheet_id IN (SELECT old_sheet_id FROM renewed_sheet);
+
+-- name: drop_renewed_sheets
+-- Ends the renewal.
+DROP TABLE renewed_sheet;
+
 -- name: insert_card
 -- One version of a list, or one contract.
 INSERT INTO rate_card (

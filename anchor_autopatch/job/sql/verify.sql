@@ -332,13 +332,14 @@ WHERE price_status IN ('priced', 'priced_by_alias', 'zero_rated')
 ORDER BY ALL;
 
 -- name: rate_sheets
--- Every unit price beside the published fields that it was worked out from.
+-- Every unit price beside the published fields that it was worked out from, by the rules of $card_version.
 SELECT
     rate_sheet.rate_sheet_id,
     rate_sheet.fields,
     rate.* EXCLUDE (rate_id, rate_sheet_id)
 FROM rate_sheet
 LEFT JOIN rate USING (rate_sheet_id)
+WHERE rate_sheet.card_version = $card_version
 ORDER BY rate_sheet.rate_sheet_id;
 
 -- name: documents
@@ -407,31 +408,37 @@ ORDER BY ALL;
 
 -- name: broken_anchors
 -- Invoices whose receipts, with what no receipt explains, do not carry the whole total. A receipt's share is cut off
--- after 18 decimals, so each may lack less than 1e-18.
+-- after 18 decimals, so each may lack less than 1e-18; rows that no receipt explains are whole minor units.
+WITH carried AS (
+    SELECT
+        invoice_id,
+        sum(anchored_cost) AS amount,
+        count(*) AS row_count
+    FROM receipt_anchor
+    GROUP BY invoice_id
+),
+unexplained AS (
+    SELECT
+        invoice_id,
+        sum(anchored_cost) AS amount,
+        count(*) AS row_count
+    FROM app_cost
+    WHERE bucket IS NOT NULL
+    GROUP BY invoice_id
+)
 SELECT
     reconciliation.invoice_id,
     reconciliation.invoice_total,
-    coalesce(sum(receipt_anchor.anchored_cost), 0)
-        + reconciliation.untracked + reconciliation.unallocated + reconciliation.rounding AS carried,
+    coalesce(carried.amount, 0) + coalesce(unexplained.amount, 0) AS found,
     reconciliation.currency
 FROM reconciliation
-LEFT JOIN receipt_anchor USING (invoice_id)
+LEFT JOIN carried USING (invoice_id)
+LEFT JOIN unexplained USING (invoice_id)
+LEFT JOIN invoice USING (invoice_id)
 WHERE reconciliation.invoice_id IS NOT NULL
-    -- The shares of purged receipts are in the archive; the split of their bill stays, and is checked above.
-    AND reconciliation.period NOT IN (
-        SELECT strftime(occurred_at, '%Y-%m')
-        FROM purged_row
-        WHERE relation = 'receipts'
-    )
-GROUP BY
-    reconciliation.invoice_id,
-    reconciliation.invoice_total,
-    reconciliation.untracked,
-    reconciliation.unallocated,
-    reconciliation.rounding,
-    reconciliation.currency
-HAVING abs(carried - reconciliation.invoice_total)
-    > greatest(1, count(receipt_anchor.receipt_id)) * CAST(0.000000000001 AS DECIMAL(38, 18))
+    AND abs(found - reconciliation.invoice_total)
+        > greatest(1, coalesce(carried.row_count, 0)) * CAST(0.000000000001 AS DECIMAL(38, 18))
+        + coalesce(unexplained.row_count, 0) * CAST('1e-' || coalesce(invoice.minor_units, 2) AS DECIMAL(38, 18))
 ORDER BY ALL;
 
 -- name: doubled_anchors

@@ -18,6 +18,7 @@ RATE_SCALE: Final = Decimal("1e-18")
 # A binary float carries 15 decimal digits; what lies beyond (5.0000000000000004E-8) is an artefact.
 _DIGITS: Final = Context(prec=15)
 _COST_FIELD = re.compile(r"cost|pricing|multiplier")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?")
 _OTHER_FIELDS = frozenset(
     ("litellm_provider", "mode", "provider_specific_entry", "web_search_billing_unit")
 )
@@ -42,6 +43,11 @@ def raw_text(fields: Entry) -> str:
     return json.dumps(fields, default=str, sort_keys=True)
 
 
+def parse_fields(text: str) -> dict[str, Any]:
+    """The fields in a `raw_text` with exact numbers, which JSON holds as texts."""
+    return {name: _with_number(value) for name, value in json.loads(text).items()}
+
+
 def sheet_id(canonical_text: str) -> UUID:
     """The first 128 bits of the SHA-256 of a canonical text."""
     return UUID(bytes=hashlib.sha256(canonical_text.encode()).digest()[:16])
@@ -62,6 +68,14 @@ def number(value: object) -> Decimal | None:
     if not isinstance(value, Decimal) or not value.is_finite() or value < 0:
         return None
     return _DIGITS.plus(value)
+
+
+def _with_number(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _with_number(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_with_number(part) for part in value]
+    return Decimal(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
 
 
 def _plain(value: object) -> object:

@@ -38,6 +38,9 @@ from anchor_autopatch.job.rates.card.tokens import (
 )
 from anchor_autopatch.job.rates.card.units import prices_tokens, rare_rates, unit_rates
 
+CARD_VERSION: Final = 2
+"""Raised whenever the same fields would give other rates. Sheets of older versions stay, for the
+prices that were made with them; segments move on to new ones (`rates.renewal`)."""
 OPEN_BRACKET: Final = 2**62
 """Upper end of the last bracket: more tokens than any prompt has."""
 _BELOW_ALL = -1
@@ -46,7 +49,7 @@ _LIMIT = Decimal(100)
 """DECIMAL(20,18) holds less than 100 USD per unit."""
 
 _TOKEN_COLUMNS = tuple(token_rates(EMPTY, STANDARD, base_rates(EMPTY, STANDARD, []), None))
-_UNIT_COLUMNS = tuple(unit_rates(EMPTY))
+_UNIT_COLUMNS = tuple(unit_rates(EMPTY, batch=False))
 RATE_COLUMNS: Final = (*_TOKEN_COLUMNS, *_UNIT_COLUMNS)
 """Meters that have a rate, in the column order of the table `rate` (each with `_usd`)."""
 
@@ -79,6 +82,9 @@ class RateSheet(NamedTuple):
     tiers: list[str]
     modifiers: list[str]
     off_peak_minutes: str | None
+    card_version: int
+    units_with_tokens: bool
+    """A contract's choice, kept so that the sheet can be built again from its fields."""
     rows: list[RateRow]
 
 
@@ -91,7 +97,8 @@ class _Priced(NamedTuple):
 
 def sheet_identity(entry: Entry, *, units_with_tokens: bool = False) -> UUID:
     """The id of the sheet that `build_sheet` would make: equal for equal prices."""
-    return sheet_id(f"{canonical(cost_fields(entry))}{units_with_tokens:d}")
+    text = f"{canonical(cost_fields(entry))}{units_with_tokens:d}v{CARD_VERSION}"
+    return sheet_id(text)
 
 
 def build_sheet(entry: Entry, *, units_with_tokens: bool = False) -> RateSheet:
@@ -105,7 +112,7 @@ def build_sheet(entry: Entry, *, units_with_tokens: bool = False) -> RateSheet:
     fields = cost_fields(entry)
     identity = sheet_identity(entry, units_with_tokens=units_with_tokens)
     factors = _surcharges(fields)
-    units, rare = unit_rates(fields), _rare(fields)
+    units = {tier: _units(fields, tier) for tier in (STANDARD, BATCH)}
     both = units_with_tokens or not prices_tokens(fields)
     per_prompt = fields.get("web_search_billing_unit", "per_prompt") == "per_prompt" and _is_google(
         fields
@@ -116,8 +123,8 @@ def build_sheet(entry: Entry, *, units_with_tokens: bool = False) -> RateSheet:
             priced,
             modifier,
             (both, per_prompt),
-            {**multiplied(priced.rates, factor), **units},
-        )._replace(rare=rare)
+            {**multiplied(priced.rates, factor), **units.get(priced.tier, units[STANDARD])[0]},
+        )._replace(rare=units.get(priced.tier, units[STANDARD])[1])
         for priced in _priced(fields)
         for modifier, factor in _combined(factors, priced.tier)
     ]
@@ -129,6 +136,8 @@ def build_sheet(entry: Entry, *, units_with_tokens: bool = False) -> RateSheet:
         _tiers(fields),
         sorted(factors),
         week_minutes(block) if block else None,
+        CARD_VERSION,
+        units_with_tokens,
         rows,
     )
 
@@ -263,9 +272,12 @@ def _row(
     )
 
 
-def _rare(fields: Entry) -> dict[str, Decimal] | None:
-    stored = {name: _stored(value) for name, value in (rare_rates(fields) or {}).items()}
-    return {name: value for name, value in stored.items() if value is not None} or None
+def _units(fields: Entry, tier: str) -> tuple[Rates, dict[str, Decimal] | None]:
+    """Rates of what is no token, and of the rare meters."""
+    batch = tier == BATCH
+    rare = {name: _stored(value) for name, value in rare_rates(fields, batch=batch).items()}
+    kept = {name: value for name, value in rare.items() if value is not None}
+    return unit_rates(fields, batch=batch), kept or None
 
 
 def _stored(value: Rate) -> Rate:

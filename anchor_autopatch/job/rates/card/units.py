@@ -20,8 +20,9 @@ _TOKEN_FIELDS = (
 )
 
 
-def unit_rates(fields: Entry) -> Rates:
+def unit_rates(fields: Entry, *, batch: bool) -> Rates:
     """USD per unit, for every meter that is not a token; None where the model has no such rate."""
+    suffixes = ("_batches", "") if batch else ("",)
     mode = fields.get("mode")
     search = fields.get("search_context_cost_per_query")
     by_size = search if isinstance(search, dict) else EMPTY
@@ -42,7 +43,7 @@ def unit_rates(fields: Entry) -> Rates:
         if mode == "video_generation"
         else None,
         "characters": number(fields.get("input_cost_per_character")),
-        "pages": number(fields.get("ocr_cost_per_page")),
+        "pages": _first_of(fields, *(f"ocr_cost_per_page{suffix}" for suffix in suffixes)),
         **{
             f"searches_{size}": number(by_size.get(f"search_context_size_{size}"))
             for size in ("low", "medium", "high")
@@ -54,20 +55,26 @@ def unit_rates(fields: Entry) -> Rates:
     }
 
 
-def rare_rates(fields: Entry) -> dict[str, Decimal] | None:
-    """USD per unit of the meters that few models have, by name; None where this one has none."""
+def rare_rates(fields: Entry, *, batch: bool) -> dict[str, Decimal]:
+    """USD per unit of the meters that few models have, by name."""
+    pages = ("annotation_cost_per_page", "ocr_cost_per_page")
+    suffixes = ("_batches", "") if batch else ("",)
     units = fields.get("guardrail_cost_per_unit")
     policies = units if isinstance(units, dict) else EMPTY
     stored = number(fields.get("cache_storage_cost_per_token_hour"))
     found = {
         **{f"guardrail_{snake_case(name)}": number(policies[name]) for name in policies},
         "citation_tokens": number(fields.get("citation_cost_per_token")),
+        # Pages that are described, too; without a rate of their own that bills like reading them.
+        "annotated_pages": _first_of(
+            fields, *(f"{name}{end}" for name in pages for end in suffixes)
+        ),
         **_by_resolution(fields),
         # No list has these two; a contract may.
         "training_tokens": number(fields.get("training_cost_per_token")),
         "cache_storage_token_seconds": None if stored is None else stored / _HOUR,
     }
-    return {name: rate for name, rate in sorted(found.items()) if rate is not None} or None
+    return {name: rate for name, rate in sorted(found.items()) if rate is not None}
 
 
 def _by_resolution(fields: Entry) -> Rates:

@@ -103,7 +103,9 @@ CREATE TABLE IF NOT EXISTS rate_sheet (
     fields VARCHAR NOT NULL,
     tiers VARCHAR[] NOT NULL,
     modifiers VARCHAR[] NOT NULL,
-    off_peak_minutes BIT
+    off_peak_minutes BIT,
+    card_version INTEGER,
+    units_with_tokens BOOLEAN
 );
 COMMENT ON TABLE rate_sheet IS 'All rates of one model, as one card states them; shared by cards that agree';
 COMMENT ON COLUMN rate_sheet.rate_sheet_id IS 'First 128 bits of the SHA-256 over fields';
@@ -111,6 +113,8 @@ COMMENT ON COLUMN rate_sheet.provider IS 'Provider as the card names it';
 COMMENT ON COLUMN rate_sheet.fields IS 'JSON object: the published fields with their digits unrounded';
 COMMENT ON COLUMN rate_sheet.tiers IS 'Service tiers with rates of their own, beside standard';
 COMMENT ON COLUMN rate_sheet.modifiers IS 'Surcharges that this model has: fast, geo:us, region:eu, region:* (any but global)';
+COMMENT ON COLUMN rate_sheet.card_version IS 'Version of the rules that made rates of the fields; NULL = 1';
+COMMENT ON COLUMN rate_sheet.units_with_tokens IS 'true = a contract prices images, seconds and characters beside tokens; NULL = not told';
 COMMENT ON COLUMN rate_sheet.off_peak_minutes IS 'Bit n = minute n of the week from Monday 00:00 UTC is off-peak; NULL = no off-peak rates';
 
 CREATE TABLE IF NOT EXISTS rate (
@@ -311,6 +315,7 @@ CREATE OR REPLACE MACRO rare_unit(meter) AS
         WHEN meter LIKE '%_token_seconds' THEN 'token-second'
         WHEN meter LIKE '%_tokens' THEN 'token'
         WHEN meter LIKE '%_units' THEN 'unit'
+        WHEN meter LIKE '%_pages' THEN 'page'
         ELSE 'call'
     END;
 CREATE OR REPLACE MACRO priced_model(operation, model) AS
