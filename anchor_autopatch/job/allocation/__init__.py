@@ -8,12 +8,15 @@ from anchor_autopatch.job.allocation.allocating import (
     allocate_open_periods,
     divide_anew,
 )
+from anchor_autopatch.job.allocation.policies import Policies, read_policies
 
 __all__ = (
     "AllocationReport",
     "KeyMap",
+    "Policies",
     "Reconciled",
     "Threshold",
     "allocate_open_periods",
     "divide_anew",
+    "read_policies",
 )

@@ -12,8 +12,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from anchor_autopatch.core.errors import InvoiceError
+from anchor_autopatch.job.allocation import buckets
 from anchor_autopatch.job.allocation.model_names import same_models
-from anchor_autopatch.job.allocation.shares import allocate
+from anchor_autopatch.job.allocation.policies import Policies
 from anchor_autopatch.job.invoices.meters import COVERED_METERS, WHOLE_METERS
 from anchor_autopatch.job.invoices.values import naive_utc
 from anchor_autopatch.job.sql import load
@@ -84,6 +85,7 @@ class AllocationReport(NamedTuple):
 
 
 NO_KEYS = KeyMap({}, {})
+NO_POLICIES = Policies()
 
 
 def allocate_open_periods(
@@ -91,6 +93,7 @@ def allocate_open_periods(
     now: datetime,
     *,
     keys: KeyMap = NO_KEYS,
+    policies: Policies = NO_POLICIES,
     threshold: Threshold = Threshold(),  # noqa: B008
 ) -> AllocationReport:
     """Allocates every invoice of every period that is not frozen; running twice changes nothing.
@@ -99,6 +102,7 @@ def allocate_open_periods(
         con: Open warehouse with measured and priced receipts.
         now: Aware; stored as the time of the reconciliation.
         keys: Projects and provider key ids of API keys.
+        policies: What becomes of money that no receipt explains.
         threshold: Beyond which a variance is flagged.
 
     Raises:
@@ -106,7 +110,7 @@ def allocate_open_periods(
     """
     with transaction(con):
         _run(con, "keep_frozen")
-        _divide(con, keys)
+        _divide(con, keys, policies)
         _run(con, "forget_open", "forget_anchors", "forget_splits", "forget_reconciliation")
         _run(con, "keep_matches", "keep_anchors", "keep_splits")
         _assert_none(con, "loose_splits")
@@ -120,7 +124,10 @@ def allocate_open_periods(
 
 
 def divide_anew(
-    con: duckdb.DuckDBPyConnection, period: str, keys: KeyMap = NO_KEYS
+    con: duckdb.DuckDBPyConnection,
+    period: str,
+    keys: KeyMap = NO_KEYS,
+    policies: Policies = NO_POLICIES,
 ) -> list[tuple[Any, ...]]:
     """How a period would be divided with what is known now; nothing is kept.
 
@@ -130,20 +137,26 @@ def divide_anew(
     """
     with transaction(con):
         con.execute(load("allocation")["keep_others"], {"period": period})
-        _divide(con, keys)
+        _divide(con, keys, policies)
         rows = con.execute(load("allocation")["app_shares"]).fetchall()
         _run(con, "drop_work")
     return rows
 
 
-def _divide(con: duckdb.DuckDBPyConnection, keys: KeyMap) -> None:
+def _divide(con: duckdb.DuckDBPyConnection, keys: KeyMap, policies: Policies) -> None:
     """Every working table up to whole minor units; no result table is touched."""
     _weigh(con)
     _match(con, keys)
-    _carve_untracked(con)
-    _run(con, "paid_cells", "receipt_shares")
+    buckets.carve_idle(con, policies)
+    _run(con, "paid_pools")
+    buckets.carve_untracked(con)
+    _run(con, "paid_cells")
+    unexplained = buckets.spread_taxes(con, buckets.found(con))
+    _run(con, "receipt_shares")
     _assert_none(con, "loose_shares")
-    _run(con, "cost_parts", "rounded_parts")
+    _run(con, "cost_parts")
+    buckets.keep_parts(con, unexplained, policies)
+    _run(con, "rounded_parts")
 
 
 def _run(con: duckdb.DuckDBPyConnection, *names: str) -> None:
@@ -171,7 +184,7 @@ def _match(con: duckdb.DuckDBPyConnection, keys: KeyMap) -> None:
     matches = [("project", project, key) for key, project in sorted(keys.projects.items())]
     matches += [("key", name, key) for key, name in sorted(keys.keys.items())]
     con.execute(statements["key_matches"], _columns(("kind", "name", "fingerprint"), matches))
-    _run(con, "candidates", "pools", "pool_cells", "resolved_lines", "paid_pools")
+    _run(con, "candidates", "pools", "pool_cells", "resolved_lines")
 
 
 _MODEL = ("invoice_id", "line_model", "receipt_model")
@@ -194,18 +207,6 @@ def _columns(
     names: tuple[str, ...], rows: list[tuple[str, str]] | list[tuple[str, str, str]]
 ) -> dict[str, list[str]]:
     return {name: [row[place] for row in rows] for place, name in enumerate(names)}
-
-
-def _carve_untracked(con: duckdb.DuckDBPyConnection) -> None:
-    statements = load("allocation")
-    pools, carved = [], []
-    for pool_no, amount, untracked, tracked in con.execute(
-        statements["untracked_pools"]
-    ).fetchall():
-        shares = allocate(amount, (untracked, tracked), (("untracked",), ("tracked",)))
-        pools.append(pool_no)
-        carved.append(shares[0])
-    con.execute(statements["carve_untracked"], {"pool_no": pools, "untracked_nano": carved})
 
 
 def _assert_none(con: duckdb.DuckDBPyConnection, name: str) -> None:

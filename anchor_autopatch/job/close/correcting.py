@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from anchor_autopatch.core.errors import ConfigError
-from anchor_autopatch.job.allocation import KeyMap, divide_anew
+from anchor_autopatch.job.allocation import KeyMap, Policies, divide_anew
 from anchor_autopatch.job.close.events import Act
 from anchor_autopatch.job.close.ledger import App, Booking, Posting, rebook, standing
 from anchor_autopatch.job.close.proposals import (
@@ -54,7 +54,10 @@ class Move(NamedTuple):
 
 
 def propose_late(
-    con: duckdb.DuckDBPyConnection, now: datetime, keys: KeyMap | None = None
+    con: duckdb.DuckDBPyConnection,
+    now: datetime,
+    keys: KeyMap = KeyMap({}, {}),  # noqa: B008 - frozen
+    policies: Policies = Policies(),  # noqa: B008 - frozen
 ) -> list[str]:
     """Proposes what receipts that came after the freeze would have changed; returns new proposals.
 
@@ -63,7 +66,7 @@ def propose_late(
     """
     made = []
     for period, count in con.execute(load("ledger")["late_receipts"]).fetchall():
-        rows = divide_anew(con, period, keys or KeyMap({}, {}))
+        rows = divide_anew(con, period, keys, policies)
         changes = _differences(con, period, [Booking(App(*row[:7]), row[7]) for row in rows])
         reason = f"{count} receipt{'' if count == 1 else 's'} came after {period} was closed"
         with transaction(con):

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ("App", "Booking", "Posting", "book_period", "journal", "post", "rebook", "standing")
 
-_HELD = {"__unallocated": "Unallocated", "__untracked": "Untracked", "__rounding": "Rounding"}
+_HELD = {
+    "__unallocated": "Unallocated",
+    "__untracked": "Untracked",
+    "__idle": "Idle",
+    "__rounding": "Rounding",
+}
 
 
 class App(NamedTuple):

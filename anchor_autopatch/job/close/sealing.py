@@ -40,6 +40,9 @@ _FILTERS = {
         "receipt_id IN (SELECT receipt_id FROM receipt_anchor WHERE period = '{period}')"
     ),
 }
+# What retention takes out of the warehouse stays in the seal.
+_PURGED = "receipt_id NOT IN (SELECT row_id FROM purged_row WHERE relation = 'receipts')"
+_STILL_HELD = {"receipt_anchor": _PURGED, "receipt_price": _PURGED}
 _FROZEN = {
     "cost_split": (
         "* REPLACE (CASE WHEN invoice_id IS NULL THEN status ELSE 'frozen' END AS status)"
@@ -132,5 +135,8 @@ def _filled(statement: str, relation: str, period: str, columns: str) -> str:
     if not (period[:4] + period[5:]).isdigit():
         raise StoreError(f"Cannot seal period {period!r}; expected YYYY-MM")
     return load("close")[statement].format(
-        relation=relation, columns=columns, filter=_FILTERS[relation].format(period=period)
+        relation=relation,
+        columns=columns,
+        filter=_FILTERS[relation].format(period=period),
+        still_held=_STILL_HELD.get(relation, "true"),
     )

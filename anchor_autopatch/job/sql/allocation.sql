@@ -304,6 +304,16 @@ SELECT
     -- The last instant that the line covers decides, so a line may end within a day.
     CAST(line.period_end - INTERVAL 1 MICROSECOND AS DATE) AS last_day,
     line.charge_category,
+    -- What is given back for a past month belongs to those who paid then.
+    CASE
+        WHEN line.charge_category IN ('adjustment', 'refund')
+            AND STRFTIME(line.period_start, '%Y-%m') < scope.period
+            THEN STRFTIME(line.period_start, '%Y-%m')
+    END AS past_period,
+    CASE
+        WHEN LOWER(line.quantity_unit) IN ('token', 'tokens')
+            THEN CAST(line.quantity AS HUGEINT)
+    END AS token_quantity,
     COALESCE(line.model_raw, '') AS model,
     COALESCE(line.meter, '') AS meter,
     COALESCE(line.project, '') AS project,
@@ -425,7 +435,8 @@ FROM open_line AS line
 INNER JOIN scope USING (invoice_id)
 CROSS JOIN step
 CROSS JOIN reach
-WHERE line.charge_category <> 'rounding'
+WHERE line.charge_category NOT IN ('rounding', 'tax')
+    AND line.past_period IS NULL
     AND (NOT step.by_key OR line.api_key <> '')
     AND (NOT step.by_project OR line.project <> '')
     AND (NOT step.by_tier OR line.tier <> '')
@@ -488,7 +499,8 @@ FROM dimension;
 CREATE OR REPLACE TEMP TABLE pool_cell AS
 SELECT
     pool.pool_no,
-    cell.cell_no
+    cell.cell_no,
+    cell.weight
 FROM pool
 INNER JOIN model_match
     ON model_match.invoice_id = pool.invoice_id
@@ -529,10 +541,16 @@ choice AS (
 SELECT
     line.invoice_id,
     line.invoice_line_id,
+    line.charge_category,
+    line.past_period,
+    line.token_quantity,
+    line.model,
     line.amount_nano,
+    CAST(0 AS HUGEINT) AS idle_nano,
     choice.pool_no,
     CASE
         WHEN line.charge_category = 'rounding' THEN 'rounding'
+        WHEN line.past_period IS NOT NULL THEN 'past_period'
         ELSE COALESCE(pool.match_level, 'unallocated')
     END AS match_level,
     pool_weight.weight,
@@ -546,6 +564,42 @@ LEFT JOIN choice USING (invoice_line_id)
 LEFT JOIN pool USING (pool_no)
 LEFT JOIN pool_weight USING (pool_no);
 
+-- name: commitments
+-- Lines that pay for capacity, with the tokens that they name as such and the tokens used of it.
+WITH used AS (
+    SELECT
+        pool_cell.pool_no,
+        SUM(cell.micro_quantity) // 1000000 AS tokens
+    FROM pool_cell
+    INNER JOIN cell USING (cell_no)
+    WHERE cell.meter LIKE '%tokens'
+        OR cell.meter = ''
+    GROUP BY pool_cell.pool_no
+)
+SELECT
+    line.invoice_line_id,
+    scope.provider,
+    line.model,
+    line.amount_nano,
+    line.token_quantity,
+    COALESCE(used.tokens, 0) AS used_tokens
+FROM resolved_line AS line
+INNER JOIN scope USING (invoice_id)
+LEFT JOIN used USING (pool_no)
+WHERE line.charge_category = 'commitment'
+ORDER BY line.invoice_line_id;
+
+-- name: carve_idle
+-- Takes the idle share out of commitments, given as two lists, before receipts divide the used one.
+UPDATE resolved_line
+SET idle_nano = carved.idle_nano
+FROM (
+    SELECT
+        UNNEST($invoice_line_id::VARCHAR[]) AS invoice_line_id,
+        UNNEST($idle_nano::HUGEINT[]) AS idle_nano
+) AS carved
+WHERE resolved_line.invoice_line_id = carved.invoice_line_id;
+
 -- name: paid_pools
 -- Pools that lines pay for, and the line that pays most of each.
 CREATE OR REPLACE TEMP TABLE paid_pool AS
@@ -554,7 +608,7 @@ SELECT
     invoice_id,
     match_level,
     weight,
-    SUM(amount_nano) AS amount_nano,
+    SUM(amount_nano - idle_nano) AS amount_nano,
     CAST(0 AS HUGEINT) AS untracked_nano,
     MIN_BY(invoice_line_id, (-ABS(amount_nano), invoice_line_id)) AS invoice_line_id
 FROM resolved_line
@@ -640,8 +694,8 @@ WITH pool_part AS (
         paid_pool.invoice_id,
         paid_pool.pool_no,
         SIGN(paid_pool.amount_nano) * (
-            (ABS(paid_pool.amount_nano) * cell.weight // paid_pool.weight) * 1000000000
-            + (ABS(paid_pool.amount_nano) * cell.weight % paid_pool.weight)
+            (ABS(paid_pool.amount_nano) * pool_cell.weight // paid_pool.weight) * 1000000000
+            + (ABS(paid_pool.amount_nano) * pool_cell.weight % paid_pool.weight)
                 * 1000000000 // paid_pool.weight
         ) AS atto
     FROM paid_pool
@@ -660,6 +714,7 @@ cell_part AS (
     GROUP BY cell_no
 )
 SELECT
+    cell.cell_no,
     cell.group_no,
     cell.meter,
     cell_part.invoice_id,
@@ -671,6 +726,129 @@ SELECT
     ABS(cell_part.atto) % 1000000000 AS atto_below_nano
 FROM cell_part
 INNER JOIN cell USING (cell_no);
+
+-- name: bucket_parts
+-- What no receipt explains of each invoice before taxes: lines without receipts, and what was carved out.
+SELECT
+    invoice_id,
+    bucket,
+    SUM(amount_nano) AS amount_nano
+FROM (
+    SELECT
+        invoice_id,
+        CASE charge_category WHEN 'rounding' THEN '__rounding' ELSE '__unallocated' END AS bucket,
+        amount_nano - idle_nano AS amount_nano
+    FROM resolved_line
+    WHERE pool_no IS NULL
+        AND charge_category <> 'tax'
+        AND past_period IS NULL
+    UNION ALL
+    SELECT
+        invoice_id,
+        '__idle' AS bucket,
+        idle_nano AS amount_nano
+    FROM resolved_line
+    UNION ALL
+    SELECT
+        invoice_id,
+        '__untracked' AS bucket,
+        untracked_nano AS amount_nano
+    FROM paid_pool
+) AS part
+WHERE amount_nano <> 0
+GROUP BY invoice_id, bucket
+ORDER BY invoice_id, bucket;
+
+-- name: taxed_invoices
+-- Invoices with taxes, and what their receipts came to without them; what came to less than nothing bears none.
+SELECT
+    line.invoice_id,
+    SUM(line.amount_nano) AS tax_nano,
+    COALESCE(ANY_VALUE(net.amount_nano), 0) AS net_nano
+FROM resolved_line AS line
+LEFT JOIN (
+    SELECT
+        invoice_id,
+        SUM(GREATEST(sign * nano, 0)) AS amount_nano
+    FROM paid_cell
+    GROUP BY invoice_id
+) AS net USING (invoice_id)
+WHERE line.charge_category = 'tax'
+GROUP BY line.invoice_id
+ORDER BY line.invoice_id;
+
+-- name: tax_pools
+-- One pool for the taxes of each invoice, given as two lists; its receipts weigh what they came to.
+INSERT INTO paid_pool (
+    pool_no, invoice_id, match_level, weight, amount_nano, untracked_nano, invoice_line_id
+)
+WITH taxed AS (
+    SELECT
+        UNNEST($invoice_id::VARCHAR[]) AS invoice_id,
+        UNNEST($amount_nano::HUGEINT[]) AS amount_nano
+),
+net AS (
+    SELECT
+        invoice_id,
+        SUM(GREATEST(sign * nano, 0)) AS amount_nano
+    FROM paid_cell
+    GROUP BY invoice_id
+),
+scaled AS (
+    SELECT
+        taxed.invoice_id,
+        taxed.amount_nano,
+        net.amount_nano // (100000000000000000000000000000000000000 // ABS(taxed.amount_nano)) + 1 AS divisor
+    FROM taxed
+    INNER JOIN net USING (invoice_id)
+)
+SELECT
+    (SELECT MAX(pool_no) FROM pool) + ROW_NUMBER() OVER (ORDER BY scaled.invoice_id) AS pool_no,
+    scaled.invoice_id,
+    'net' AS match_level,
+    SUM(GREATEST(cell.sign * cell.nano, 0) // scaled.divisor) AS weight,
+    scaled.amount_nano,
+    0 AS untracked_nano,
+    (
+        SELECT MIN_BY(line.invoice_line_id, (-ABS(line.amount_nano), line.invoice_line_id))
+        FROM resolved_line AS line
+        WHERE line.invoice_id = scaled.invoice_id
+            AND line.charge_category = 'tax'
+    ) AS invoice_line_id
+FROM scaled
+INNER JOIN paid_cell AS cell USING (invoice_id)
+GROUP BY scaled.invoice_id, scaled.amount_nano;
+
+-- name: tax_pool_cells
+-- What each cell weighs in the pool of its invoice's taxes.
+INSERT INTO pool_cell (pool_no, cell_no, weight)
+SELECT
+    tax.pool_no,
+    paid_cell.cell_no,
+    GREATEST(paid_cell.sign * paid_cell.nano, 0)
+        // (net.amount_nano // (100000000000000000000000000000000000000 // ABS(tax.amount_nano)) + 1) AS weight
+FROM paid_pool AS tax
+INNER JOIN paid_cell USING (invoice_id)
+INNER JOIN (
+    SELECT
+        invoice_id,
+        SUM(GREATEST(sign * nano, 0)) AS amount_nano
+    FROM paid_cell
+    GROUP BY invoice_id
+) AS net USING (invoice_id)
+WHERE tax.match_level = 'net'
+    AND paid_cell.sign * paid_cell.nano > 0;
+
+-- name: taxed_lines
+-- Says of the lines of taxes that they were divided by what everything came to.
+UPDATE resolved_line
+SET match_level = 'net'
+WHERE charge_category = 'tax'
+    AND invoice_id IN (
+        SELECT invoice_id
+        FROM paid_pool
+        WHERE match_level = 'net'
+    );
 
 -- name: receipt_shares
 -- What each receipt carries, in 1e-18 of the currency, cut off.
@@ -853,62 +1031,6 @@ receipt_part AS (
         (period, provider, account, invoice_id, team, service, user_id),
         (period, provider, account, invoice_id, team, service, request_id)
     )
-),
-invoice_part AS (
-    SELECT
-        invoice_id,
-        CASE match_level WHEN 'rounding' THEN '__rounding' ELSE '__unallocated' END AS service,
-        SUM(amount_nano) * 1000000000 AS atto
-    FROM resolved_line
-    WHERE pool_no IS NULL
-    GROUP BY ALL
-    UNION ALL
-    SELECT
-        invoice_id,
-        '__untracked' AS service,
-        SUM(untracked_nano) * 1000000000 AS atto
-    FROM paid_pool
-    GROUP BY invoice_id
-    HAVING SUM(untracked_nano) <> 0
-),
-every_part AS (
-    SELECT
-        split,
-        period,
-        provider,
-        account,
-        invoice_id,
-        team,
-        service,
-        environment,
-        response_model,
-        feature,
-        user_id,
-        request_id,
-        calls,
-        estimated_cost_usd,
-        atto
-    FROM receipt_part
-    UNION ALL
-    SELECT
-        splits.split,
-        scope.period,
-        scope.provider,
-        scope.account,
-        invoice_part.invoice_id,
-        NULL AS team,
-        invoice_part.service,
-        NULL AS environment,
-        NULL AS response_model,
-        NULL AS feature,
-        NULL AS user_id,
-        NULL AS request_id,
-        0 AS calls,
-        NULL AS estimated_cost_usd,
-        invoice_part.atto
-    FROM invoice_part
-    INNER JOIN scope USING (invoice_id)
-    CROSS JOIN (VALUES ('app'), ('feature'), ('user'), ('request')) AS splits (split)
 )
 SELECT
     ROW_NUMBER() OVER (
@@ -928,10 +1050,140 @@ SELECT
     feature,
     user_id,
     request_id,
+    CAST(NULL AS VARCHAR) AS bucket,
     calls,
     estimated_cost_usd,
     atto
-FROM every_part;
+FROM receipt_part;
+
+-- name: app_weights
+-- What the receipts of each application came to, in 1e-9 of the currency.
+SELECT
+    invoice_id,
+    team,
+    service,
+    environment,
+    SUM(atto) // 1000000000 AS amount_nano
+FROM cost_part
+WHERE split = 'app'
+    AND invoice_id IS NOT NULL
+    AND NOT STARTS_WITH(COALESCE(service, ''), '__')
+GROUP BY invoice_id, team, service, environment
+ORDER BY ALL;
+
+-- name: past_adjustments
+-- What each invoice gives back or charges for a past period.
+SELECT
+    invoice_id,
+    past_period,
+    SUM(amount_nano) AS amount_nano
+FROM resolved_line
+WHERE past_period IS NOT NULL
+GROUP BY invoice_id, past_period
+ORDER BY ALL;
+
+-- name: past_weights
+-- What applications carried in the past periods that are adjusted: as frozen, else as this run divides them.
+SELECT
+    adjusted.invoice_id || ' ' || adjusted.past_period AS key,
+    carried.team,
+    carried.service,
+    carried.environment,
+    SUM(carried.amount_nano) AS amount_nano
+FROM (
+    SELECT DISTINCT
+        line.invoice_id,
+        line.past_period,
+        scope.provider,
+        scope.account
+    FROM resolved_line AS line
+    INNER JOIN scope USING (invoice_id)
+    WHERE line.past_period IS NOT NULL
+) AS adjusted
+INNER JOIN (
+    SELECT
+        period,
+        provider,
+        account,
+        team,
+        service,
+        environment,
+        CAST(CAST(anchored_cost AS DECIMAL(38, 9)) * 1000000000 AS HUGEINT) AS amount_nano
+    FROM app_cost
+    WHERE anchored_cost IS NOT NULL
+        AND period IN (
+            SELECT period
+            FROM kept_period
+        )
+    UNION ALL
+    SELECT
+        period,
+        provider,
+        account,
+        team,
+        service,
+        environment,
+        atto // 1000000000 AS amount_nano
+    FROM cost_part
+    WHERE split = 'app'
+        AND invoice_id IS NOT NULL
+) AS carried
+    ON carried.period = adjusted.past_period
+    AND carried.provider = adjusted.provider
+    AND carried.account = adjusted.account
+WHERE NOT STARTS_WITH(COALESCE(carried.service, ''), '__')
+GROUP BY ALL
+ORDER BY ALL;
+
+-- name: keep_bucket_parts
+-- Adds the parts of the buckets, given as lists, to each of the four splits.
+INSERT INTO cost_part (
+    part_no, split, period, provider, account, invoice_id, team, service, environment,
+    response_model, feature, user_id, request_id, bucket, calls, estimated_cost_usd, atto
+)
+WITH part AS (
+    SELECT
+        UNNEST($invoice_id::VARCHAR[]) AS invoice_id,
+        UNNEST($bucket::VARCHAR[]) AS bucket,
+        UNNEST($team::VARCHAR[]) AS team,
+        UNNEST($service::VARCHAR[]) AS service,
+        UNNEST($environment::VARCHAR[]) AS environment,
+        UNNEST($amount_nano::HUGEINT[]) AS amount_nano
+),
+whole_part AS (
+    SELECT
+        invoice_id,
+        bucket,
+        team,
+        service,
+        environment,
+        SUM(amount_nano) AS amount_nano
+    FROM part
+    GROUP BY invoice_id, bucket, team, service, environment
+)
+SELECT
+    (SELECT COALESCE(MAX(part_no), 0) FROM cost_part) + ROW_NUMBER() OVER (
+        ORDER BY splits.split, whole.invoice_id, whole.bucket, whole.team, whole.service, whole.environment
+    ) AS part_no,
+    splits.split,
+    scope.period,
+    scope.provider,
+    scope.account,
+    whole.invoice_id,
+    whole.team,
+    whole.service,
+    CASE WHEN splits.split IN ('app', 'feature') THEN whole.environment END AS environment,
+    NULL AS response_model,
+    NULL AS feature,
+    NULL AS user_id,
+    NULL AS request_id,
+    whole.bucket,
+    0 AS calls,
+    NULL AS estimated_cost_usd,
+    whole.amount_nano * 1000000000 AS atto
+FROM whole_part AS whole
+INNER JOIN scope USING (invoice_id)
+CROSS JOIN (VALUES ('app'), ('feature'), ('user'), ('request')) AS splits (split);
 
 -- name: rounded_parts
 -- Largest remainder, once per invoice and split: whole minor units of each part, as job.shares defines them.
@@ -990,7 +1242,7 @@ INNER JOIN missing USING (split, invoice_id);
 -- Records the four splits; money without receipts that rounds to nothing needs no row.
 INSERT INTO cost_split (
     split, period, provider, account, invoice_id, team, service, environment, response_model,
-    feature, user_id, request_id, calls, estimated_cost_usd, anchored_cost, currency, status
+    feature, user_id, request_id, bucket, calls, estimated_cost_usd, anchored_cost, currency, status
 )
 SELECT
     part.split,
@@ -1005,6 +1257,7 @@ SELECT
     part.feature,
     part.user_id,
     part.request_id,
+    part.bucket,
     part.calls,
     part.estimated_cost_usd,
     atto_decimal(rounded.atto),
@@ -1064,7 +1317,7 @@ WHERE period NOT IN (
 -- Estimated against invoiced, for invoices and for what has none yet.
 INSERT INTO reconciliation (
     period, provider, account, invoice_id, invoice_total, currency, estimated_total_usd, untracked,
-    unallocated, rounding, variance, variance_percent, threshold, flagged, status, mode,
+    unallocated, idle, adjustment, rounding, variance, variance_percent, threshold, flagged, status, mode,
     reconciled_at
 )
 WITH app_total AS (
@@ -1074,11 +1327,11 @@ WITH app_total AS (
         account,
         invoice_id,
         COALESCE(SUM(estimated_cost_usd), 0) AS estimated_total_usd,
-        COALESCE(SUM(anchored_cost) FILTER (service = '__untracked' AND calls = 0), 0) AS untracked,
-        COALESCE(
-            SUM(anchored_cost) FILTER (service = '__unallocated' AND calls = 0), 0
-        ) AS unallocated,
-        COALESCE(SUM(anchored_cost) FILTER (service = '__rounding' AND calls = 0), 0) AS rounding
+        COALESCE(SUM(anchored_cost) FILTER (bucket = '__untracked'), 0) AS untracked,
+        COALESCE(SUM(anchored_cost) FILTER (bucket = '__unallocated'), 0) AS unallocated,
+        COALESCE(SUM(anchored_cost) FILTER (bucket = '__idle'), 0) AS idle,
+        COALESCE(SUM(anchored_cost) FILTER (bucket = '__adjustment'), 0) AS adjustment,
+        COALESCE(SUM(anchored_cost) FILTER (bucket = '__rounding'), 0) AS rounding
     FROM app_cost
     WHERE period NOT IN (
         SELECT period
@@ -1097,6 +1350,8 @@ compared AS (
         app_total.estimated_total_usd,
         app_total.untracked,
         app_total.unallocated,
+        app_total.idle,
+        app_total.adjustment,
         app_total.rounding,
         CASE
             WHEN scope.currency = 'USD' THEN app_total.estimated_total_usd - scope.total
@@ -1114,6 +1369,8 @@ compared AS (
             estimated_total_usd,
             untracked,
             unallocated,
+            idle,
+            adjustment,
             rounding
         FROM app_total
         UNION ALL
@@ -1125,6 +1382,8 @@ compared AS (
             0 AS estimated_total_usd,
             0 AS untracked,
             0 AS unallocated,
+            0 AS idle,
+            0 AS adjustment,
             0 AS rounding
         FROM scope
         WHERE invoice_id NOT IN (
@@ -1145,6 +1404,8 @@ SELECT
     estimated_total_usd,
     CASE WHEN invoice_id IS NOT NULL THEN untracked END,
     CASE WHEN invoice_id IS NOT NULL THEN unallocated END,
+    CASE WHEN invoice_id IS NOT NULL THEN idle END,
+    CASE WHEN invoice_id IS NOT NULL THEN adjustment END,
     CASE WHEN invoice_id IS NOT NULL THEN rounding END,
     variance,
     -- Integers: a quotient of decimals would be a binary fraction.

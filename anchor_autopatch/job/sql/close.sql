@@ -113,7 +113,11 @@ SELECT
     COALESCE(invoice_id, '') AS invoice_id,
     COALESCE(service, '') AS service,
     COALESCE(environment, '') AS environment,
-    COALESCE(response_model, '') AS model,
+    COALESCE(
+        response_model,
+        CASE WHEN bucket <> service THEN 'share of ' || bucket END,
+        ''
+    ) AS model,
     calls,
     estimated_cost_usd,
     anchored_cost,
@@ -263,6 +267,7 @@ FROM (
     FROM (
         SELECT {columns}
         FROM seal.{relation}
+        WHERE {still_held}
         EXCEPT ALL
         SELECT {columns}
         FROM {relation}

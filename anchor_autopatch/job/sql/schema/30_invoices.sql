@@ -116,7 +116,7 @@ CREATE TABLE IF NOT EXISTS line_match (
     currency VARCHAR NOT NULL
 );
 COMMENT ON TABLE line_match IS 'How each line in force found its receipts; money by match_level is the quality of the match';
-COMMENT ON COLUMN line_match.match_level IS 'Dimensions that matched, joined by + (key, project, model, meter, tier), or provider, unallocated, rounding';
+COMMENT ON COLUMN line_match.match_level IS 'Dimensions that matched, joined by + (key, project, model, meter, tier), or provider, net (taxes), past_period (adjustments), unallocated, rounding';
 COMMENT ON COLUMN line_match.weight_basis IS 'estimated_cost | tokens (at least one receipt had no price) | calls (nothing else was known)';
 
 CREATE TABLE IF NOT EXISTS receipt_anchor (
@@ -146,6 +146,7 @@ CREATE TABLE IF NOT EXISTS cost_split (
     feature VARCHAR,
     user_id VARCHAR,
     request_id VARCHAR,
+    bucket VARCHAR,
     calls BIGINT NOT NULL,
     estimated_cost_usd DECIMAL(38, 18),
     anchored_cost DECIMAL(38, 18),
@@ -155,7 +156,8 @@ CREATE TABLE IF NOT EXISTS cost_split (
 COMMENT ON TABLE cost_split IS 'The same money by four keys; within a split the rows of an invoice sum to it, to the minor unit';
 COMMENT ON COLUMN cost_split.split IS 'app | feature | user | request';
 COMMENT ON COLUMN cost_split.invoice_id IS 'NULL = not invoiced yet';
-COMMENT ON COLUMN cost_split.service IS 'Also __unallocated, __untracked and __rounding: money of the invoice that no receipt explains';
+COMMENT ON COLUMN cost_split.service IS 'Also __unallocated, __untracked, __idle and __rounding: money of the invoice that no receipt explains';
+COMMENT ON COLUMN cost_split.bucket IS 'Money that no receipt explains, or __adjustment of a past period; with the name of a service: its part by policy; NULL = its own calls';
 COMMENT ON COLUMN cost_split.estimated_cost_usd IS 'Sum over its priced receipts; NULL = none of them has a price';
 COMMENT ON COLUMN cost_split.anchored_cost IS 'Whole minor units; NULL = not invoiced yet';
 COMMENT ON COLUMN cost_split.currency IS 'Of anchored_cost; USD where not invoiced yet';
@@ -171,6 +173,8 @@ CREATE TABLE IF NOT EXISTS reconciliation (
     estimated_total_usd DECIMAL(38, 18) NOT NULL,
     untracked DECIMAL(38, 18),
     unallocated DECIMAL(38, 18),
+    idle DECIMAL(38, 18),
+    adjustment DECIMAL(38, 18),
     rounding DECIMAL(38, 18),
     variance DECIMAL(38, 18),
     variance_percent DECIMAL(38, 6),
@@ -185,6 +189,8 @@ COMMENT ON COLUMN reconciliation.invoice_id IS 'NULL = not invoiced yet';
 COMMENT ON COLUMN reconciliation.estimated_total_usd IS 'Sum over priced receipts';
 COMMENT ON COLUMN reconciliation.untracked IS 'Share of usage that the provider counted and no receipt explains';
 COMMENT ON COLUMN reconciliation.unallocated IS 'Lines for which no receipt was found';
+COMMENT ON COLUMN reconciliation.idle IS 'Share of commitments that exceeds the tokens used';
+COMMENT ON COLUMN reconciliation.adjustment IS 'Charged or given back for past periods, divided as those were';
 COMMENT ON COLUMN reconciliation.rounding IS 'Part of the total that its lines do not explain';
 COMMENT ON COLUMN reconciliation.variance IS 'Estimated minus invoiced; NULL = not invoiced yet, or not invoiced in USD';
 COMMENT ON COLUMN reconciliation.variance_percent IS 'Of the invoice total, 0..100; NULL also for a total of zero';
@@ -329,6 +335,7 @@ SELECT
     service,
     environment,
     response_model,
+    bucket,
     calls,
     estimated_cost_usd,
     anchored_cost,
@@ -348,6 +355,7 @@ SELECT
     service,
     feature,
     environment,
+    bucket,
     calls,
     estimated_cost_usd,
     anchored_cost,
@@ -366,6 +374,7 @@ SELECT
     team,
     service,
     user_id,
+    bucket,
     calls,
     estimated_cost_usd,
     anchored_cost,
@@ -384,6 +393,7 @@ SELECT
     team,
     service,
     request_id,
+    bucket,
     calls,
     estimated_cost_usd,
     anchored_cost,

@@ -71,7 +71,7 @@ COMMENT ON COLUMN ledger_entry.kind IS 'allocation | reversal | correction (book
 COMMENT ON COLUMN ledger_entry.period IS 'YYYY-MM that the money belongs to';
 COMMENT ON COLUMN ledger_entry.posted_period IS 'YYYY-MM that it is booked in: the same, or for a correction the open one';
 COMMENT ON COLUMN ledger_entry.mode IS 'showback (for information) | chargeback (to be booked)';
-COMMENT ON COLUMN ledger_entry.account IS 'Liabilities:Provider:NAME, Expense:App:SERVICE, Expense:Unallocated, Expense:Untracked, Expense:Rounding';
+COMMENT ON COLUMN ledger_entry.account IS 'Liabilities:Provider:NAME, Expense:App:SERVICE, Expense:Unallocated, Expense:Untracked, Expense:Idle, Expense:Rounding';
 COMMENT ON COLUMN ledger_entry.provider_account IS 'Billing account at the provider; empty = the only one';
 COMMENT ON COLUMN ledger_entry.amount IS 'Debit positive, credit negative; whole minor units';
 COMMENT ON COLUMN ledger_entry.currency IS 'ISO 4217, of the invoice';

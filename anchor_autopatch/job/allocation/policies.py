@@ -1,0 +1,188 @@
+"""What becomes of money that no receipt explains: the section `[allocation]` of `anchor.toml`.
+
+By default every bucket is held, which shows it under its own name. Spread, it stays in sight, too:
+each application's part is a row of its own, which names the bucket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
+
+from anchor_autopatch.core.errors import ConfigError
+from anchor_autopatch.job.allocation.shares import allocate
+
+__all__ = (
+    "BUCKETS",
+    "HOLD",
+    "AppKey",
+    "Commitment",
+    "Policies",
+    "Policy",
+    "read_policies",
+    "spread",
+)
+
+BUCKETS = {
+    "unallocated": "__unallocated",
+    "untracked": "__untracked",
+    "idle": "__idle",
+    "rounding": "__rounding",
+}
+"""Name in `anchor.toml` -> name as a service: no receipt matches | usage that the provider counted
+beyond the receipts | paid capacity that nobody used | total minus lines."""
+
+_HUNDRED_PERCENT = 100 * 10**6
+_POLICIES = ("hold", "even", "proportional", "fixed", "owner")
+
+
+class AppKey(NamedTuple):
+    """Whom a part of a bucket goes to."""
+
+    team: str | None
+    service: str | None
+    environment: str | None = None
+
+
+class Policy(NamedTuple):
+    """How a bucket is divided."""
+
+    name: str
+    """hold | even | proportional | fixed (an owner is a fixed share of everything)."""
+    shares: tuple[tuple[AppKey, int], ...] = ()
+    """Of a fixed policy: 1e-6 percent; what is left of 100 % is held."""
+
+
+HOLD = Policy("hold")
+
+
+class Commitment(NamedTuple):
+    """Capacity that is paid whether it is used or not."""
+
+    provider: str
+    model: str | None
+    """As the invoice writes it; None = any."""
+    capacity_tokens: int
+    """A month."""
+
+
+class Policies(NamedTuple):
+    """All of `[allocation]`."""
+
+    buckets: Mapping[str, Policy] = {}
+    """Bucket as a service -> how it is divided; held where it is not named."""
+    commitments: tuple[Commitment, ...] = ()
+
+
+def spread(
+    amount: int, policy: Policy, apps: Sequence[tuple[AppKey, int]]
+) -> list[tuple[AppKey | None, int]]:
+    """Parts of a bucket, which sum to it; None = stays in the bucket.
+
+    Args:
+        amount: Whole units, may be negative.
+        policy: What the bucket's owner decided.
+        apps: Applications of the invoice and what they carry of it, in the same units.
+    """
+    if policy.name == "fixed":
+        taken = sum(weight for _, weight in policy.shares)
+        held: list[tuple[AppKey | None, int]] = [(None, _HUNDRED_PERCENT - taken)]
+        weighed = [*policy.shares, *(held if taken < _HUNDRED_PERCENT else [])]
+    elif policy.name == "even":
+        weighed = [(app, 1) for app, _ in apps]
+    elif policy.name == "proportional":
+        weighed = [(app, weight) for app, weight in apps if weight > 0]
+    else:
+        weighed = []
+    # Nobody to spread it over: it stays where it can be seen.
+    if not weighed:
+        return [(None, amount)]
+    keys = [tuple(part or "" for part in app or ("",)) for app, _ in weighed]
+    shares = allocate(amount, [weight for _, weight in weighed], keys)
+    return [(app, share) for (app, _), share in zip(weighed, shares, strict=True) if share]
+
+
+def read_policies(config: Mapping[str, object]) -> Policies:
+    """The policies of a parsed `anchor.toml`.
+
+    Raises:
+        ConfigError: a bucket, a policy or a share that nobody can read.
+    """
+    table = _table(config.get("allocation", {}), "allocation")
+    for name in table:
+        if name not in ("buckets", "commitment"):
+            raise ConfigError(f"Unknown key {name!r} in [allocation]; known: buckets, commitment")
+    buckets = _table(table.get("buckets", {}), "allocation.buckets")
+    found = {}
+    for name, value in buckets.items():
+        if name not in BUCKETS:
+            raise ConfigError(f"Unknown bucket {name!r} in [allocation]; known: {_listed(BUCKETS)}")
+        found[BUCKETS[name]] = _policy(name, value)
+    commitments = table.get("commitment", [])
+    if not isinstance(commitments, list):
+        raise ConfigError(f"Cannot use {commitments!r}; write [[allocation.commitment]]")
+    return Policies(found, tuple(map(_commitment, commitments)))
+
+
+def _policy(bucket: str, value: object) -> Policy:
+    rule = {"policy": value} if isinstance(value, str) else _table(value, f"buckets.{bucket}")
+    name = rule.get("policy")
+    if name not in _POLICIES:
+        raise ConfigError(f"Unknown policy {name!r} of {bucket!r}; known: {_listed(_POLICIES)}")
+    if name == "owner":
+        return Policy("fixed", ((_app(rule, bucket), _HUNDRED_PERCENT),))
+    if name != "fixed":
+        return Policy(str(name))
+    shares = rule.get("shares")
+    if not isinstance(shares, list) or not shares:
+        raise ConfigError(
+            f"Policy 'fixed' of {bucket!r} needs shares = [{{service, percent}}, ...]"
+        )
+    tables = [_table(share, f"buckets.{bucket}.shares") for share in shares]
+    read = tuple((_app(share, bucket), _percent(share.get("percent"), bucket)) for share in tables)
+    if sum(weight for _, weight in read) > _HUNDRED_PERCENT:
+        raise ConfigError(f"The shares of {bucket!r} sum to more than 100 percent")
+    if len({app for app, _ in read}) != len(read):
+        raise ConfigError(f"The shares of {bucket!r} name an application twice")
+    return Policy("fixed", read)
+
+
+def _app(rule: Mapping[str, object], bucket: str) -> AppKey:
+    parts = [rule.get(field) for field in AppKey._fields]
+    if not all(part is None or isinstance(part, str) for part in parts) or not any(parts):
+        raise ConfigError(f"Who gets {bucket!r}? Give team, service or environment in quotes")
+    return AppKey(*(None if part is None else str(part) for part in parts))
+
+
+def _percent(value: object, bucket: str) -> int:
+    try:
+        # A float of TOML is read by its shortest text, which is what was written.
+        percent = Decimal(str(value))
+    except InvalidOperation:
+        percent = Decimal("NaN")
+    micro = percent * 10**6
+    if not percent.is_finite() or not 0 < percent <= 100 or micro != int(micro):  # noqa: PLR2004
+        raise ConfigError(f"Percent {value!r} of {bucket!r} is none; expected 0 to 100")
+    return int(micro)
+
+
+def _commitment(value: object) -> Commitment:
+    table = _table(value, "allocation.commitment")
+    provider, model = table.get("provider"), table.get("model")
+    capacity = table.get("capacity_tokens")
+    if not isinstance(provider, str) or not (model is None or isinstance(model, str)):
+        raise ConfigError(f"Commitment {dict(table)!r} needs provider and model in quotes")
+    if not isinstance(capacity, int) or isinstance(capacity, bool) or capacity <= 0:
+        raise ConfigError(f"capacity_tokens {capacity!r} of {provider!r}: expected tokens a month")
+    return Commitment(provider, model, capacity)
+
+
+def _table(value: object, path: str) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"Cannot use {value!r} in anchor.toml; expected a table [{path}]")
+    return value
+
+
+def _listed(names: Sequence[str] | Mapping[str, str]) -> str:
+    return ", ".join(names)
