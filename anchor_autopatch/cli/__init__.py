@@ -35,8 +35,8 @@ COMMANDS = {
     "doctor": Command("doctor", "say what is captured here, what is not, and why"),
     "policy": Command("policy", "check anchor.toml; see and release what it holds; sign headers"),
     "ship": Command("ship", "move receipts from the outboxes to the warehouse, exactly once"),
-    "prices": Command("prices", "list prices: sync, show, set"),
-    "invoices": Command("invoices", "provider invoices: import, add, list"),
+    "prices": Command("prices", "list prices: sync, diff, show, set"),
+    "invoices": Command("invoices", "provider invoices: import, pull, add, list"),
     "reconcile": Command(
         "reconcile", "the cron line: ship, price, anchor to the invoices, publish"
     ),

@@ -1,4 +1,4 @@
-"""`anchor prices`: take over the list of the installed package, show rates, enter contracts."""
+"""`anchor prices`: take over price tables, compare them, show rates, enter contracts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from anchor_autopatch.cli.jobs import add_job_arguments, homes_of
 from anchor_autopatch.cli.output import print_json, print_table
+from anchor_autopatch.cli.price_tables import add_diff_arguments, add_sync_arguments
 from anchor_autopatch.job import rates
 from anchor_autopatch.job.clock import utc_now
 from anchor_autopatch.job.pricing.model_keys import contract_key
@@ -27,18 +28,25 @@ _MILLION = Decimal(1_000_000)
 
 
 def add_parser(commands: Commands, name: str, summary: str) -> None:
-    """Adds `anchor prices sync|show|set`."""
+    """Adds `anchor prices sync|diff|show|set`."""
     parser = commands.add_parser(name, help=summary, description=summary.capitalize())
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     _add_sync(actions)
+    _add_diff(actions)
     _add_show(actions)
     _add_set(actions)
 
 
 def _add_sync(actions: Commands) -> None:
-    text = "take over the price table of the installed litellm package"
+    text = "take over the price table of the installed litellm package, of a file or a URL"
     sync = _add(actions, "sync", text, "anchor prices sync")
-    sync.set_defaults(run=_sync)
+    add_sync_arguments(sync, _day)
+
+
+def _add_diff(actions: Commands) -> None:
+    text = "show what a price table would change in money on your own receipts; changes nothing"
+    diff = _add(actions, "diff", text, "anchor prices diff --file prices.json --since 2026-10-01")
+    add_diff_arguments(diff, _day)
 
 
 def _add_show(actions: Commands) -> None:
@@ -87,22 +95,6 @@ def _add(actions: Commands, name: str, text: str, example: str) -> argparse.Argu
     )
     add_job_arguments(parser)
     return parser
-
-
-def _sync(args: argparse.Namespace) -> int:
-    with _warehouse(args) as con:
-        report = rates.sync_installed(con, utc_now())
-    if args.json:
-        print_json(report._asdict())
-    elif report.is_new:
-        print(
-            f"litellm {report.source_version}: {report.model_count} models, "
-            f"card {report.rate_card_id[:12]}; "
-            f"{report.new_models} new, {report.changed_models} changed"
-        )
-    else:
-        print(f"litellm {report.source_version}: nothing new, card {report.rate_card_id[:12]}")
-    return 0
 
 
 def _show(args: argparse.Namespace) -> int:

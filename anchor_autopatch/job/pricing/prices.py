@@ -65,7 +65,7 @@ def price(
         _collect(con, is_known, open_from)
         work = _count(con, "count_work")
         if work:
-            _resolve_names(con, now)
+            price_collected(con, now)
             report = _price_work(con, work, now)
         else:
             report = PriceReport(0, 0, {})
@@ -84,6 +84,12 @@ def read_catalogue(con: duckdb.DuckDBPyConnection) -> Catalogue:
         {key: provider for source, key, provider in rows if source == "list"},
         ((key, provider) for source, key, provider in rows if source == "contract"),
     )
+
+
+def price_collected(con: duckdb.DuckDBPyConnection, now: datetime) -> None:
+    """Prices the receipts in `price_work` into `fresh_price`, both temporary tables."""
+    _resolve_names(con, now)
+    con.execute(load("pricing")["price_work"])
 
 
 def _knowledge(con: duckdb.DuckDBPyConnection) -> str:
@@ -109,8 +115,7 @@ def _propose(con: duckdb.DuckDBPyConnection, since: datetime, now: datetime) -> 
     sql = load("pricing")
     con.execute(sql["collect_frozen"], {"since": since})
     if _count(con, "count_work"):
-        _resolve_names(con, now)
-        con.execute(sql["price_work"])
+        price_collected(con, now)
         con.execute(sql["forget_proposals"])
         con.execute(sql["insert_proposals"], {"now": now})
 
@@ -130,7 +135,6 @@ def _resolve_names(con: duckdb.DuckDBPyConnection, now: datetime) -> None:
 
 def _price_work(con: duckdb.DuckDBPyConnection, work: int, now: datetime) -> PriceReport:
     sql = load("pricing")
-    con.execute(sql["price_work"])
     con.execute(sql["collect_changed"])
     con.execute(sql["forget_changed"])
     con.execute(sql["insert_changed"], {"now": now})

@@ -63,9 +63,7 @@ def sync_table(
     known = _known(con, table.content_sha256)
     if known is not None:
         return known._replace(source_version=table.version)
-    identities = {
-        key: sheet_identity(entry) for key, entry in table.models.items() if _is_priced(key, entry)
-    }
+    identities = priced_models(table)
     card_id = _card_id(identities)
     known = _known(con, card_id)
     if known is not None:
@@ -73,7 +71,7 @@ def sync_table(
     card = {
         "rate_card_id": card_id,
         "content_sha256": table.content_sha256,
-        "source": "litellm",
+        "source": table.source,
         "source_version": table.version,
         "observed_at": observed_at,
         "recorded_at": now,
@@ -81,7 +79,7 @@ def sync_table(
     }
     sql = load("rates")
     with transaction(con):
-        _insert_new_sheets(con, table, identities)
+        insert_new_sheets(con, table, identities)
         con.execute(sql["insert_card"], card)
         with con.appender("rate_observation") as appender:
             appender.append_rows([(card_id, key, sheet) for key, sheet in identities.items()])
@@ -91,15 +89,23 @@ def sync_table(
     return SyncReport(card_id, table.version, len(identities), True, first, changed)
 
 
+def priced_models(table: PriceTable) -> dict[str, UUID]:
+    """Model key -> id of its sheet, for the models that the table has any rate of."""
+    return {
+        key: sheet_identity(entry) for key, entry in table.models.items() if _is_priced(key, entry)
+    }
+
+
 def _known(con: duckdb.DuckDBPyConnection, digest: str) -> SyncReport | None:
     """What is known of a card by the digest of its text or of its rates."""
     row = con.execute(load("rates")["known_card"], {"digest": digest}).fetchone()
     return SyncReport(row[0], row[1], row[2], False, 0, 0) if row else None
 
 
-def _insert_new_sheets(
+def insert_new_sheets(
     con: duckdb.DuckDBPyConnection, table: PriceTable, identities: dict[str, UUID]
 ) -> None:
+    """Adds the sheets of a table (model key -> sheet) that the warehouse does not have."""
     known = known_sheets(con)
     # Many keys share their rates; one entry stands for all of them.
     missing = {sheet: key for key, sheet in identities.items() if sheet not in known}

@@ -42,6 +42,15 @@ WHERE receipt.billable
         )
     );
 
+-- name: collect_since
+-- Billable receipts with a price that began at $since or later, of frozen periods, too.
+CREATE OR REPLACE TEMP TABLE price_work AS
+SELECT receipt.receipt_id
+FROM settled_receipt AS receipt
+SEMI JOIN receipt_price USING (receipt_id)
+WHERE receipt.billable
+    AND receipt.occurred_at >= $since;
+
 -- name: collect_frozen
 -- Receipts of frozen periods that rates learnt or corrected after $since may concern: those of their models at their time,
 -- and those that had no price. Nothing of them is changed; what would change becomes a proposal.

@@ -7,7 +7,25 @@ SELECT
     source_version,
     model_count
 FROM rate_card
-WHERE source = 'litellm' AND (content_sha256 = $digest OR rate_card_id = $digest);
+WHERE source <> 'contract' AND (content_sha256 = $digest OR rate_card_id = $digest);
+
+-- name: price_source
+-- What a URL gave when it was asked last.
+SELECT
+    etag,
+    content_sha256
+FROM price_source
+WHERE url = $url;
+
+-- name: forget_price_source
+-- Makes room for what a URL gives now.
+DELETE FROM price_source
+WHERE url = $url;
+
+-- name: note_price_source
+-- What a URL gives now.
+INSERT INTO price_source (url, etag, content_sha256, fetched_at)
+VALUES ($url, $etag, $content_sha256, $now);
 
 -- name: known_contract_card
 -- Whether a contract's card is there: the same terms can be entered again after they were replaced.
@@ -289,3 +307,60 @@ FROM (
     WHERE rate_sheet_id = $rate_sheet_id
 )
 ORDER BY tier <> 'standard', tier, modifier, off_peak, above_tokens, meter;
+
+-- name: create_preview_segments
+-- Models of a table that is only looked at.
+CREATE OR REPLACE TEMP TABLE preview_segment (
+    model_key VARCHAR,
+    provider VARCHAR,
+    rate_sheet_id UUID
+);
+
+-- name: set_lists_aside
+-- Drops the list segments of the models in the table; the caller takes it back.
+DELETE FROM rate_segment
+WHERE source = 'list'
+    AND model_key IN (SELECT model_key FROM preview_segment);
+
+-- name: assume_preview_segments
+-- The rates of the table, as if they had always held; the caller takes it back.
+INSERT INTO rate_segment (
+    source, model_key, provider, valid_from, valid_to, rate_sheet_id, rate_card_id, provenance, recorded_at
+)
+SELECT
+    'list',
+    model_key,
+    provider,
+    TIMESTAMP '1970-01-01',
+    TIMESTAMP '9999-12-31',
+    rate_sheet_id,
+    'preview',
+    'preview',
+    $now
+FROM preview_segment;
+
+-- name: preview_changes
+-- Models whose receipts would cost another amount, largest difference first; USD.
+SELECT
+    receipt.provider,
+    COALESCE(fresh_price.model_key, receipt.response_model, receipt.request_model, '') AS model,
+    COUNT(*) AS receipt_count,
+    COALESCE(SUM(receipt_price.estimated_cost_usd), 0) AS before_usd,
+    COALESCE(SUM(fresh_price.estimated_cost_usd), 0) AS after_usd,
+    COUNT(*) FILTER (WHERE receipt_price.estimated_cost_usd IS NULL) AS newly_priced,
+    COUNT(*) FILTER (WHERE fresh_price.estimated_cost_usd IS NULL) AS newly_unpriced
+FROM fresh_price
+JOIN receipt_price USING (receipt_id)
+JOIN settled_receipt AS receipt USING (receipt_id)
+WHERE receipt_price.estimated_cost_usd IS DISTINCT FROM fresh_price.estimated_cost_usd
+GROUP BY ALL
+ORDER BY ABS(after_usd - before_usd) DESC, receipt.provider, model;
+
+-- name: preview_totals
+-- All receipts that were looked at; USD, those without a price count 0.
+SELECT
+    COUNT(*) AS receipt_count,
+    COALESCE(SUM(receipt_price.estimated_cost_usd), 0) AS before_usd,
+    COALESCE(SUM(fresh_price.estimated_cost_usd), 0) AS after_usd
+FROM fresh_price
+JOIN receipt_price USING (receipt_id);

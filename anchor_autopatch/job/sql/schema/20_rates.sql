@@ -91,11 +91,21 @@ CREATE TABLE IF NOT EXISTS rate_card (
 );
 COMMENT ON TABLE rate_card IS 'One version of a price list, or one contract';
 COMMENT ON COLUMN rate_card.rate_card_id IS 'SHA-256 (hex) over the rates in canonical form';
-COMMENT ON COLUMN rate_card.source IS 'litellm (its table in the installed package) | contract';
-COMMENT ON COLUMN rate_card.source_version IS 'Version of the package, or who entered the contract';
+COMMENT ON COLUMN rate_card.source IS 'litellm (its table in the installed package) | file | url | contract';
+COMMENT ON COLUMN rate_card.source_version IS 'Version of the package, name of the file, host of the URL, or who entered the contract';
 COMMENT ON COLUMN rate_card.content_sha256 IS 'SHA-256 (hex) of the source text itself';
 COMMENT ON COLUMN rate_card.observed_at IS 'When the card was first seen, UTC';
 COMMENT ON COLUMN rate_card.recorded_at IS 'When it entered the warehouse, UTC';
+
+CREATE TABLE IF NOT EXISTS price_source (
+    url VARCHAR NOT NULL,
+    etag VARCHAR NOT NULL,
+    content_sha256 VARCHAR NOT NULL,
+    fetched_at TIMESTAMP NOT NULL
+);
+COMMENT ON TABLE price_source IS 'URLs that price tables were fetched from, and what each gave last';
+COMMENT ON COLUMN price_source.etag IS 'Of the answer, so that an unchanged table is not sent again; empty = none';
+COMMENT ON COLUMN price_source.content_sha256 IS 'SHA-256 (hex) of the content';
 
 CREATE TABLE IF NOT EXISTS rate_sheet (
     rate_sheet_id UUID NOT NULL UNIQUE,
