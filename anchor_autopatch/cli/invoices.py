@@ -1,13 +1,16 @@
-"""`anchor invoices import | add | list`: what the providers ask for."""
+"""`anchor invoices import | pull | add | list`: what the providers ask for."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anchor_autopatch.cli.jobs import add_job_arguments, homes_of
-from anchor_autopatch.cli.output import print_json, print_table
+from anchor_autopatch.cli import CLEAN, COULD_NOT_RUN, FINDINGS
+from anchor_autopatch.cli.jobs import add_job_arguments, config_of, homes_of
+from anchor_autopatch.cli.output import print_json, print_table, progress
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -38,7 +41,7 @@ _FORMATS = (
 def add_parser(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str
 ) -> None:
-    """Adds the subcommand and its three actions."""
+    """Adds the subcommand and its actions."""
     parser = commands.add_parser(
         name,
         help=summary,
@@ -47,6 +50,7 @@ def add_parser(
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     _add_import(actions)
+    _add_pull(actions)
     _add_add(actions)
     _add_list(actions)
 
@@ -73,6 +77,24 @@ def _add_import(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_job_arguments(parser)
     parser.set_defaults(run=_run_import)
+
+
+def _add_pull(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = actions.add_parser(
+        "pull",
+        help="fetch costs and usage from the providers' billing APIs",
+        description="Fetches cost and usage reports of openai, anthropic, xai and openrouter, of "
+        "last month and of this one up to yesterday, and books them as import would. Keys: "
+        "OPENAI_ADMIN_KEY, ANTHROPIC_ADMIN_KEY, XAI_MANAGEMENT_KEY (with XAI_TEAM_ID) and "
+        "OPENROUTER_MANAGEMENT_KEY. A pull that broke off goes on where it stopped.",
+        epilog="example: anchor invoices pull openai anthropic --period 2026-10",
+    )
+    parser.add_argument(
+        "providers", nargs="*", metavar="PROVIDER", help="default: each that has a key"
+    )
+    parser.add_argument("--period", metavar="YYYY-MM", help="one month instead of the open ones")
+    add_job_arguments(parser)
+    parser.set_defaults(run=_run_pull)
 
 
 def _add_add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -129,6 +151,29 @@ def _run_import(args: Namespace) -> int:
         )
     _print_booked(booked, args)
     return 0
+
+
+def _run_pull(args: Namespace) -> int:
+    from anchor_autopatch.core.config import load_config
+    from anchor_autopatch.job.clock import utc_now
+    from anchor_autopatch.job.invoices.pull import pull, read_targets, window_of
+    from anchor_autopatch.job.warehouse import open_warehouse
+
+    home, now = homes_of(args)[0], utc_now()
+    targets = read_targets(load_config(config_of(home)), os.environ, args.providers)
+    with open_warehouse(home) as con:
+        window = window_of(con, now, args.period)
+    with progress("fetching pages") as advance:
+        pulled = pull(lambda: open_warehouse(home), home, targets, window, now, advance=advance)
+    _print_booked([entry for account in pulled for entry in account.booked], args)
+    failed = [account for account in pulled if account.problem]
+    for account in failed:
+        name = f"{account.provider} {account.account}".strip()
+        print(f"anchor: {name}: {account.problem}", file=sys.stderr)
+    if not failed:
+        return CLEAN
+    # One account that fails does not keep the others back; somebody has to look, all the same.
+    return COULD_NOT_RUN if len(failed) == len(pulled) else FINDINGS
 
 
 def _run_add(args: Namespace) -> int:

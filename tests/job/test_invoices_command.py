@@ -106,7 +106,7 @@ def test_list_shows_control_totals_and_breakdowns(invoices, gemini, capsys):
     ]
 
 
-@pytest.mark.parametrize("action", ["import", "add", "list"])
+@pytest.mark.parametrize("action", ["import", "pull", "add", "list"])
 def test_each_action_shows_an_example(invoices, action, capsys):
     with pytest.raises(SystemExit):
         invoices(action, "--help")

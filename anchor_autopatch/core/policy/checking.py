@@ -23,6 +23,7 @@ SECTIONS = (
     "projects",
     "provider_keys",
     "fleet",
+    "pull",
     "settlement",
     "close",
     "variance",

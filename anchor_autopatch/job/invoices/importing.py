@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from anchor_autopatch.job.invoices.assembling import assemble
 from anchor_autopatch.job.invoices.booking import Booked, book, objection
-from anchor_autopatch.job.invoices.documents import keep_document, read_document
+from anchor_autopatch.job.invoices.documents import Document, keep_document, read_document
 from anchor_autopatch.job.invoices.findings import Findings, RefusedInvoiceError
 from anchor_autopatch.job.invoices.payloads import Payload, read_payload
 from anchor_autopatch.job.invoices.reading import Landed, ReadFile, Source
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from anchor_autopatch.job.invoices.landing import Invoice
 
-__all__ = ("FORMATS", "ReadFile", "import_file", "import_files", "read_file")
+__all__ = ("FORMATS", "book_files", "import_file", "import_files", "read_file")
 
 AUTO = "auto"
 FORMATS = (AUTO, *SOURCES)
@@ -66,12 +66,31 @@ def import_files(  # noqa: PLR0913
     instant = naive_utc(now)
     seen = con.execute(load("invoices")["seen_providers"]).fetchall()
     context = Context(instant, provider, account, frozenset(name for (name,) in seen))
-    read = [read_file(path, source, context) for path in paths]
-    files = assemble(read)
+    files = [read_file(path, source, context) for path in paths]
+    return book_files(con, files, instant, replace=replace)
+
+
+def book_files(
+    con: duckdb.DuckDBPyConnection,
+    files: Sequence[ReadFile],
+    now: datetime,
+    *,
+    replace: bool = False,
+) -> list[Booked | BookedUsage]:
+    """Books files that were read, all of them or none, in one transaction.
+
+    Args:
+        con: Open warehouse.
+        files: What is imported together; see `assemble`.
+        now: UTC without a zone.
+        replace: As for `import_files`.
+
+    Raises:
+        RefusedInvoiceError: a file has findings; nothing of any file was booked.
+    """
+    files = assemble(files)
     with transaction(con):
-        booked = [
-            entry for file in files for entry in _book_file(con, file, instant, replace=replace)
-        ]
+        booked = [entry for file in files for entry in _book_file(con, file, now, replace=replace)]
         found = [finding for file in files for finding in file.findings.in_order()]
         if found:
             # Raised within the transaction: what was booked of the good files is undone.
@@ -128,7 +147,13 @@ def read_file(path: Path, source: str, context: Context) -> ReadFile:
     Raises:
         InvoiceError: it cannot be read at all.
     """
-    document = read_document(path)
+    return read_content(read_document(path), source, context, path)
+
+
+def read_content(
+    document: Document, source: str, context: Context, path: Path | None = None
+) -> ReadFile:
+    """What a document says; its path is needed for Parquet only."""
     findings = Findings(document.name)
     payload = read_payload(document, path, findings)
     if payload is None:

@@ -30,10 +30,10 @@ class Payload(NamedTuple):
     """Numbers are `Number`; JSON Lines are a list."""
 
 
-def read_payload(document: Document, path: Path, findings: Findings) -> Payload | None:
+def read_payload(document: Document, path: Path | None, findings: Findings) -> Payload | None:
     """The content of a file, gzip or not; None, and findings, when it cannot be read."""
     content = document.payload
-    if content.startswith(_PARQUET):
+    if path is not None and content.startswith(_PARQUET):
         table = read_parquet(path, findings)
         return Payload(table) if table else None
     if content.startswith(_GZIP):

@@ -48,10 +48,10 @@ _GOOGLE_MODEL = re.compile(
 _GOOGLE_METERS = (
     (r"google search|web search|search grounding", "web_search"),
     (r"maps", "maps_query"),
-    (r"cach\w+ .*storage|storage", None),
+    (r"storage", None),
     (r"cache write|cache creation", "cache_write"),
-    (r"cach\w+.*audio|audio.*cach", "cache_read_audio"),
-    (r"cach", "cache_read"),
+    (r"cached?.*audio|audio.*cached?", "cache_read_audio"),
+    (r"cached?\b|caching", "cache_read"),
     (r"audio.*input|input.*audio", "input_audio"),
     (r"video.*input|input.*video", "input_video"),
     (r"image.*input|input.*image", "input_image"),

@@ -48,7 +48,7 @@ def book_usage(
     days = _scope(report) | {"starts": list(starts), "ends": list(ends)}
     in_force = con.execute(statements["buckets_in_force"], days).fetchall()
     told = sorted(map(_key, report.rows))
-    if in_force and sorted(_key(UsageRow(*row)) for row in in_force) == told:
+    if sorted(_key(UsageRow(*row)) for row in in_force) == told:
         return _booked(report, "unchanged")
     con.execute(statements["supersede_buckets"], days | {"now": now})
     con.execute(statements["insert_buckets"], _columns(report, document_sha256, now))

@@ -168,10 +168,10 @@ def test_restated_hours_take_the_place_of_the_former(con, tmp_path):
     assert con.execute("SELECT count(*) FROM invoice").fetchall() == [(0,)]
 
 
-def test_an_empty_report_of_a_named_operation_lands(con, tmp_path):
+def test_an_empty_report_of_a_named_format_is_read(con, tmp_path):
     payload = completions()
     payload["data"][0]["results"] = []
 
     (booked,) = import_files(con, [save(tmp_path, json.dumps(payload))], NOW, source="openai-usage")
 
-    assert (booked.operation, booked.rows, booked.outcome) == ("completions", 0, "imported")
+    assert (booked.operation, booked.rows, booked.outcome) == ("completions", 0, "unchanged")
