@@ -69,7 +69,8 @@ conformance: worlds .venvs/oldest/.stamp  ## Replay recorded provider exchanges 
 	    .venvs/$$world/bin/python -m pytest -q -s -m conformance tests/conformance $(PYTEST_ARGS) || exit; done
 
 chaos: .venv/.stamp  ## Kill processes and damage files for minutes; nothing lost, nothing doubled
-	@$(PYTEST) $(ELSEWHERE) -m chaos --timeout 3600 $(PYTEST_ARGS)
+	@$(PYTEST) -q $(ELSEWHERE) -m chaos --timeout 3600 $(PYTEST_ARGS)
+	@ANCHOR_SIMULATION_SEEDS=1000 $(PYTEST) -q tests/simulation/test_simulation.py -n 2 $(PYTEST_ARGS)
 
 faults: worlds  ## Every kind of fault in each function of ours, in every use of every SDK: the application sees none
 	@for world in a b; do .venvs/$$world/bin/python -m pytest -q -m chaos --timeout 3600 \

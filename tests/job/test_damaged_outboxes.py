@@ -57,6 +57,15 @@ def test_corrupt_row_of_a_live_writer_is_reported_once(con, tmp_path):
     assert (ids(con), quarantined(tmp_path)) == (["receipt-000002"], [])
 
 
+def test_schema_that_is_no_text_any_more_is_set_aside(con, tmp_path):
+    path = Outbox(tmp_path).write(receipt(1)).die(checkpoint=True)
+    path.write_bytes(path.read_bytes().replace(b"TABLE receipt", b"T\xdfBLE receipt"))
+
+    report = ship(con, [tmp_path], NOW)
+
+    assert (report.receipts, quarantined(tmp_path)) == (0, ["writer.db"])
+
+
 def test_gap_in_the_sequence_is_seen(con, tmp_path):
     writer = Outbox(tmp_path).write(receipt(1), receipt(2), event(3), receipt(4), receipt(5))
     writer.run("DELETE FROM receipt WHERE seq IN (2, 4)").run("DELETE FROM exception_event").die()

@@ -55,6 +55,7 @@ class History(RuleBasedStateMachine):
         os.environ["ANCHOR_HOME"] = str(home)
         os.environ["XDG_STATE_HOME"] = str(self.folder / "state")
         self.world = World(home)
+        self.checked: object = None
 
     @rule()
     def start_writer(self) -> None:
@@ -112,6 +113,13 @@ class History(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_doubled_or_made_up(self) -> None:
+        if not self.world.has_shipped:
+            # The warehouse is as it was: opening it is most of a step's time.
+            return
+        self.world.has_shipped = False
+        # Most steps are those of writers: a warehouse that nobody wrote to says what it said.
+        if self.world.warehouse_state() == self.checked:
+            return
         with open_warehouse(self.world.home) as con:
             receipts = con.execute("SELECT receipt_id, service, raw_usage FROM receipt").fetchall()
             events = con.execute("SELECT event_id FROM exception_event").fetchall()
@@ -119,6 +127,7 @@ class History(RuleBasedStateMachine):
         assert len(shipped) == len(receipts)
         assert shipped.items() <= self.world.model.receipts.items()
         assert len({event_id for (event_id,) in events}) == len(events)
+        self.checked = self.world.warehouse_state()
 
     def teardown(self) -> None:
         try:

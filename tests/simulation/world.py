@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anchor_autopatch.core import crash_points, outbox_format
+from anchor_autopatch.core.settings import WAREHOUSE_FILE
 from anchor_autopatch.host.outbox import Writer
 from anchor_autopatch.job.invoices import TypedTotal, add_total
 from anchor_autopatch.job.reconcile import reconcile
@@ -39,6 +40,8 @@ class World:
         """Connections of killed writers: closing one would tidy its files up, as no kill does."""
         self.copies: list[Path] = []
         self.deaths: list[str] = []
+        self.has_shipped = False
+        """The job ran, be it to its death, since somebody last looked."""
         self._made = 0
         self._first_seen: dict[Path, int] = {}
         self._rows: dict[Path, set[str]] = {}
@@ -147,6 +150,15 @@ class World:
 
     # -- the job --
 
+    def warehouse_state(self) -> object:
+        """Another value whenever anything was written to the warehouse or its log."""
+        found = sorted(self.home.glob(f"{WAREHOUSE_FILE}*"))
+        return [
+            (path.name, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+            for path in found
+            if (stat := path.stat())
+        ]
+
     def ship(self, die_at: int | None = None) -> None:
         """One run of the shipper; killed at the given step, if it has so many."""
         with self._dying(die_at), open_warehouse(self.home) as con:
@@ -170,6 +182,7 @@ class World:
     @contextmanager
     def _dying(self, die_at: int | None):
         left = die_at
+        self.has_shipped = True
 
         def observe(step: str) -> None:
             nonlocal left

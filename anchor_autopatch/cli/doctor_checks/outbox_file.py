@@ -40,7 +40,7 @@ def read(path: Path, now: float) -> Told | str:
             return _ask(
                 con, path, sum(s.st_size for s in stats), max(s.st_mtime for s in stats), now
             )
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
         return str(error)
 
 

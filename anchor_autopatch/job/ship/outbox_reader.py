@@ -111,7 +111,8 @@ class OutboxReader:
             self._events = self._layout("exception_event", ExceptionEvent)
             self._end_unknown = False
             self.last_seq = self._last_seq(path)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            # Of a broken schema SQLite quotes the place, whatever bytes stand there.
             self._con.close()
             raise _finding(error) from error
         except (DamagedOutbox, NewerOutbox):
@@ -241,7 +242,7 @@ def _integer(text: str | None) -> int | None:
     return int(text) if text and re.fullmatch("[0-9]{1,18}", text) else None
 
 
-def _finding(error: sqlite3.Error) -> DamagedOutbox | BusyOutbox:
+def _finding(error: sqlite3.Error | UnicodeDecodeError) -> DamagedOutbox | BusyOutbox:
     code = getattr(error, "sqlite_errorcode", None)
     # No code: Python could not decode the text of a row.
     damaged = code is None or code == _SHORT_READ or code & 0xFF in _DAMAGE
