@@ -63,13 +63,12 @@ class _ChunkReader(Counts):
         self.begun = True
         if self._first is None:
             self._first = chunk
-        for choice in chunk.choices:
-            openai.count(self, choice.delta)
-        group = chunk.x_groq
-        if chunk.usage is not None or group is not None:
-            usage = chunk.usage or group.usage
-            if usage is not None:
-                self._usage, self._last = usage, chunk
+        # A dict where the application reads the lines by itself.
+        for choice in get(chunk, "choices") or ():
+            openai.count(self, get(choice, "delta"))
+        usage = get(chunk, "usage") or get(get(chunk, "x_groq"), "usage")
+        if usage is not None:
+            self._usage, self._last = usage, chunk
         return False
 
     def seen(self) -> Seen:

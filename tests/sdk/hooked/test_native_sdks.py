@@ -178,6 +178,17 @@ def test_pages_of_a_document_are_counted(home, one_receipt):
     assert json.loads(one_receipt().price_facts) == {"pages": 3}
 
 
+def test_groq_stream_that_is_read_as_lines_is_whole(home, one_receipt):
+    answer = tapes.sse(CHUNK, {**CHUNK, "x_groq": {"id": "req_1", "usage": CHAT}})
+    chats = groq(answer, content_type="text/event-stream").chat.completions
+
+    with chats.with_streaming_response.create(model="l", messages=TURN, stream=True) as response:
+        lines = list(response.iter_lines())
+
+    assert "x_groq" in "".join(lines)
+    assert (json.loads(one_receipt().raw_usage), one_receipt().usage_source) == (CHAT, "provider")
+
+
 def test_groq_tells_stream_usage_unasked(home, one_receipt):
     answer = tapes.sse(CHUNK, {**CHUNK, "x_groq": {"id": "req_1", "usage": CHAT}})
     client = groq(answer, content_type="text/event-stream")

@@ -59,17 +59,37 @@ def functions_of(step: Callable[[], object], *, threads: bool = False) -> list[C
 
 def play_with(
     step: Callable[[], str], point: Point, fault: type[BaseException], *, threads: bool = False
-) -> tuple[str, int]:
-    """Runs a step while every run of the function at this point fails.
+) -> str:
+    """Runs a step while every run of the function at this point fails; what the step told."""
+    with _forgotten(), _failing(point, fault, threads=threads):
+        return step()
 
-    Returns:
-        What the step told, and how often the fault was raised.
-    """
-    raised = 0
 
+def play_until_off(step: Callable[[], str], point: Point, fault: type[BaseException]) -> Worn:
+    """Runs a step with its faults again and again until they have switched something off."""
+    with _forgotten():
+        told = set()
+        for _ in range(patching.FAULT_LIMIT):
+            if not patching.off:
+                with _failing(point, fault, threads=False):
+                    told.add(step())
+        return Worn(told, frozenset(patching.off), step())
+
+
+class Worn(NamedTuple):
+    """What became of a target that failed too often."""
+
+    told: set[str]
+    """What the step told while it failed."""
+    off: frozenset[str]
+    """Targets that are off since."""
+    told_since: str
+    """What the step tells from then on."""
+
+
+@contextmanager
+def _failing(point: Point, fault: type[BaseException], *, threads: bool) -> Iterator[None]:
     def fail() -> None:
-        nonlocal raised
-        raised += 1
         raise fault(f"a fault of ours at {point}")
 
     def leave(_frame: FrameType, event: str, _arg: object) -> Any:
@@ -91,10 +111,9 @@ def play_with(
         noted(*arguments)
         sys.settrace(trace)
 
-    noted, tracing = patching.note_fault, _tracing(trace, threads=threads)
-    with mock.patch.object(patching, "note_fault", again), _forgotten(), tracing:
-        told = step()
-    return told, raised
+    noted = patching.note_fault
+    with mock.patch.object(patching, "note_fault", again), _tracing(trace, threads=threads):
+        yield
 
 
 @contextmanager

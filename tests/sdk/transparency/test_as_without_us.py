@@ -7,7 +7,8 @@ from tests.sdk.transparency.casting import every_play
 
 
 @every_play
-def test_results_errors_and_requests_are_those_of_a_bare_process(play, name, bare):
+def test_results_errors_and_requests_are_those_of_a_bare_process(play, name, bare, events):
     told = {one: performing.perform(play, one) for one in play.steps}
 
     assert told == bare[name]
+    assert [event.message for event in events() if event.event_class == "internal"] == []

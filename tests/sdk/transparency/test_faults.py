@@ -64,7 +64,7 @@ def differences(play, tries):
 def told_with(play, point, one, fault):
     try:
         run = functools.partial(performing.perform, play, one)
-        told, _ = faults.play_with(run, point, fault, threads=play.threads)
+        told = faults.play_with(run, point, fault, threads=play.threads)
     except Exception as escaped:  # noqa: BLE001 - a fault that broke the step itself
         told = f"escaped: {type(escaped).__name__}"
     if layers.active.get() is not None:
@@ -94,6 +94,20 @@ def test_every_fault_in_every_step_changes_nothing(play, name, fault):
     tries = [(point, one, fault) for point, steps in points_of(play).items() for one in steps]
 
     assert differences(play, tries) == []
+
+
+@every_play
+def test_ten_faults_switch_a_target_off(play, name, events):
+    one = next(iter(play.steps))
+    run = functools.partial(performing.perform, play, one)
+    way_in = next(code for code in faults.functions_of(run) if not hooks.stands_in(code))
+
+    worn = faults.play_until_off(run, faults.Point(way_in, leaving=False), ZeroDivisionError)
+
+    assert worn.told | {worn.told_since} == {performing.perform(play, one)}
+    told_of_us = [event.dependency for event in events() if event.event_class == "internal"]
+    # Two of its clients, one above the other, may wear out together.
+    assert sorted(told_of_us) == sorted([*worn.off, *worn.off]) != []
 
 
 @pytest.mark.parametrize("name", ["openai"])
