@@ -16,6 +16,8 @@ from anchor_autopatch.job.sql import load
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+SCHEMA_STATE = "schema_state"
+"""The table that says which schema a file has; made before any other."""
 _BEFORE = "__before"
 
 _Columns = tuple[tuple[str, str], ...]
@@ -24,7 +26,9 @@ _Columns = tuple[tuple[str, str], ...]
 
 def apply_scripts(con: duckdb.DuckDBPyConnection, scripts: Sequence[str]) -> None:
     """Runs the schema scripts in the caller's transaction; tables that differ are made anew."""
-    wanted, held = _made_by(scripts), _tables(con)
+    held = _tables(con)
+    # A new file has no table that could be outdated; finding out would make the schema twice.
+    wanted = _made_by(scripts) if held.keys() - {SCHEMA_STATE} else {}
     outdated = [table for table in held if table in wanted and held[table] != wanted[table]]
     for table in outdated:
         con.execute(_filled("rename_table", table=table, before=table + _BEFORE))
