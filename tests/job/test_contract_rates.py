@@ -159,3 +159,103 @@ def test_empty_period_and_missing_reason_are_refused(con):
     terms = ContractTerms("gpt-4o", "", {"input": "1"}, FIRST, OPEN_END, "  ", "ada")
     with pytest.raises(ConfigError, match="--reason"):
         set_rate(con, terms, replace=False, now=NOW)
+
+
+PRICED_APART = {
+    "input_cost_per_token": 0.004,
+    "output_cost_per_token": 0.008,
+    "cache_read_input_token_cost": 0.0004,
+    "output_cost_per_reasoning_token": 0.009,
+    "input_cost_per_token_priority": 0.02,
+    "cache_read_input_token_cost_priority": 0.001,
+    "input_cost_per_token_above_200k_tokens": 0.006,
+    "output_cost_per_token_above_200k_tokens": 0.01,
+}
+USAGE = {
+    "prompt_tokens": 1000,
+    "completion_tokens": 100,
+    "total_tokens": 1100,
+    "prompt_tokens_details": {"cached_tokens": 400},
+    "completion_tokens_details": {"reasoning_tokens": 50},
+}
+
+
+def lines(con):
+    sql = "SELECT meter, unit_price_usd FROM usage_line ORDER BY meter"
+    return dict(con.execute(sql).fetchall())
+
+
+@pytest.fixture
+def rich(tmp_path):
+    with open_warehouse(tmp_path) as con:
+        load_table(con, {"gpt-4o": PRICED_APART})
+        yield con
+
+
+def test_contract_leaves_the_meters_that_it_does_not_name_to_the_list(rich):
+    agree(rich, input="1/1k", output="2/1k")
+    add(rich, usage=USAGE)
+
+    run(rich)
+
+    assert lines(rich) == {
+        "input_tokens": Decimal("0.001"),
+        "cache_read_tokens": Decimal("0.0004"),
+        "output_tokens": Decimal("0.002"),
+        # What a model thinks is output: the contract covers it.
+        "output_reasoning_tokens": Decimal("0.002"),
+    }
+
+
+def test_contract_price_of_a_priced_receipt_names_the_contract(rich):
+    report = agree(rich, input="1/1k")
+    add(rich, usage=USAGE)
+
+    run(rich)
+
+    assert rich.execute("SELECT rate_card_id FROM receipt_price").fetchall() == [
+        (report.rate_card_id,)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("facts", "prompt"), [({"service_tier": "priority"}, 1000), ({}, 300_000)], ids=["tier", "long"]
+)
+def test_named_rate_holds_in_every_tier_and_bracket(rich, facts, prompt):
+    agree(rich, input="1/1k")
+    usage = {"prompt_tokens": prompt, "completion_tokens": 0, "total_tokens": prompt}
+    add(rich, usage=usage, facts=facts)
+
+    run(rich)
+
+    assert cost(rich) == Decimal(prompt) / 1000
+
+
+def test_other_meters_keep_their_tier(rich):
+    agree(rich, input="1/1k")
+    add(rich, usage=USAGE, facts={"service_tier": "priority"})
+
+    run(rich)
+
+    assert lines(rich)["cache_read_tokens"] == Decimal("0.001")
+
+
+def test_list_under_a_contract_may_change(rich):
+    cheaper = PRICED_APART | {"cache_read_input_token_cost": 0.0001}
+    agree(rich, input="1/1k")
+    load_table(rich, {"gpt-4o": cheaper}, seen=NOW + timedelta(days=10))
+    add(rich, "before", usage=USAGE)
+    add(rich, "after", usage=USAGE, occurred_at=TENTH + timedelta(days=30))
+
+    run(rich)
+
+    assert cost(rich, "before") - cost(rich, "after") == 400 * Decimal("0.0003")
+
+
+def test_contract_on_images_stands_alone(rich):
+    agree(rich, image="0.04")
+    add(rich, usage=USAGE, facts={"images": 2})
+
+    run(rich)
+
+    assert cost(rich) == Decimal("0.08")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from anchor_autopatch.core.errors import StoreError
 from anchor_autopatch.job.meters import METER_VERSION
+from anchor_autopatch.job.pricing.agreements import agree
 from anchor_autopatch.job.pricing.model_keys import Catalogue, Names, make_catalogue, resolve
 from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.warehouse import transaction
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-PRICING_VERSION: Final = 1
+PRICING_VERSION: Final = 2
 """Raised whenever the same meters and rates would give another price."""
 _CHECKED_COUNT: Final = 100_000
 """Sums of usage lines are checked for all receipts of a run up to so many, else for as many."""
@@ -89,6 +90,7 @@ def read_catalogue(con: duckdb.DuckDBPyConnection) -> Catalogue:
 def price_collected(con: duckdb.DuckDBPyConnection, now: datetime) -> None:
     """Prices the receipts in `price_work` into `fresh_price`, both temporary tables."""
     _resolve_names(con, now)
+    agree(con)
     con.execute(load("pricing")["price_work"])
 
 

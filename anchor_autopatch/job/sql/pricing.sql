@@ -174,6 +174,53 @@ ORDER BY ALL;
 DELETE FROM model_resolution
 WHERE catalogue_id <> $catalogue_id;
 
+-- name: create_agreed_segments
+-- Contracts as receipts meet them, made anew for each run; `model_key` is empty where no list has the model.
+CREATE OR REPLACE TEMP TABLE agreed_segment (
+    contract_key VARCHAR,
+    contract_provider VARCHAR,
+    model_key VARCHAR,
+    valid_from TIMESTAMP,
+    valid_to TIMESTAMP,
+    rate_card_id VARCHAR,
+    rate_sheet_id UUID
+);
+
+-- name: contracts_over_lists
+-- Each contract beside each model that its names mean, for each time in which neither changes.
+SELECT
+    contract.model_key AS contract_key,
+    contract.provider AS contract_provider,
+    COALESCE(covered.model_key, '') AS model_key,
+    GREATEST(contract.valid_from, COALESCE(list.valid_from, contract.valid_from)) AS valid_from,
+    LEAST(contract.valid_to, COALESCE(list.valid_to, contract.valid_to)) AS valid_to,
+    contract.rate_card_id,
+    contract_sheet.fields AS contract_fields,
+    list_sheet.fields AS list_fields,
+    contract_sheet.units_with_tokens
+FROM rate_segment AS contract
+JOIN rate_sheet AS contract_sheet USING (rate_sheet_id)
+JOIN (
+    SELECT DISTINCT
+        contract_key,
+        contract_provider,
+        model_key
+    FROM model_resolution
+    WHERE contract_key IS NOT NULL
+) AS covered
+    ON covered.contract_key = contract.model_key
+    AND covered.contract_provider = contract.provider
+LEFT JOIN rate_segment AS list
+    ON list.source = 'list'
+    AND list.superseded_at IS NULL
+    AND list.model_key = covered.model_key
+    AND list.valid_from < contract.valid_to
+    AND list.valid_to > contract.valid_from
+LEFT JOIN rate_sheet AS list_sheet ON list_sheet.rate_sheet_id = list.rate_sheet_id
+WHERE contract.source = 'contract'
+    AND contract.superseded_at IS NULL
+ORDER BY ALL;
+
 -- name: price_work
 -- The price of every receipt in the work, as it is known now. A contract that covers the instant comes before the
 -- list. Tier, surcharge, time of day and bracket select one row of unit prices, so a cost is a plain sum of
@@ -209,11 +256,10 @@ dated AS (
         COALESCE(contract.rate_sheet_id, list.rate_sheet_id) AS rate_sheet_id,
         COALESCE(contract.rate_card_id, list.rate_card_id) AS rate_card_id
     FROM named
-    LEFT JOIN rate_segment AS contract
-        ON contract.source = 'contract'
-        AND contract.superseded_at IS NULL
-        AND contract.model_key = named.contract_key
-        AND contract.provider = named.contract_provider
+    LEFT JOIN agreed_segment AS contract
+        ON contract.contract_key = named.contract_key
+        AND contract.contract_provider = named.contract_provider
+        AND contract.model_key = COALESCE(named.model_key, '')
         AND named.occurred_at >= contract.valid_from
         AND named.occurred_at < contract.valid_to
     LEFT JOIN rate_segment AS list
@@ -543,3 +589,4 @@ DROP TABLE IF EXISTS price_work;
 DROP TABLE IF EXISTS fresh_price;
 DROP TABLE IF EXISTS changed_price;
 DROP TABLE IF EXISTS checked_price;
+DROP TABLE IF EXISTS agreed_segment;
