@@ -10,15 +10,19 @@ from anchor_autopatch.core.errors import ConfigError
 from anchor_autopatch.core.hosts import UNMAPPED, provider_of_model
 from anchor_autopatch.job.pricing import read_catalogue
 from anchor_autopatch.job.pricing.model_keys import Names, contract_key, resolve
+from anchor_autopatch.job.rates.card import RATE_COLUMNS, build_sheet, parse_fields
+from anchor_autopatch.job.rates.overlay import agreed_sheet
 from anchor_autopatch.job.sql import load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
     from decimal import Decimal
 
     import duckdb
 
     from anchor_autopatch.job.pricing.model_keys import Catalogue, Resolution
+    from anchor_autopatch.job.rates.card import RateRow
 
 
 class ShownSegment(NamedTuple):
@@ -72,9 +76,7 @@ def look_up(con: duckdb.DuckDBPyConnection, model: str, provider: str | None) ->
     keys = {"model_key": found.model_key or "", "contract_key": contract}
     rows = con.execute(load("rates")["show_segments"], keys).fetchall()
     segments = [_segment(row) for row in rows]
-    sheet = {"rate_sheet_id": _current_sheet(rows)}
-    rates = [ShownRate(*row) for row in con.execute(load("rates")["show_rates"], sheet).fetchall()]
-    return ShownModel(found.model_key or contract, found.rule, segments, rates)
+    return ShownModel(found.model_key or contract, found.rule, segments, _current_rates(rows))
 
 
 def _resolve(catalogue: Catalogue, model: str, provider: str | None) -> Resolution:
@@ -92,15 +94,32 @@ def _explain_unknown(catalogue: Catalogue, model: str) -> str:
 
 
 def _segment(row: tuple[Any, ...]) -> ShownSegment:
-    source, _provider, *known, _sheet, fields = row
+    source, _provider, *known, _units_with_tokens, fields = row
     return ShownSegment._make((source, *known, _summary(json.loads(fields))))
 
 
-def _current_sheet(rows: list[tuple[Any, ...]]) -> object:
-    # Contracts come first, the latest of each source last.
-    sources = [row[0] for row in rows]
-    newest = max(index for index, source in enumerate(sources) if source == sources[0])
-    return rows[newest][-2]
+def _current_rates(rows: list[tuple[Any, ...]]) -> list[ShownRate]:
+    """Rates of the newest contract over the newest list, as pricing lays them."""
+    # The latest of each source comes last.
+    newest = {row[0]: row[-2:] for row in rows}
+    listed = newest.get("list", (None, None))[1]
+    if "contract" in newest:
+        units_with_tokens, agreed = newest["contract"]
+        sheet = agreed_sheet(agreed, listed, units_with_tokens=bool(units_with_tokens))
+    else:
+        sheet = build_sheet(parse_fields(listed))
+    return sorted(
+        (rate for row in sheet.rows for rate in _rates_of(row)),
+        key=lambda rate: (rate.tier != "standard", *rate),
+    )
+
+
+def _rates_of(row: RateRow) -> Iterator[ShownRate]:
+    selected = (row.tier, row.modifier, row.off_peak, row.above_tokens, row.upto_tokens)
+    named = (*zip(RATE_COLUMNS, row.rates, strict=True), *(row.rare or {}).items())
+    for meter, usd in named:
+        if usd is not None:
+            yield ShownRate(*selected, meter, usd)
 
 
 def _summary(fields: dict[str, object]) -> str:

@@ -254,7 +254,7 @@ SELECT
     rate_card.source_version,
     contract_rate.reason,
     contract_rate.actor,
-    rate_segment.rate_sheet_id,
+    rate_sheet.units_with_tokens,
     rate_sheet.fields
 FROM rate_segment
 JOIN rate_card USING (rate_card_id)
@@ -266,47 +266,6 @@ WHERE rate_segment.superseded_at IS NULL
     AND ((rate_segment.source = 'list' AND rate_segment.model_key = $model_key)
         OR (rate_segment.source = 'contract' AND rate_segment.model_key = $contract_key))
 ORDER BY rate_segment.source, rate_segment.valid_from;
-
--- name: show_rates
--- Every rate of one sheet, one row per meter, cheapest selection first.
-SELECT
-    tier,
-    modifier,
-    off_peak,
-    above_tokens,
-    upto_tokens,
-    meter[:-5] AS meter,
-    usd AS unit_price_usd
-FROM (
-    UNPIVOT (
-        SELECT * EXCLUDE (rate_id, units_with_tokens, search_per_prompt, rare_usd)
-        FROM rate
-        WHERE rate_sheet_id = $rate_sheet_id
-    )
-    ON COLUMNS(* EXCLUDE (rate_sheet_id, tier, modifier, off_peak, above_tokens, upto_tokens))
-    INTO NAME meter VALUE usd
-)
-UNION ALL
-SELECT
-    tier,
-    modifier,
-    off_peak,
-    above_tokens,
-    upto_tokens,
-    rare.key AS meter,
-    rare.value AS unit_price_usd
-FROM (
-    SELECT
-        tier,
-        modifier,
-        off_peak,
-        above_tokens,
-        upto_tokens,
-        UNNEST(MAP_ENTRIES(rare_usd)) AS rare
-    FROM rate
-    WHERE rate_sheet_id = $rate_sheet_id
-)
-ORDER BY tier <> 'standard', tier, modifier, off_peak, above_tokens, meter;
 
 -- name: create_preview_segments
 -- Models of a table that is only looked at.
