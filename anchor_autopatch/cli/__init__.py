@@ -35,14 +35,16 @@ COMMANDS = {
     "doctor": Command("doctor", "say what is captured here, what is not, and why"),
     "policy": Command("policy", "check anchor.toml; see and release what it holds; sign headers"),
     "ship": Command("ship", "move receipts from the outboxes to the warehouse, exactly once"),
-    "prices": Command("prices", "list prices: sync, diff, show, set"),
+    "prices": Command("prices", "list prices: sync, diff, show, set, start"),
     "invoices": Command("invoices", "provider invoices: import, pull, add, list"),
     "reconcile": Command(
         "reconcile", "the cron line: ship, price, anchor to the invoices, publish"
     ),
     "report": Command("report", "print the split of the bill"),
     "close": Command("close", "close a month: review, sign-off, freeze, corrections"),
+    "export": Command("export", "write the split of the bills as FOCUS, CSV or Parquet"),
     "audit": Command("audit", "say whether a charge can be defended, and what would mend it"),
+    "incidents": Command("incidents", "what fails, since when, whom it hits; ack, silence"),
     "verify": Command("verify", "prove the whole chain again, from outboxes to report"),
     "archive": Command("archive", "copy whole days into Parquet files that are proven by digest"),
     "purge": Command("archive", "remove what is archived and past its term; --dry-run"),

@@ -59,15 +59,17 @@ def _build(con: duckdb.DuckDBPyConnection, made: Path, now_us: int, overdue_befo
     sql = load("warehouse")
     parameters = {
         "published": {"now_us": now_us},
+        "variance_actions": {"now_us": now_us},
         "unsettled_submissions": {"now_us": now_us, "overdue_before_us": overdue_before_us},
     }
     con.execute(sql["attach_report"], {"path": str(made)})
     try:
         # One transaction: each of 250 comments would wait for the disk by itself.
         with transaction(con):
-            for name, statement in load("publish").items():
+            for name, statement in (load("publish") | load("focus")).items():
                 con.execute(statement, parameters.get(name))
             con.execute(read_script("publish_comments"))
+            con.execute(read_script("focus_comments"))
     finally:
         # Detaching writes what is in the WAL into the file itself.
         con.execute(sql["detach_report"])
