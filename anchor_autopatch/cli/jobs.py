@@ -59,6 +59,7 @@ def only_job(home_path: Path) -> Iterator[bool]:
     Raises:
         StoreError: the home cannot be made or written to.
     """
+    from anchor_autopatch.job.ballast import room_to_work
     from anchor_autopatch.job.lease import JOB_LOCK, lease
     from anchor_autopatch.job.warehouse import private_files
 
@@ -72,7 +73,9 @@ def only_job(home_path: Path) -> Iterator[bool]:
                 f"Cannot use {str(home_path)!r} as ANCHOR_HOME: {error.strerror}; "
                 "check its permissions"
             ) from error
-        if not mine:
+        if mine:
+            stack.enter_context(room_to_work(home_path))
+        else:
             print(f"Another job is at work on {str(home_path)!r}: left to it.", file=sys.stderr)
         yield mine
 

@@ -16,6 +16,7 @@ from collections import deque
 from anchor_autopatch.core import outbox_format, settings
 from anchor_autopatch.host import ids, outbox_file
 from anchor_autopatch.host.storage.housekeeping import Housekeeper
+from anchor_autopatch.host.storage.quota import expect_free_disk
 from anchor_autopatch.host.storage.real_threads import allocate_lock, get_ident
 
 MEMORY_LIMIT = 10_000
@@ -107,6 +108,11 @@ class Writer:
             self._wait(insert, row)
 
     def _look_at(self, file: outbox_file.OutboxFile) -> None:
+        try:
+            expect_free_disk(file.folder)
+        except OSError as error:
+            self._lose_file(error)
+            return
         if file.is_full():
             self.housekeeper.start(self._change_file)
 

@@ -1,7 +1,8 @@
 """Ten shippers at once, each killed at a named step: `python -m tests.chaos.shippers KILLS SEED`.
 
 All of them are `anchor ship` on one home, over and over, while writers go on writing there and
-files that are no outbox turn up. Prints each acknowledged response id, and `killed STEP` for each kill.
+files that are no outbox turn up. Prints each acknowledged response id, and `killed STEP` for each
+kill.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 
-from tests.chaos.support import CHECKOUT, settle_account
+from tests.chaos.support import CHECKOUT, SOURCES, settle_account
 from tests.host.support import environment
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
@@ -25,7 +25,7 @@ def traced(home, name, *options):
     """Runs the writer under strace; returns what it told and how it ended."""
     return subprocess.run(
         ["strace", "-f", "-qqq", *options, sys.executable, "-m", "tests.chaos.traced", name],
-        env=environment(home, hook=False, path=[CHECKOUT]),
+        env=environment(home, hook=False, path=SOURCES),
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
