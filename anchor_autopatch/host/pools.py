@@ -56,9 +56,11 @@ def _wrap_init(original: Any) -> Any:
 
 def _wrap_taking(thread_pool: type, original: Any) -> Any:
     @wraps(original)
-    def take(self: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
-        if snapshot() is not None and isinstance(self, thread_pool):
-            func = Mapped(func)
-        return original(self, func, *args, **kwargs)
+    def take(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if args and snapshot() is not None and isinstance(self, thread_pool):
+            args = (Mapped(args[0]), *args[1:])
+        elif "func" in kwargs and snapshot() is not None and isinstance(self, thread_pool):
+            kwargs = {**kwargs, "func": Mapped(kwargs["func"])}
+        return original(self, *args, **kwargs)
 
     return take

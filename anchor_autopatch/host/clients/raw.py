@@ -12,6 +12,7 @@ from contextvars import ContextVar, Token
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from anchor_autopatch.host import patching
 from anchor_autopatch.host.identity import ObjectMemo
 from anchor_autopatch.host.layers import active, leave_context, open_layer
 from anchor_autopatch.host.patching import guarded, off
@@ -27,6 +28,9 @@ counting: ContextVar[Call | None] = ContextVar("anchor_counting", default=None)
 
 _routes: dict[str | bytes, bool] = {}
 """host[:port] -> whether it is a provider's."""
+
+_UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What comes of looking for a host in something that is no request."""
 
 _GATEWAYS = frozenset(("litellm",))
 """SDKs that speak plain HTTP to many providers, whose own words are read here."""
@@ -126,6 +130,33 @@ class _Counted:
     def leave(self) -> None:
         if self._token is not None:
             leave_context(self._token, counting)
+
+
+class _Misread:
+    """A send whose request could not be read: our fault only where the library can send it."""
+
+    __slots__ = ("_fault", "_name")
+
+    def __init__(self, name: str, fault: Exception) -> None:
+        self._name = name
+        self._fault = fault
+
+    def enter(self) -> None:
+        return
+
+    def answered(self, _response: Any) -> None:
+        _count(self._name, self._fault)
+
+    def failed(self, _error: BaseException) -> None:
+        return
+
+    def leave(self) -> None:
+        return
+
+
+@guarded("raw")
+def _count(name: str, fault: Exception) -> None:
+    patching.note_fault(name, "netloc", fault)
 
 
 @guarded()
@@ -272,8 +303,14 @@ def _opening(client: Client) -> Callable[..., Scope | None]:
     @guarded(client.name)
     def opened(owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Scope | None:
         # What nearly every send of a process comes to: no call is open, the host is none of ours.
-        if active.get() is None and _routes.get(netloc(owner, args, kwargs)) is False:
-            return None
+        if active.get() is None:
+            try:
+                where = netloc(owner, args, kwargs)
+            except _UNREADABLE as fault:
+                # Who is to blame is known when the library has tried.
+                return _Misread(client.name, fault)
+            if _routes.get(where) is False:
+                return None
         return begin(client, owner, args, kwargs)
 
     return opened

@@ -43,19 +43,30 @@ def version() -> str | None:
 
 def patch(dispatch: ModuleType) -> None:
     """Wraps the way into the native half; `dispatch` is `litellm.rust_bridge.dispatch`."""
-    patching.replace(dispatch.PublicDispatch, "run", _wrap(_watched))
-    patching.replace(dispatch.PublicDispatch, "arun", _wrap(_watched_async))
+    patching.replace(dispatch.PublicDispatch, "run", _wrap)
+    patching.replace(dispatch.PublicDispatch, "arun", _wrap_async)
 
 
-def _wrap(watched: Any) -> Any:
-    def make(original: Any) -> Any:
-        @wraps(original)
-        def run(self: Any, *args: Any, native: Any, **kwargs: Any) -> Any:
-            return original(self, *args, native=watched(self, native), **kwargs)
+def _wrap(original: Any) -> Any:
+    @wraps(original)
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return original(self, *args, **_with_native(kwargs, _watched, self))
 
-        return run
+    return run
 
-    return make
+
+def _wrap_async(original: Any) -> Any:
+    @wraps(original)
+    async def arun(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return await original(self, *args, **_with_native(kwargs, _watched_async, self))
+
+    return arun
+
+
+def _with_native(kwargs: dict[str, Any], watched: Any, dispatch: Any) -> dict[str, Any]:
+    """The arguments with the native function watched; without one, LiteLLM's own error comes."""
+    native = kwargs.get("native")
+    return {**kwargs, "native": watched(dispatch, native)} if native is not None else kwargs
 
 
 def _watched(dispatch: Any, native: Any) -> Any:
