@@ -28,13 +28,14 @@ _MILLION = Decimal(1_000_000)
 
 
 def add_parser(commands: Commands, name: str, summary: str) -> None:
-    """Adds `anchor prices sync|diff|show|set`."""
+    """Adds `anchor prices sync|diff|show|set|start`."""
     parser = commands.add_parser(name, help=summary, description=summary.capitalize())
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     _add_sync(actions)
     _add_diff(actions)
     _add_show(actions)
     _add_set(actions)
+    _add_start(actions)
 
 
 def _add_sync(actions: Commands) -> None:
@@ -74,6 +75,18 @@ def _add_set(actions: Commands) -> None:
     _add_period(parser)
     parser.add_argument("--reason", required=True, metavar="TEXT", help="kept for the audit")
     parser.set_defaults(run=_set)
+
+
+def _add_start(actions: Commands) -> None:
+    text = "say when a change of list rates really began, which the list showed later"
+    example = "anchor prices start o3 --from 2025-06-10 --reason 'announced that day'"
+    parser = _add(actions, "start", text, example)
+    parser.add_argument("model", metavar="MODEL", help="a key of the list; see anchor prices show")
+    parser.add_argument(
+        "--from", required=True, type=_day, dest="start", metavar="YYYY-MM-DD", help="that day, UTC"
+    )
+    parser.add_argument("--reason", required=True, metavar="TEXT", help="kept for the audit")
+    parser.set_defaults(run=_start)
 
 
 def _add_period(parser: argparse.ArgumentParser) -> None:
@@ -137,6 +150,17 @@ def _set(args: argparse.Namespace) -> int:
         print(f"{terms.model_key}: contract {report.rate_card_id[:12]}, replaces {report.replaced}")
     else:
         print(f"{terms.model_key}: this very contract is there already")
+    return 0
+
+
+def _start(args: argparse.Namespace) -> int:
+    start = rates.RateStart(args.model, args.start, args.reason, _actor())
+    with _warehouse(args) as con:
+        card = rates.set_start(con, start, utc_now())
+    if args.json:
+        print_json({"model_key": args.model, "rate_card_id": card})
+    else:
+        print(f"{args.model}: the rates of card {card[:12]} hold since {args.start.date()}")
     return 0
 
 

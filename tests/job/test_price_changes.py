@@ -1,17 +1,18 @@
-"""Real price changes: each receipt takes the rates of the table that was known on its day."""
+"""Real price changes: each receipt takes the rates that held on its day, as far as anybody knew."""
 
 from __future__ import annotations
 
-import gzip
 import json
+import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from anchor_autopatch.job.rates import sync_table
-from anchor_autopatch.job.rates.source import PriceTable
+from anchor_autopatch.job.rates import ContractTerms, RateStart, set_rate, set_start, sync_table
+from anchor_autopatch.job.rates.contracts import OPEN_END
+from anchor_autopatch.job.rates.source import read_file
 from anchor_autopatch.job.warehouse import open_warehouse
 from tests.job.priced import NOW, add, cost, run
 
@@ -22,38 +23,167 @@ pytestmark = [
         not SHARED_TABLES.is_dir(), reason="no collection of real price tables beside this checkout"
     ),
 ]
-# Model, day of the first table with the new rates, input USD per million tokens before and after.
-CHANGES = [
-    ("openai", "o3", "2025-06-22", "10", "2"),
-    ("openai", "gpt-5.6-luna", "2026-08-11", "1", "0.2"),
-    ("openai", "gpt-5.6-sol", "2026-09-25", "5", "4"),
-    ("openai", "o1-mini", "2025-03-06", "3", "1.1"),
-    ("anthropic", "claude-3-5-haiku-20241022", "2025-03-06", "1", "0.8"),
+USAGE = {
+    "prompt_tokens": 1000,
+    "completion_tokens": 100,
+    "total_tokens": 1100,
+    "prompt_tokens_details": {"cached_tokens": 400},
+}
+# Key, day of the first table at hand with the new rates, (input, output, cache read) in USD per
+# million tokens before and after. The changes are those of reference/price-changes.md.
+SEEN = [
+    ("o3", "2025-06-22", ("10", "40", "2.5"), ("2", "8", "0.5")),
+    ("gpt-5.6-luna", "2026-08-11", ("1", "6", "0.1"), ("0.2", "1.2", "0.02")),
+    ("gpt-5.6-terra", "2026-08-11", ("2.5", "15", "0.25"), ("2", "12", "0.2")),
+    ("gpt-5.6-sol", "2026-09-25", ("5", "30", "0.5"), ("4", "20", "0.4")),
+    ("o1-mini", "2025-03-06", ("3", "12", "1.5"), ("1.1", "4.4", "0.55")),
+    ("gpt-3.5-turbo", "2025-10-22", ("1.5", "2", "1.5"), ("0.5", "1.5", "0.5")),
+    ("claude-3-5-haiku-20241022", "2025-03-06", ("1", "5", "0.1"), ("0.8", "4", "0.8")),
+    ("claude-3-5-haiku-20241022", "2025-06-01", ("0.8", "4", "0.8"), ("0.8", "4", "0.08")),
+    ("deepseek/deepseek-chat", "2026-01-17", ("0.27", "1.1", "0.07"), ("0.28", "0.42", "0.028")),
+    (
+        "deepseek/deepseek-v4-flash",
+        "2026-09-25",
+        ("0.14", "0.28", "0.0028"),
+        (".44", "1.32", ".014"),
+    ),
+    ("mistral/mistral-medium-latest", "2025-06-01", ("2.7", "8.1", "2.7"), ("0.4", "2", "0.4")),
+    ("mistral/mistral-medium-latest", "2026-08-09", ("0.4", "2", "0.4"), ("1.5", "7.5", "1.5")),
+    ("mistral/mistral-small-latest", "2025-06-01", ("1", "3", "1"), ("0.1", "0.3", "0.1")),
+    ("mistral/mistral-small-latest", "2026-04-26", ("0.1", "0.3", "0.1"), (".06", ".18", ".06")),
+    ("mistral/mistral-small-latest", "2026-09-25", (".06", ".18", ".06"), (".15", "0.6", ".15")),
+    ("gemini/gemini-2.5-pro", "2026-01-17", ("1.25", "10", "0.3125"), ("1.25", "10", "0.125")),
+    ("gemini/gemini-3.6-flash", "2026-09-25", ("1.5", "7.5", "0.15"), ("0.75", "3.75", "0.075")),
+    ("xai/grok-4", "2026-10-08", ("3", "15", "3"), ("1.25", "2.5", "0.2")),
+    ("xai/grok-4.20-beta-0309-reasoning", "2026-09-25", ("2", "6", ".2"), ("1.25", "2.5", ".2")),
 ]
+# Key, day on which it really changed, the same.
+STARTS = [
+    ("o3", "2025-06-10", ("10", "40", "2.5"), ("2", "8", "0.5")),
+    ("gpt-5.6-luna", "2026-07-30", ("1", "6", "0.1"), ("0.2", "1.2", "0.02")),
+    ("gpt-5.6-terra", "2026-07-30", ("2.5", "15", "0.25"), ("2", "12", "0.2")),
+    ("gpt-5.6-sol", "2026-08-21", ("5", "30", "0.5"), ("4", "20", "0.4")),
+    (
+        "deepseek/deepseek-v4-flash",
+        "2026-08-17",
+        ("0.14", "0.28", "0.0028"),
+        (".44", "1.32", ".014"),
+    ),
+    ("xai/grok-4.20-beta-0309-reasoning", "2026-04-30", ("2", "6", ".2"), ("1.25", "2.5", ".2")),
+    ("mistral/mistral-medium-latest", "2026-06-16", ("0.4", "2", "0.4"), ("1.5", "7.5", "1.5")),
+    ("mistral/mistral-small-latest", "2026-04-25", ("0.1", "0.3", "0.1"), (".06", ".18", ".06")),
+]
+PROVIDERS = {"claude": "anthropic", "gpt": "openai", "o1": "openai", "o3": "openai"}
+
+
+def load_tables(con, entries):
+    for entry in entries:
+        seen = datetime.fromisoformat(entry["pypi_upload"]).replace(tzinfo=UTC)
+        table = read_file(SHARED_TABLES / entry["file"], entry["sha256"])
+        sync_table(con, table, observed_at=seen, now=NOW)
+
+
+def all_tables():
+    return json.loads((SHARED_TABLES / "index.json").read_text())
 
 
 @pytest.fixture(scope="module")
 def con(tmp_path_factory):
     with open_warehouse(tmp_path_factory.mktemp("home")) as con:
-        for entry in json.loads((SHARED_TABLES / "index.json").read_text()):
-            text = gzip.decompress((SHARED_TABLES / entry["file"]).read_bytes())
-            models = json.loads(text, parse_float=Decimal)
-            held = {key: fields for key, fields in models.items() if isinstance(fields, dict)}
-            seen = datetime.fromisoformat(entry["pypi_upload"]).replace(tzinfo=UTC)
-            table = PriceTable(entry["version"], entry["sha256"], held)
-            sync_table(con, table, observed_at=seen, now=NOW)
+        load_tables(con, all_tables())
         yield con
 
 
-@pytest.mark.parametrize(("provider", "model", "day", "before", "after"), CHANGES)
-def test_day_before_and_day_after(con, provider, model, day, before, after):
+@pytest.fixture(scope="module")
+def dated(tmp_path_factory):
+    with open_warehouse(tmp_path_factory.mktemp("home")) as con:
+        load_tables(con, all_tables())
+        for key, day, *_ in STARTS:
+            start = RateStart(key, datetime.fromisoformat(day), "announced that day", "ann")
+            set_start(con, start, NOW)
+        yield con
+
+
+def add_around(con, key, day):
+    """A receipt of the second before the change, and one of its first instant."""
     changed = datetime.fromisoformat(day)
-    usage = {"prompt_tokens": 1000, "completion_tokens": 0, "total_tokens": 1000}
-    named = {"provider": provider, "request_model": model, "usage": usage}
-    add(con, f"{model} before", occurred_at=changed - timedelta(seconds=1), **named)
-    add(con, f"{model} after", occurred_at=changed, **named)
+    provider = key.partition("/")[0] if "/" in key else PROVIDERS[key.partition("-")[0]]
+    named = {"provider": provider, "request_model": key, "usage": USAGE}
+    names = f"{key} {day} before", f"{key} {day} after"
+    add(con, names[0], occurred_at=changed - timedelta(seconds=1), **named)
+    add(con, names[1], occurred_at=changed, **named)
+    run(con)
+    return [cost(con, name) for name in names]
+
+
+def priced_at(rates):
+    fresh, made, cached = map(Decimal, rates)
+    return (600 * fresh + 100 * made + 400 * cached) / 1_000_000
+
+
+@pytest.mark.parametrize(("key", "day", "before", "after"), SEEN)
+def test_day_before_and_day_after_a_change_was_seen(con, key, day, before, after):
+    assert add_around(con, key, day) == [priced_at(before), priced_at(after)]
+
+
+@pytest.mark.parametrize(("key", "day", "before", "after"), STARTS)
+def test_day_before_and_day_after_a_change_took_effect(dated, key, day, before, after):
+    assert add_around(dated, key, day) == [priced_at(before), priced_at(after)]
+
+
+def test_model_that_vanished_keeps_its_last_rates(con):
+    assert add_around(con, "xai/grok-4", "2026-11-20") == [priced_at(("1.25", "2.5", "0.2"))] * 2
+
+
+def test_model_without_an_earlier_table_has_its_first_rates_from_the_start(con):
+    key = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    named = {"provider": "bedrock", "request_model": key, "usage": USAGE}
+    add(con, key, occurred_at=datetime.fromisoformat("2025-10-01"), **named)
 
     run(con)
 
-    assert cost(con, f"{model} before") == Decimal(before) / 1000
-    assert cost(con, f"{model} after") == Decimal(after) / 1000
+    assert cost(con, key) == priced_at(("3.3", "16.5", "0.33"))
+
+
+def test_future_change_waits_for_its_day(con):
+    first = datetime.fromisoformat("2027-01-01")
+    rates = {"input": "1.5/1M", "output": "7.5/1M", "cache_read": "0.15/1M"}
+    terms = ContractTerms("gemini-3.6-flash", "gemini", rates, first, OPEN_END, "announced", "ann")
+    set_rate(con, terms, replace=False, now=NOW)
+
+    found = add_around(con, "gemini/gemini-3.6-flash", "2027-01-01")
+
+    assert found == [priced_at(("0.75", "3.75", "0.075")), priced_at(("1.5", "7.5", "0.15"))]
+
+
+def test_start_date_of_a_change_that_nobody_saw_is_refused(con):
+    start = RateStart("o3", datetime.fromisoformat("2027-01-01"), "typed", "ann")
+
+    with pytest.raises(Exception, match="shows no change of 'o3' since 2027-01-01"):
+        set_start(con, start, NOW)
+
+
+def test_later_word_on_a_start_date_counts(tmp_path):
+    with open_warehouse(tmp_path) as con:
+        load_tables(con, all_tables()[3:5])
+        for day, hour in (("2025-06-11", 0), ("2025-06-10", 1)):
+            start = RateStart("o3", datetime.fromisoformat(day), "announced", "ann")
+            set_start(con, start, NOW + timedelta(hours=hour))
+
+        assert add_around(con, "o3", "2025-06-10")[1] == priced_at(("2", "8", "0.5"))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_tables_in_any_order_give_the_same_segments(con, tmp_path, seed):
+    sql = """
+        SELECT model_key, provider, valid_from, valid_to, rate_sheet_id, rate_card_id, provenance
+        FROM rate_segment
+        WHERE source = 'list' AND superseded_at IS NULL
+        ORDER BY ALL
+    """
+    shuffled = random.Random(seed).sample(all_tables(), len(all_tables()))
+
+    with open_warehouse(tmp_path) as other:
+        load_tables(other, shuffled)
+
+        assert other.execute(sql).fetchall() == con.execute(sql).fetchall()

@@ -82,3 +82,18 @@ def test_day_that_does_not_exist_is_refused(prices, capsys):
 
     assert error.value.code == 2
     assert "2026-13-01" in capsys.readouterr().err
+
+
+def test_start_dates_a_change_of_the_list(prices, tmp_path):
+    for name, rate, day in (("old", 2e-6, "2026-09-01"), ("new", 1e-6, "2026-10-21")):
+        path = tmp_path / f"{name}.json"
+        entry = {"litellm_provider": "openai", "input_cost_per_token": rate}
+        path.write_text(json.dumps({"gpt-4o": entry}))
+        prices("sync", "--file", str(path), "--seen", day)
+
+    code, out, _ = prices("start", "gpt-4o", "--from", "2026-10-01", "--reason", "announced")
+
+    _, shown, _ = prices("show", "gpt-4o", "--json")
+    segment = json.loads(shown)["segments"][1]
+    assert (code, "since 2026-10-01" in out) == (0, True)
+    assert (segment["valid_from"][:10], segment["provenance"]) == ("2026-10-01", "known start")

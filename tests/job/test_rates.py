@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from anchor_autopatch.core.errors import ConfigError
+from anchor_autopatch.core.errors import ConfigError, StoreError
 from anchor_autopatch.job.rates import source, sync_installed, sync_table
 from anchor_autopatch.job.rates.source import PriceTable, parse_table, read_installed
 from anchor_autopatch.job.warehouse import open_warehouse
@@ -243,3 +243,14 @@ def _read(entry):
     models = json.loads(text, parse_float=Decimal)
     held = {key: fields for key, fields in models.items() if isinstance(fields, dict)}
     return PriceTable(entry["version"], entry["sha256"], held)
+
+
+def test_overlapping_segments_are_refused_when_a_table_is_loaded(con):
+    load_table(con, {"gpt-4o": {"input_cost_per_token": 1e-6}})
+    con.execute(
+        "INSERT INTO rate_segment SELECT * REPLACE ('contract' AS source) FROM rate_segment"
+    )
+    con.execute("INSERT INTO rate_segment SELECT * FROM rate_segment WHERE source = 'contract'")
+
+    with pytest.raises(StoreError, match="Two segments price 'gpt-4o' from 1970"):
+        load_table(con, {"gpt-4o": {"input_cost_per_token": 2e-6}})

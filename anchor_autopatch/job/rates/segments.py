@@ -85,7 +85,7 @@ def sync_table(
             appender.append_rows([(card_id, key, sheet) for key, sheet in identities.items()])
         added = refresh_segments(con, now)
     first = sum(1 for _, provenance in added if provenance == "oldest known rates")
-    changed = len({key for key, provenance in added if provenance == "first seen"})
+    changed = len({key for key, provenance in added if provenance != "oldest known rates"})
     return SyncReport(card_id, table.version, len(identities), True, first, changed)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from anchor_autopatch.core.errors import StoreError
 from anchor_autopatch.job.sql import load
 
 if TYPE_CHECKING:
@@ -33,8 +34,19 @@ def insert_sheets(con: duckdb.DuckDBPyConnection, sheets: Iterable[RateSheet]) -
 
 
 def refresh_segments(con: duckdb.DuckDBPyConnection, now: datetime) -> list[tuple[Any, ...]]:
-    """Derives the list segments from all observations; (model key, provenance) of the new ones."""
+    """Derives the list segments from all observations; (model key, provenance) of the new ones.
+
+    Raises:
+        StoreError: two segments would price a model at the same instant; the caller rolls back.
+    """
     sql = load("rates")
     con.execute(sql["refresh_segments"])
     con.execute(sql["supersede_segments"], {"now": now})
-    return con.execute(sql["insert_segments"], {"now": now}).fetchall()
+    added = con.execute(sql["insert_segments"], {"now": now}).fetchall()
+    overlap = con.execute(sql["overlapping_segments"]).fetchone()
+    if overlap is not None:
+        raise StoreError(
+            f"Two segments price {overlap[0]!r} from {overlap[1]} on; nothing was taken over, "
+            "restore the warehouse from its backup or report this"
+        )
+    return added

@@ -37,6 +37,30 @@ WHERE rate_card_id = $rate_card_id;
 -- Ids of all sheets in the warehouse.
 SELECT rate_sheet_id FROM rate_sheet;
 
+-- name: note_start
+-- Audit row of a start date that somebody knows.
+INSERT INTO rate_start (model_key, starts_at, reason, actor, recorded_at)
+VALUES ($model_key, $starts_at, $reason, $actor, $now);
+
+-- name: dated_change
+-- The change of a model's list rates that starts at $starts_at, if there is one.
+SELECT rate_card_id
+FROM rate_segment
+WHERE source = 'list'
+    AND superseded_at IS NULL
+    AND model_key = $model_key
+    AND valid_from = $starts_at;
+
+-- name: list_changes
+-- When the list rates of a model change, oldest first.
+SELECT valid_from
+FROM rate_segment
+WHERE source = 'list'
+    AND superseded_at IS NULL
+    AND model_key = $model_key
+    AND valid_from > TIMESTAMP '1970-01-01'
+ORDER BY valid_from;
+
 -- name: outdated_sheets
 -- Sheets in use that rules before $card_version made, with what it takes to build them again.
 SELECT
@@ -130,24 +154,65 @@ change AS (
         rate_sheet_id,
         rate_card_id,
         observed_at,
-        LEAD(observed_at) OVER later AS changed_at,
         ROW_NUMBER() OVER later = 1 AS is_first
     FROM observation
     WHERE sheet_before IS DISTINCT FROM rate_sheet_id
     WINDOW later AS (PARTITION BY model_key ORDER BY observed_at, rate_card_id)
+),
+dated_start AS (
+    -- A list lags behind its provider: a date that a person knows belongs to the first change seen on it or later.
+    SELECT
+        rate_start.model_key,
+        rate_start.starts_at,
+        rate_start.recorded_at,
+        MIN(change.observed_at) AS observed_at
+    FROM rate_start
+    JOIN change
+        ON change.model_key = rate_start.model_key
+        AND change.observed_at >= rate_start.starts_at
+        AND NOT change.is_first
+    GROUP BY ALL
+),
+known_start AS (
+    SELECT
+        model_key,
+        observed_at,
+        ARG_MAX(starts_at, recorded_at) AS starts_at
+    FROM dated_start
+    GROUP BY ALL
+),
+dated AS (
+    SELECT
+        change.*,
+        known_start.starts_at IS NOT NULL AS is_known,
+        COALESCE(known_start.starts_at, change.observed_at) AS starts_at
+    FROM change
+    LEFT JOIN known_start USING (model_key, observed_at)
+),
+span AS (
+    SELECT
+        dated.*,
+        LEAD(starts_at, 1, TIMESTAMP '9999-12-31') OVER later AS ends_at
+    FROM dated
+    WINDOW later AS (PARTITION BY model_key ORDER BY observed_at, rate_card_id)
 )
 SELECT
     'list' AS source,
-    change.model_key,
+    span.model_key,
     rate_sheet.provider,
-    CASE WHEN change.is_first THEN TIMESTAMP '1970-01-01' ELSE change.observed_at END AS valid_from,
-    COALESCE(change.changed_at, TIMESTAMP '9999-12-31') AS valid_to,
-    change.rate_sheet_id,
-    change.rate_card_id,
-    CASE WHEN change.is_first THEN 'oldest known rates' ELSE 'first seen' END AS provenance
-FROM change
+    CASE WHEN span.is_first THEN TIMESTAMP '1970-01-01' ELSE span.starts_at END AS valid_from,
+    span.ends_at AS valid_to,
+    span.rate_sheet_id,
+    span.rate_card_id,
+    CASE
+        WHEN span.is_first THEN 'oldest known rates'
+        WHEN span.is_known THEN 'known start'
+        ELSE 'first seen'
+    END AS provenance
+FROM span
 JOIN rate_sheet USING (rate_sheet_id)
-WHERE COALESCE(change.changed_at, TIMESTAMP '9999-12-31') > change.observed_at;
+WHERE span.is_first
+    OR span.ends_at > span.starts_at;
 
 -- name: supersede_segments
 -- Marks the current list segments that no longer follow from the observations.
@@ -162,6 +227,8 @@ WHERE source = 'list'
             AND derived_segment.valid_from = rate_segment.valid_from
             AND derived_segment.valid_to = rate_segment.valid_to
             AND derived_segment.rate_sheet_id = rate_segment.rate_sheet_id
+            AND derived_segment.rate_card_id = rate_segment.rate_card_id
+            AND derived_segment.provenance = rate_segment.provenance
     );
 
 -- name: insert_segments
@@ -181,11 +248,31 @@ SELECT
     $now
 FROM derived_segment
 ANTI JOIN (
-    SELECT model_key, valid_from, valid_to, rate_sheet_id
+    SELECT model_key, valid_from, valid_to, rate_sheet_id, rate_card_id, provenance
     FROM rate_segment
     WHERE source = 'list' AND superseded_at IS NULL
-) AS current_segment USING (model_key, valid_from, valid_to, rate_sheet_id)
+) AS current_segment USING (model_key, valid_from, valid_to, rate_sheet_id, rate_card_id, provenance)
 RETURNING model_key, provenance;
+
+-- name: overlapping_segments
+-- A model that two current segments would price at one instant; there must be none.
+SELECT
+    model_key,
+    next_from
+FROM (
+    SELECT
+        model_key,
+        valid_to,
+        LEAD(valid_from) OVER (
+            PARTITION BY source, model_key, CASE WHEN source = 'contract' THEN provider END
+            ORDER BY valid_from, valid_to
+        ) AS next_from
+    FROM rate_segment
+    WHERE superseded_at IS NULL
+)
+WHERE next_from < valid_to
+ORDER BY ALL
+LIMIT 1;
 
 -- name: overlapping_contracts
 -- Current contracts for the same model and provider that share an instant with [$valid_from, $valid_to).

@@ -207,9 +207,19 @@ COMMENT ON COLUMN rate_segment.source IS 'list | contract; a contract outranks t
 COMMENT ON COLUMN rate_segment.provider IS 'list: provider as the card names it; contract: the provider it is limited to, empty = any';
 COMMENT ON COLUMN rate_segment.valid_from IS 'UTC, inclusive; 1970-01-01 = open past';
 COMMENT ON COLUMN rate_segment.valid_to IS 'UTC, exclusive; 9999-12-31 = open';
-COMMENT ON COLUMN rate_segment.provenance IS 'Where valid_from comes from: oldest known rates | first seen | contract';
+COMMENT ON COLUMN rate_segment.provenance IS 'Where valid_from comes from: oldest known rates | first seen | known start | contract';
 COMMENT ON COLUMN rate_segment.recorded_at IS 'When we knew, UTC';
 COMMENT ON COLUMN rate_segment.superseded_at IS 'When better knowledge replaced the row, UTC; NULL = current';
+
+CREATE TABLE IF NOT EXISTS rate_start (
+    model_key VARCHAR NOT NULL,
+    starts_at TIMESTAMP NOT NULL,
+    reason VARCHAR NOT NULL,
+    actor VARCHAR NOT NULL,
+    recorded_at TIMESTAMP NOT NULL
+);
+COMMENT ON TABLE rate_start IS 'Audit: when list rates really began, for changes that the list showed later; append-only, the last word counts';
+COMMENT ON COLUMN rate_start.starts_at IS 'UTC; belongs to the first change of the model that was seen on it or later';
 
 CREATE TABLE IF NOT EXISTS contract_rate (
     rate_card_id VARCHAR NOT NULL,
