@@ -6,7 +6,7 @@
 # They are made anew only when their lock file changes. PYTEST_ARGS goes to every pytest: PYTEST_ARGS='-n 2 -x'.
 
 .DEFAULT_GOAL := check
-.PHONY: check help setup worlds demo test test-fast test-oldest test-pythons test-all matrix parity conformance chaos \
+.PHONY: check help setup worlds demo test test-fast test-oldest test-pythons test-all matrix parity conformance chaos focus \
         faults frameworks coverage bench docs lint types format measure smoke lock clean
 
 PYTHON := .venv/bin/python
@@ -32,6 +32,10 @@ help:  ## This list
 
 .venvs/frameworks/.stamp: requirements/frameworks.txt pyproject.toml
 	@tools/venv.sh .venvs/frameworks $<
+	@touch $@
+
+.venvs/focus/.stamp: requirements/focus.txt pyproject.toml
+	@tools/venv.sh .venvs/focus $<
 	@touch $@
 
 setup: .venv/.stamp  ## Make .venv: job, tests, linters
@@ -78,6 +82,9 @@ faults: worlds  ## Every kind of fault in each function of ours, in every use of
 
 frameworks: .venvs/frameworks/.stamp  ## Real servers and workers, 500 interleaved requests each; test runs half of them
 	@.venvs/frameworks/bin/python -m pytest tests/frameworks $(PYTEST_ARGS)
+
+focus: .venv/.stamp .venvs/focus/.stamp  ## The official FOCUS validator on an export of ours, in its own environment
+	@$(PYTHON) -m tools.focus_validator .venvs/focus/bin/python
 
 coverage: .venv/.stamp  ## Branch coverage of the tests that run in .venv, subprocesses included
 	@$(PYTEST) -q $(ELSEWHERE) --cov --cov-report term $(PYTEST_ARGS)

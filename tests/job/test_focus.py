@@ -16,9 +16,9 @@ from anchor_autopatch.cli import main
 from anchor_autopatch.core.errors import StoreError
 from anchor_autopatch.core.settings import REPORT_FILE
 from anchor_autopatch.job.focus import check_focus, export_focus
-from anchor_autopatch.job.publish import publish
 from anchor_autopatch.job.warehouse import open_warehouse
-from tests.job.billed import NOW, OCTOBER, add_call, allocate, bill, insert, usd
+from tests.job.billed import NOW, usd
+from tests.job.focus_home import make_home
 
 REFERENCE = Path(__file__).parents[3] / "shared/reference/focus-1.2-mandatory-columns.txt"
 ALLOCATION = "AllocatedMethodId AllocatedMethodDetails AllocatedResourceId AllocatedResourceName"
@@ -26,50 +26,9 @@ ALLOCATION = "AllocatedMethodId AllocatedMethodDetails AllocatedResourceId Alloc
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A home with three bills, one in euro and one of no calls, and a month without a bill."""
     home = tmp_path_factory.mktemp("focus")
-    with open_warehouse(home) as con:
-        add_call(con, "r1", "search", "84", team="core", environment="prod")
-        add_call(con, "r2", "chat", "16")
-        add_call(con, "r3", "chat", "5", provider="openai", model="gpt-5")
-        november = OCTOBER.replace(month=11)
-        add_call(con, "r4", "chat", "7", provider="openai", model="gpt-5", occurred_at=november)
-        bill(con, home, "G-1,gemini,2026-10,100.00,USD")
-        bill(con, home, "O-1,openai,2026-10,5.01,EUR", name="openai.csv")
-        bill(con, home, "X-1,xai,2026-10,1.01,USD", name="xai.csv")
-        allocate(con)
-        correct(con)
-        publish(con, home, NOW)
+    make_home(home)
     return home
-
-
-def correct(con):
-    """A booking of a frozen month, taken back from one application and booked to another."""
-    for number, (kind, service, amount) in enumerate(
-        [("reversal", "search", "-4.00"), ("correction", "chat", "4.00")], 1
-    ):
-        insert(
-            con,
-            "ledger_entry",
-            entry_no=number,
-            txn_id="t",
-            kind=kind,
-            period="2026-10",
-            posted_period="2026-11",
-            mode="chargeback",
-            account=f"Expense:App:{service}",
-            provider="gemini",
-            provider_account="",
-            invoice_id="G-1",
-            service=service,
-            amount=usd(amount),
-            currency="USD",
-            actor="a",
-            reason="r",
-            created_at=NOW,
-            prev_hash="0",
-            hash="1",
-        )
 
 
 def report(home, sql):

@@ -177,10 +177,12 @@ SELECT
     'AI and Machine Learning' AS ServiceCategory,
     service_name AS ServiceName,
     'Generative AI' AS ServiceSubcategory,
-    CASE WHEN is_unit THEN coalesce(model, bucket, 'any model') END AS SkuId,
+    CASE WHEN charge_category = 'Usage' THEN coalesce(model, bucket, 'any model') END AS SkuId,
     CASE WHEN is_unit THEN 'Requests' END AS SkuMeter,
     CAST(NULL AS JSON) AS SkuPriceDetails,
-    CASE WHEN is_unit THEN concat_ws('/', provider, coalesce(model, bucket, 'any model')) END AS SkuPriceId,
+    CASE
+        WHEN charge_category = 'Usage' THEN concat_ws('/', provider, coalesce(model, bucket, 'any model'))
+    END AS SkuPriceId,
     CAST(NULL AS VARCHAR) AS SubAccountId,
     CAST(NULL AS VARCHAR) AS SubAccountName,
     CAST(NULL AS VARCHAR) AS SubAccountType,
