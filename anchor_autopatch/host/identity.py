@@ -28,11 +28,12 @@ class ObjectMemo(Generic[_Value]):
     """Values kept for live objects, by identity; an entry goes when its object dies."""
 
     def __init__(self) -> None:
-        self._entries: dict[int, tuple[_Ref, _Value]] = {}
+        self.entries: dict[int, tuple[_Ref, _Value]] = {}
+        """By id; for those who only ask whether there is any."""
 
     def get(self, key: object) -> _Value | None:
         """The value of this very object, or None."""
-        found = self._entries.get(id(key))
+        found = self.entries.get(id(key))
         return found[1] if found is not None else None
 
     def put(self, key: object, value: _Value) -> None:
@@ -43,17 +44,17 @@ class ObjectMemo(Generic[_Value]):
         """
         reference = _Ref(key, self._forget)
         reference.key = id(key)
-        self._entries[reference.key] = (reference, value)
+        self.entries[reference.key] = (reference, value)
 
     def pop(self, key: object) -> _Value | None:
         """Takes the value out, or None."""
-        found = self._entries.pop(id(key), None)
+        found = self.entries.pop(id(key), None)
         return found[1] if found is not None else None
 
     def pop_all(self) -> list[_Value]:
         """Takes every value out."""
-        values = [value for _, value in self._entries.values()]
-        self._entries.clear()
+        values = [value for _, value in self.entries.values()]
+        self.entries.clear()
         return values
 
     def died(self, value: _Value) -> None:
@@ -63,10 +64,10 @@ class ObjectMemo(Generic[_Value]):
         """
 
     def _forget(self, reference: _Ref) -> None:
-        found = self._entries.get(reference.key)
+        found = self.entries.get(reference.key)
         # The id may have been given to a new object whose entry must stay.
         if found is not None and found[0] is reference:
-            del self._entries[reference.key]
+            del self.entries[reference.key]
             self.died(found[1])
 
 
@@ -101,10 +102,22 @@ def remember_response_id(provider: str, response_id: str, receipt_id: str) -> No
 
     A fresh call is never dropped on its id.
     """
-    _by_response_id[(provider, response_id)] = receipt_id
-    if len(_by_response_id) > _ID_LIMIT:
-        for key in list(islice(_by_response_id, _ID_LIMIT // 2)):
-            _by_response_id.pop(key, None)
+    remember_answer(None, provider, response_id, receipt_id)
+
+
+def _forget_older_half() -> None:
+    for key in list(islice(_by_response_id, _ID_LIMIT // 2)):
+        _by_response_id.pop(key, None)
+
+
+def remember_answer(value: object, provider: str, response_id: str | None, receipt_id: str) -> None:
+    """Notes the receipt of an answer by both keys; None where there is none."""
+    if value is not None:
+        remember(value, receipt_id)
+    if response_id is not None:
+        _by_response_id[(provider, response_id)] = receipt_id
+        if len(_by_response_id) > _ID_LIMIT:
+            _forget_older_half()
 
 
 def receipt_of(value: object) -> str | None:

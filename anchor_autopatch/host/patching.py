@@ -163,6 +163,24 @@ def guarded(
     return decorate
 
 
+def guarded_reader(target: str, feed: Callable[[Any], _Result]) -> Callable[[Any], _Result | None]:
+    """Guards the `feed` of one open stream: its fault becomes None and is counted."""
+
+    # Not `guarded`: copying name and docstring costs 5 us a stream, any number of arguments 0.1 us
+    # a chunk.
+    def run(chunk: Any) -> _Result | None:
+        try:
+            return feed(chunk)
+        except Exception as fault:  # noqa: BLE001 - as in `guarded`: the stream goes on without us
+            try:
+                note_fault(target, "feed", fault)
+            except Exception:  # noqa: BLE001 - as in `guarded`
+                return None
+            return None
+
+    return run
+
+
 def note_fault(target: str, where: str, fault: Exception) -> None:
     """Counts a fault of ours, leaves one exception event for the first.
 

@@ -44,7 +44,7 @@ class _Part(Call):
 
     def _receipt(self, receipt_id: str, outcome: str, seen: Seen) -> Receipt:
         self.receipt_id = receipt_id
-        row = super()._receipt(receipt_id, outcome, seen)
+        row = Receipt._make(super()._receipt(receipt_id, outcome, seen))
         return row._replace(parent_receipt_id=self.parent_receipt_id)
 
 

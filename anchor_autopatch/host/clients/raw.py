@@ -35,6 +35,10 @@ _UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 _GATEWAYS = frozenset(("litellm",))
 """SDKs that speak plain HTTP to many providers, whose own words are read here."""
 
+_TELL_TRIES = frozenset(("anthropic", "groq", "openai"))
+"""SDKs that tell of each try by themselves (`attempts.before_retry`): nobody asks for a count of
+their sends but a layer above."""
+
 
 class Request(NamedTuple):
     """What a client is about to send, as far as a receipt depends on it."""
@@ -302,8 +306,10 @@ def _opening(client: Client) -> Callable[..., Scope | None]:
 
     @guarded(client.name)
     def opened(owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Scope | None:
-        # What nearly every send of a process comes to: no call is open, the host is none of ours.
-        if active.get() is None:
+        # What nearly every send of a process comes to: no call is open, the host is none of ours,
+        # or a call that needs no count (3 us less than counting it).
+        layer = active.get()
+        if layer is None:
             try:
                 where = netloc(owner, args, kwargs)
             except _UNREADABLE as fault:
@@ -311,6 +317,8 @@ def _opening(client: Client) -> Callable[..., Scope | None]:
                 return _Misread(client.name, fault)
             if _routes.get(where) is False:
                 return None
+        elif layer.parent is None and layer.target in _TELL_TRIES and not layer.ended:
+            return None
         return begin(client, owner, args, kwargs)
 
     return opened

@@ -231,10 +231,12 @@ class Adapter:
             call.adopted()
         if call.stream:
             return
-        if hasattr(result, _PARSED):
+        if not hasattr(result, _PARSED):
+            self._close_unparsed(call, result, answered)
+        elif call.operation in _IN_BACKGROUND:
             self._succeed(call, result, result)
         else:
-            self._close_unparsed(call, result, answered)
+            call.succeed(self.family.read_usage(call.operation, result), result)
 
     def _close_unparsed(self, call: Call, result: Any, answered: Any) -> None:
         kind = type(result).__name__

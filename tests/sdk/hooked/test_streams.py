@@ -142,7 +142,7 @@ def test_nothing_is_left_open_after_a_stream(start):
     list(start())
     gc.collect()
 
-    assert streams._open._entries == {}
+    assert streams._open.entries == {}
 
 
 @cases

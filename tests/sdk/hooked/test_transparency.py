@@ -15,7 +15,7 @@ import openai
 import pytest
 from google.genai import _api_client
 
-from anchor_autopatch.host import calls, patching, streams
+from anchor_autopatch.host import calls, ids, patching, streams
 from anchor_autopatch.host.providers import anthropic as our_anthropic
 from anchor_autopatch.host.providers import google_genai, stainless
 from anchor_autopatch.host.providers import openai as our_openai
@@ -193,8 +193,8 @@ PLACES = {
         (calls.outbox, "own_writer"),
         (calls.resolving, "at_call"),
         (calls.callsite, "find"),
-        (calls.identity, "remember"),
-        (calls.outbox.ids.Sequence, "new"),
+        (calls.identity, "remember_answer"),
+        (ids.Sequence, "new"),
         (stainless.Adapter, "_new_site"),
     ],
 }
@@ -302,7 +302,7 @@ def test_stream_objects_are_the_sdks_own(openai_client, home):
     assert type(stream) is openai.Stream
     assert inspect.isgenerator(stream._iterator)
     list(stream)
-    assert streams._open._entries == {}
+    assert streams._open.entries == {}
 
 
 def test_late_install_reaches_clients_that_exist(home, simulator):

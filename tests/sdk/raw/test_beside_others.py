@@ -250,4 +250,4 @@ def test_nothing_is_kept_of_calls_that_are_over(server, home):
         )
     gc.collect()
 
-    assert raw.open_bodies._entries == {}
+    assert raw.open_bodies.entries == {}

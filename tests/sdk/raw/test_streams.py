@@ -147,7 +147,7 @@ def test_dropped_stream_is_partial(way, simulator, one_receipt):
     drop(way, *at(simulator, "messages"))
 
     assert one_receipt().outcome == "partial"
-    assert raw.open_bodies._entries == {}
+    assert raw.open_bodies.entries == {}
 
 
 @every_way

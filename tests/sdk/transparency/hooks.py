@@ -26,6 +26,7 @@ _OUR_API = "the application's own call of ours, whose work is guarded"
 STAND_INS: dict[str, tuple[str, ...]] = {
     _GUARD: (
         "host/patching.py:guarded.<locals>.decorate.<locals>.run",
+        "host/patching.py:guarded_reader.<locals>.run",
         "host/patching.py:note_fault",
     ),
     _CALLED: (
