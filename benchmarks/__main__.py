@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import calls, processes, table
+from benchmarks import calls, processes, requests, table
 from benchmarks.measuring import Comparison
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,6 +23,7 @@ _PARTS: dict[str, Callable[[Path, int], Iterator[Comparison]]] = {
     "processes": processes.compare,
     "calls": calls.compare,
 }
+_REQUESTS = "requests"
 
 
 def main() -> int:
@@ -33,12 +34,9 @@ def main() -> int:
         print("No .venvs/a or .venvs/b here; run `make worlds` first", file=sys.stderr)
         return 2
     table.head()
-    results = [
-        table.show(replace(result, name=f"{name}: {result.name}"))
-        for name, python in worlds.items()
-        for part in asked.only or _PARTS
-        for result in _PARTS[part](python, 30 if asked.quick else 150)
-    ]
+    parts = asked.only or [*_PARTS, _REQUESTS]
+    rounds = 48 if asked.quick else 144
+    results = [table.show(result) for result in _results(worlds, parts, rounds)]
     if asked.page:
         table.write(results, PAGE, _circumstances())
     missed = [result.name for result in results if result.missed]
@@ -46,10 +44,21 @@ def main() -> int:
     return 1 if missed else 0
 
 
+def _results(worlds: dict[str, Path], parts: list[str], rounds: int) -> Iterator[Comparison]:
+    for name, python in worlds.items():
+        for part in parts:
+            if part in _PARTS:
+                for result in _PARTS[part](python, rounds):
+                    yield replace(result, name=f"{name}: {result.name}")
+    # One environment has all frameworks: their requests meet no SDK.
+    if _REQUESTS in parts and requests.PYTHON.exists():
+        yield from requests.compare(rounds // 4)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("only", nargs="*", choices=[*_PARTS, []], help="default: all")
-    parser.add_argument("--quick", action="store_true", help="a fifth of the rounds")
+    parser.add_argument("only", nargs="*", choices=[*_PARTS, _REQUESTS, []], help="default: all")
+    parser.add_argument("--quick", action="store_true", help="a third of the rounds")
     parser.add_argument("--world", nargs="+", choices=[*WORLDS], default=[*WORLDS])
     parser.add_argument("--page", action="store_true", help=f"write the table to {PAGE.name}")
     return parser.parse_args()

@@ -64,8 +64,18 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """held | MISSED; empty where nothing is promised."""
-        return "" if not self.bar else "MISSED" if self.missed else "held"
+        """held | MISSED, with ? where the bar lies within the interval; empty without a bar."""
+        if not self.bar:
+            return ""
+        return ("MISSED" if self.missed else "held") + ("" if self._certain else "?")
+
+    @property
+    def _certain(self) -> bool:
+        of_added = self.most_added is None or abs(self.added - self.most_added) > self.uncertain
+        if self.most_ratio is None:
+            return of_added
+        reach = self.uncertain / statistics.median(self.bare)
+        return of_added and abs(self.ratio - self.most_ratio) > reach
 
 
 def in_turns(

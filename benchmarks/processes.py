@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.calls import environment
 from benchmarks.clock import run_delay_ns
 from benchmarks.measuring import Comparison, in_turns
+from benchmarks.troubles import TROUBLES
+from benchmarks.workers import environment
 
 _ROOT = Path(__file__).resolve().parent.parent
 _IMPORT = (
@@ -37,7 +38,7 @@ def compare(python: Path, rounds: int) -> Iterator[Comparison]:
     yield _turns("python -c pass, CPU", "ms", _cpu(python, "pass"), rounds, most_added=5.0)
     yield _turns("import of three SDKs, CPU", "ms", _cpu(python, _IMPORT), few, most_ratio=1.05)
     yield _turns("memory after 2,000 calls", "MB", _memory(python), few, most_added=6.0)
-    for name, spoil in _TROUBLES.items():
+    for name, spoil in TROUBLES.items():
         sides = _leaving(python, spoil)
         yield _turns(f"leaving, {name}", "ms", sides, few, most_added=50.0)
 
@@ -92,11 +93,10 @@ def _leaving(python: Path, spoil: Callable[[str], dict[str, str]]) -> _Sides:
 
 # The last calls find the provider down; what they leave behind is written or waits.
 _BROKEN_PROVIDER = """
-import openai, resource, signal, os
+import openai
+from benchmarks import troubles
 work(50)
-if os.environ.get("BENCH_FULL_DISK"):
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+trouble = troubles.begin()
 work(50)
 down = openai.OpenAI(api_key='x', base_url='http://127.0.0.1:9', max_retries=0)
 for _ in range(3):
@@ -106,24 +106,6 @@ for _ in range(3):
     except openai.APIConnectionError:
         pass
 """
-
-
-def _nothing_down(_home: str) -> dict[str, str]:
-    return {}
-
-
-def _no_home(home: str) -> dict[str, str]:
-    # Neither the asked home nor the user's own can be made: everything waits in memory.
-    return {"ANCHOR_HOME": "/dev/null/home", "HOME": "/dev/null", "XDG_STATE_HOME": "/dev/null/x"}
-
-
-def _full_disk(_home: str) -> dict[str, str]:
-    return {"BENCH_FULL_DISK": "1"}
-
-
-_TROUBLES = {"provider down": _nothing_down, "no home": _no_home, "disk full": _full_disk}
-
-
 # The clock is the system's, so that the parent can go on where the child stopped.
 _LEFT = """
 import sys, time

@@ -7,6 +7,7 @@ above the transport is the SDK's and httpx's own.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -90,6 +91,7 @@ def _events() -> list[bytes]:
     return [f"data: {text}\n\n".encode() for text in [chunk] * CHUNKS + [last, "[DONE]"]]
 
 
+_IDS = itertools.count(10**9)
 _BODIES = {"/chat/completions": json.dumps(_CHAT), "/messages": json.dumps(_MESSAGE)}
 _STREAM = _events()
 
@@ -117,7 +119,9 @@ def transports(httpx: Any) -> tuple[Any, Any]:
             return httpx.Response(200, headers=headers, stream=Stream())
         path = next((end for end in _BODIES if request.url.path.endswith(end)), None)
         headers = {**_HEADERS, "content-type": "application/json"}
-        return httpx.Response(200, headers=headers, content=_BODIES[path] if path else "{}")
+        # Every answer has an id of its own, as on the wire: what is remembered by it grows.
+        body = _BODIES[path].replace("0123456789", str(next(_IDS)), 1) if path else "{}"
+        return httpx.Response(200, headers=headers, content=body)
 
     class Transport(httpx.BaseTransport):  # type: ignore[misc]
         def handle_request(self, request: Any) -> Any:
