@@ -59,7 +59,7 @@ class Fleet:
             env=environment(home, **variables),
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=300,
             check=False,
         )
         assert done.returncode == 0, done.stderr

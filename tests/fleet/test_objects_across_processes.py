@@ -5,7 +5,8 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-pytestmark = pytest.mark.slow
+# Processes that import whole SDKs, and the job, one after the other: a busy machine takes minutes.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ORDERS = (("search", "polling", "audit"), ("audit", "polling", "search"))
 """Of arrival: who submits first, and who submits last."""
 
