@@ -7,7 +7,7 @@ import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anchor_autopatch.cli import CLEAN, FINDINGS, close_corrections
+from anchor_autopatch.cli import CLEAN, FINDINGS, close_actions, close_corrections
 from anchor_autopatch.cli.jobs import add_job_arguments, config_of, homes_of, in_warehouse
 from anchor_autopatch.cli.output import print_json, print_table
 from anchor_autopatch.core.config import load_config
@@ -35,6 +35,7 @@ def add_parser(
     _add_sign_off(actions)
     _add_freeze(actions)
     _add_restate(actions)
+    close_actions.add_actions(actions, add_actor, rules_of)
     close_corrections.add_correct(actions, add_actor, rules_of)
     _add_statement(actions)
     _add_journal(actions)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anchor_autopatch.job import allocation, close, meters, policy, pricing, rates, settlement
+from anchor_autopatch.job import (
+    allocation,
+    close,
+    meters,
+    policy,
+    pricing,
+    rates,
+    settlement,
+    variance,
+)
 from anchor_autopatch.job.allocation import accounts
 from anchor_autopatch.job.findings import InvoiceCheck, find, invoice_checks, receipt_count
 from anchor_autopatch.job.publish import publish
@@ -66,6 +75,8 @@ def reconcile(
     )
     rules = close.read_rules(config)
     policies = allocation.read_policies(config)
+    limits = variance.read_variance_rules(config)
+    threshold = allocation.Threshold(limits.ratio, limits.floor)
     with open_warehouse(homes[0]) as con:
         accounts.sync_accounts(con, key_accounts)
         shipped = ship(con, homes, now)
@@ -80,8 +91,11 @@ def reconcile(
         advance()
         judged = policy.judge(con, config, now)
         advance()
-        allocated = allocation.allocate_open_periods(con, now, keys=keys, policies=policies)
+        allocated = allocation.allocate_open_periods(
+            con, now, keys=keys, policies=policies, threshold=threshold
+        )
         advance()
+        variance.find_variances(con, limits, rules.owners, now)
         close.mark_modes(con, rules)
         close.propose_late(con, now, keys, policies)
         path = publish(con, homes[0], now, overdue_after=overdue_after)
@@ -105,5 +119,6 @@ def reconcile(
                 *settlement.find_overdue(con, now, overdue_after),
                 *policy.find_policy(con, config),
                 *close.find_open_proposals(con),
+                *variance.find_unsettled(con, now),
             ),
         )

@@ -55,8 +55,18 @@ def run(home, capsys):
     return run
 
 
+def settled(run):
+    """Settles every variance of September; returns what there was."""
+    found = json.loads(run("close", "actions", "2026-09", "--json")[1])
+    for action in found:
+        words = ("--settle", action["action_id"], "--reason", "a made-up invoice", "--by", "ana")
+        assert run("close", "actions", *words)[0] == 0
+    return found
+
+
 def close(run):
     """Closes September, step by step; returns the exit codes."""
+    settled(run)
     return [
         run("close", "review", "2026-09", "--by", "ana")[0],
         run("close", "sign-off", "2026-09", "--by", "bob")[0],
@@ -78,6 +88,17 @@ def test_a_month_is_closed_in_three_commands(run, home):
     assert (code, json.loads(out)[0]["state"]) == (0, "frozen")
     assert published(home, "SELECT state, mode FROM periods") == [("frozen", "chargeback")]
     assert run("verify")[0] == 0
+
+
+def test_an_unsettled_variance_holds_the_sign_off_up(run):
+    run("close", "review", "2026-09", "--by", "ana")
+
+    code, out = run("close", "sign-off", "2026-09", "--by", "bob")
+    (action,) = settled(run)
+
+    assert (code, "are not settled, the largest unexplained" in out) == (2, True)
+    assert (action["category"], action["owner"]) == ("unexplained", "finops")
+    assert run("close", "sign-off", "2026-09", "--by", "bob")[0] == 0
 
 
 def test_what_cannot_be_done_is_one_line(run):
@@ -133,4 +154,10 @@ def test_journal_and_trail_are_printed(run):
 
     assert "Liabilities:Provider:openai" in run("close", "journal", "2026-09")[1]
     trail = json.loads(run("close", "trail", "--json")[1])
-    assert [row["action"] for row in trail] == ["review", "sign_off", "lock", "freeze"]
+    assert [row["action"] for row in trail] == [
+        "settle",
+        "review",
+        "sign_off",
+        "lock",
+        "freeze",
+    ]

@@ -63,8 +63,9 @@ def test_money_of_a_model_that_nobody_called_is_named(home, tmp_path):
 
     report = reconcile([home], NOW, {})
 
-    (finding,) = [text for text in report.findings if "gpt-unseen" in text]
-    assert finding.startswith("openai 2026-09 I-1: 10.00 USD of 'gpt-unseen' found no receipt")
+    coarse, variance = (text for text in report.findings if "gpt-unseen" in text)
+    assert coarse.startswith("openai 2026-09 I-1: 10.00 USD of 'gpt-unseen' found no receipt")
+    assert "of tagging_failure (no receipt of gpt-unseen: all share the line)" in variance
 
 
 def test_lines_of_a_receipt_sum_to_its_cost(home):

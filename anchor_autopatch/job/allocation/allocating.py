@@ -169,6 +169,7 @@ def _weigh(con: duckdb.DuckDBPyConnection) -> None:
     _run(con, "money_macro", "femto_macro", "open_scopes", "lines", "account_covers")
     _run(con, "receipt_groups", "covered_receipts", "usage", "usage_without_lines")
     _run(con, "weighed_usage", "even_weights", "scaled_weights", "cells")
+    _run(con, "cell_estimates")
 
 
 def _match(con: duckdb.DuckDBPyConnection, keys: KeyMap) -> None:

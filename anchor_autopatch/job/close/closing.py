@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from anchor_autopatch.core.errors import ConfigError
 from anchor_autopatch.job.chain import CLOSE_EVENTS, LEDGER, head
 from anchor_autopatch.job.close import statements
+from anchor_autopatch.job.close.acting import unsettled
 from anchor_autopatch.job.close.events import (
     FROZEN,
     OPEN,
@@ -93,8 +94,8 @@ def sign_off(
     With the last signature the period is locked.
 
     Raises:
-        ConfigError: the actor may not sign or is the preparer, the period is not reviewed, or its
-            figures have moved since.
+        ConfigError: the actor may not sign or is the preparer, the period is not reviewed, its
+            figures have moved since, or variances of it are not settled.
     """
     if team == statements.EVERYTHING:
         rules.demand("signers", actor)
@@ -106,6 +107,8 @@ def sign_off(
         if actor == preparer:
             raise ConfigError(f"{actor!r} prepared {period}; somebody else has to sign it off")
         made = _unmoved(con, rules, period, standing)
+        if team == statements.EVERYTHING:
+            _check_variances(con, period, now)
         if team not in {each.team for each in made}:
             raise ConfigError(f"Period {period} has no statement of team {team!r}")
         event = Event(
@@ -225,6 +228,16 @@ def _check_ties(con: duckdb.DuckDBPyConnection, period: str) -> None:
         found = con.execute(sql[name], {"period": period}).fetchone()
         if found:
             raise ConfigError(f"Invoice {found[0]!r} of {period} {what}; run anchor reconcile")
+
+
+def _check_variances(con: duckdb.DuckDBPyConnection, period: str, now: datetime) -> None:
+    waiting = unsettled(con, period, now)
+    if waiting:
+        raise ConfigError(
+            f"{len(waiting)} variances of {period} are not settled, the largest "
+            f"{waiting[0].category} of {waiting[0].invoice_id!r}; "
+            f"see anchor close actions {period}"
+        )
 
 
 def _last_review(

@@ -36,6 +36,7 @@ _FILTERS = {
     "receipt_anchor": _MONTH,
     "cost_split": _MONTH,
     "reconciliation": _MONTH,
+    "variance_line": _MONTH,
     "receipt_price": (
         "receipt_id IN (SELECT receipt_id FROM receipt_anchor WHERE period = '{period}')"
     ),

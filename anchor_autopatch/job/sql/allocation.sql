@@ -293,6 +293,17 @@ SELECT
 FROM weighed_cell
 INNER JOIN receipt_group USING (group_no);
 
+-- name: cell_estimates
+-- Estimated cost of each cell in 1e-15 USD, and how many of its usages have no price.
+CREATE OR REPLACE TEMP TABLE cell_estimate AS
+SELECT
+    group_no,
+    meter,
+    COALESCE(SUM(cost_femto), 0) AS cost_femto,
+    COUNT(*) FILTER (WHERE cost_femto IS NULL) AS unpriced_count
+FROM covered_usage
+GROUP BY group_no, meter;
+
 -- name: lines
 -- Lines of open control totals, as integers in 1e-9 of their currency; absent dimensions are ''.
 -- Where one line of a model and a meter names a tier, those that name none mean the standard one.
@@ -314,6 +325,8 @@ SELECT
         WHEN LOWER(line.quantity_unit) IN ('token', 'tokens')
             THEN CAST(line.quantity AS HUGEINT)
     END AS token_quantity,
+    CAST(CAST(line.quantity AS DECIMAL(38, 6)) * 1000000 AS HUGEINT) AS micro_quantity,
+    CAST(line.list_amount * 1000000000 AS HUGEINT) AS list_nano,
     COALESCE(line.model_raw, '') AS model,
     COALESCE(line.meter, '') AS meter,
     COALESCE(line.project, '') AS project,
@@ -544,6 +557,8 @@ SELECT
     line.charge_category,
     line.past_period,
     line.token_quantity,
+    line.micro_quantity,
+    line.list_nano,
     line.model,
     line.amount_nano,
     CAST(0 AS HUGEINT) AS idle_nano,

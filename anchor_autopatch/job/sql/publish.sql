@@ -245,6 +245,128 @@ SELECT
 FROM invoice
 ORDER BY ALL;
 
+-- name: variance_lines
+-- Every part of the difference between invoiced and estimated, in one category each.
+CREATE TABLE report.variance_lines AS
+SELECT
+    period,
+    provider,
+    account,
+    invoice_id,
+    category,
+    model,
+    meter,
+    tier,
+    amount,
+    currency,
+    invoiced,
+    estimated_usd,
+    invoiced_quantity,
+    counted_quantity,
+    flagged,
+    evidence,
+    owner
+FROM variance_line
+ORDER BY ALL;
+
+-- name: variance_actions
+-- What somebody has to do about variances.
+CREATE TABLE report.variance_actions AS
+SELECT
+    action_id,
+    period,
+    provider,
+    account,
+    invoice_id,
+    category,
+    amount,
+    currency,
+    owner,
+    state,
+    date_diff('day', opened_at, make_timestamp($now_us)) AS age_days,
+    evidence,
+    note,
+    opened_at,
+    decided_at
+FROM variance_action_state
+ORDER BY ALL;
+
+-- name: variances
+-- Estimated against invoiced by provider, model, meter and team.
+CREATE TABLE report.variances AS
+WITH compared AS (
+    SELECT
+        period,
+        provider,
+        account,
+        invoice_id,
+        'provider' AS dimension,
+        provider AS value,
+        invoice_total AS invoiced,
+        estimated_total_usd AS estimated_usd
+    FROM reconciliation
+    WHERE currency = 'USD'
+        AND invoice_id IS NOT NULL
+    UNION ALL
+    SELECT
+        line.period,
+        line.provider,
+        line.account,
+        line.invoice_id,
+        dimension.name AS dimension,
+        CASE dimension.name WHEN 'model' THEN line.model ELSE line.meter END AS value,
+        sum(line.invoiced) AS invoiced,
+        sum(line.estimated_usd) AS estimated_usd
+    FROM (
+        SELECT DISTINCT
+            period,
+            provider,
+            account,
+            invoice_id,
+            model,
+            meter,
+            tier,
+            invoiced,
+            estimated_usd
+        FROM variance_line
+        WHERE invoiced IS NOT NULL
+    ) AS line
+    CROSS JOIN (VALUES ('model'), ('meter')) AS dimension (name)
+    GROUP BY ALL
+    UNION ALL
+    SELECT
+        app_cost.period,
+        app_cost.provider,
+        app_cost.account,
+        app_cost.invoice_id,
+        'team' AS dimension,
+        coalesce(app_cost.team, '') AS value,
+        sum(app_cost.anchored_cost) AS invoiced,
+        coalesce(sum(app_cost.estimated_cost_usd), 0) AS estimated_usd
+    FROM app_cost
+    WHERE app_cost.currency = 'USD'
+        AND app_cost.invoice_id IS NOT NULL
+    GROUP BY ALL
+)
+SELECT
+    period,
+    provider,
+    account,
+    invoice_id,
+    dimension,
+    value,
+    invoiced,
+    estimated_usd,
+    invoiced - estimated_usd AS variance,
+    CAST(
+        CAST((invoiced - estimated_usd) * 1000000 AS HUGEINT) * 100000000
+        // nullif(CAST(invoiced * 1000000 AS HUGEINT), 0) AS DECIMAL(38, 0)
+    ) * 0.000001 AS variance_percent
+FROM compared
+WHERE value <> ''
+    OR dimension = 'team'
+ORDER BY ALL;
+
 -- name: periods
 -- Where each period that somebody has begun to close stands.
 CREATE TABLE report.periods AS

@@ -257,6 +257,7 @@ WITH breakdown AS (
         line.api_key,
         line.quantity,
         line.quantity_unit,
+        line.list_amount,
         line.amount
     FROM control_total AS control
     INNER JOIN invoice_line AS line
@@ -299,6 +300,7 @@ SELECT
     api_key,
     quantity,
     quantity_unit,
+    list_amount,
     amount
 FROM breakdown
 UNION ALL
@@ -320,6 +322,7 @@ SELECT
     NULL AS api_key,
     NULL AS quantity,
     NULL AS quantity_unit,
+    NULL AS list_amount,
     amount
 FROM residual
 WHERE amount <> 0;

@@ -148,3 +148,39 @@ FROM close_event
 WHERE action IN ('propose', 'approve', 'reject', 'withdraw')
 GROUP BY subject;
 COMMENT ON VIEW correction_state IS 'What became of each proposal: proposed | approved | rejected | withdrawn (figures moved, another one took its place)';
+
+CREATE OR REPLACE VIEW variance_action_state AS
+SELECT
+    action.action_id,
+    action.period,
+    action.provider,
+    action.account,
+    action.invoice_id,
+    action.category,
+    action.amount,
+    action.currency,
+    action.evidence,
+    COALESCE(decision.assignee, action.owner) AS owner,
+    CASE
+        WHEN decision.last_action = 'settle' THEN 'settled'
+        WHEN NOT action.is_current THEN 'gone'
+        WHEN decision.last_action = 'assign' THEN 'assigned'
+        ELSE 'open'
+    END AS state,
+    decision.note,
+    action.opened_at,
+    decision.decided_at
+FROM variance_action AS action
+LEFT JOIN (
+    SELECT
+        subject,
+        MAX_BY(action, event_no) AS last_action,
+        MAX_BY(team, event_no) FILTER (WHERE action = 'assign') AS assignee,
+        MAX_BY(reason, event_no) AS note,
+        MAX(recorded_at) AS decided_at
+    FROM close_event
+    WHERE action IN ('assign', 'settle')
+    GROUP BY subject
+) AS decision
+    ON decision.subject = action.action_id;
+COMMENT ON VIEW variance_action_state IS 'Variance actions with their owner and state: open | assigned | settled (mended or accepted) | gone (no longer found)';
