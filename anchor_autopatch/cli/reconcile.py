@@ -104,6 +104,7 @@ def _as_dict(report: ReconcileReport) -> dict[str, object]:
     return {
         "receipts": report.receipts,
         "shipped": as_dict(report.shipped),
+        "incidents": report.incidents._asdict(),
         "settled": report.settled._asdict(),
         "rates": report.rates._asdict(),
         "measured": report.measured._asdict(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from anchor_autopatch.job import (
 )
 from anchor_autopatch.job.allocation import accounts
 from anchor_autopatch.job.findings import InvoiceCheck, find, invoice_checks, receipt_count
+from anchor_autopatch.job.incidents.evaluating import EvaluateReport
+from anchor_autopatch.job.incidents.running import look_into_warehouse, read_settings
 from anchor_autopatch.job.publish import publish
 from anchor_autopatch.job.ship import ShipReport, ship
 from anchor_autopatch.job.warehouse import open_warehouse
@@ -34,6 +37,7 @@ class ReconcileReport:
     receipts: int
     """In the warehouse, all periods."""
     shipped: ShipReport
+    incidents: EvaluateReport
     settled: settlement.SettleReport
     rates: rates.SyncReport
     measured: meters.MeasureReport
@@ -46,7 +50,7 @@ class ReconcileReport:
     """One line per thing that needs a person, with the mend."""
 
 
-STEPS = 8
+STEPS = 9
 """How often `advance` is called."""
 
 
@@ -74,12 +78,16 @@ def reconcile(
         accounts.text_table(config, "projects"), accounts.text_table(config, "provider_keys")
     )
     rules = close.read_rules(config)
+    settings = read_settings(config, os.environ)
     policies = allocation.read_policies(config)
     limits = variance.read_variance_rules(config)
     threshold = allocation.Threshold(limits.ratio, limits.floor)
     with open_warehouse(homes[0]) as con:
         accounts.sync_accounts(con, key_accounts)
         shipped = ship(con, homes, now)
+        advance()
+        # First of all: what fails cannot wait for prices.
+        incidents = look_into_warehouse(con, homes[0], settings, now)
         advance()
         settled = settlement.settle(con, now)
         advance()
@@ -104,6 +112,7 @@ def reconcile(
         return ReconcileReport(
             receipts=receipt_count(con),
             shipped=shipped,
+            incidents=incidents,
             settled=settled,
             rates=synced,
             measured=measured,

@@ -29,6 +29,8 @@ SECTIONS = (
     "variance",
     "allocation",
     "retention",
+    "incidents",
+    "alerts",
 )
 """Sections that some part of this package reads; whoever reads a new one names it here."""
 _TEXT_TABLES = ("hosts", "accounts", "projects", "provider_keys")

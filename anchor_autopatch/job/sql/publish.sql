@@ -502,10 +502,70 @@ SELECT
     call_site,
     TRY_CAST(labels AS JSON) AS labels,
     TRY_CAST(attribution_source AS JSON) AS attribution_source,
-    CAST(NULL AS VARCHAR) AS incident_id,
+    incident_event.incident_id,
     shipped_at
 FROM exception_event
+LEFT JOIN incident_event USING (event_id)
 ORDER BY occurred_at, event_id;
+
+-- name: incidents
+-- Failures of one cause, from the first to the end, with what they cost.
+CREATE TABLE report.incidents AS
+WITH cost AS (
+    SELECT
+        incident_event.incident_id,
+        sum(receipt_price.estimated_cost_usd)::DECIMAL(38, 18) AS wasted_usd
+    FROM incident_event
+    JOIN exception_event USING (event_id)
+    JOIN receipt_price USING (receipt_id)
+    GROUP BY incident_event.incident_id
+)
+SELECT
+    incident.incident_id,
+    incident.class,
+    incident.severity,
+    incident.state,
+    incident.provider,
+    incident.dependency,
+    incident.model,
+    incident.code,
+    incident.exception_type,
+    incident.message,
+    make_timestamp(incident.first_seen_us) AS first_seen,
+    make_timestamp(incident.last_seen_us) AS last_seen,
+    incident.event_count,
+    incident.call_count,
+    incident.affected_count,
+    incident.affected::JSON AS affected,
+    incident.wasted_requests,
+    cost.wasted_usd,
+    incident.reopen_count,
+    incident.acknowledged_by,
+    make_timestamp(incident.acknowledged_at_us) AS acknowledged_at,
+    make_timestamp(incident.resolved_at_us) AS resolved_at,
+    incident.resolve_reason,
+    incident.inhibited_by,
+    make_timestamp(incident.first_notified_us) AS first_notified_at
+FROM incident
+LEFT JOIN cost USING (incident_id)
+ORDER BY incident.first_seen_us, incident.incident_id;
+
+-- name: deliveries
+-- One message about an incident to one sink, and what became of it.
+CREATE TABLE report.deliveries AS
+SELECT
+    delivery_key,
+    incident_id,
+    sink,
+    kind,
+    state,
+    make_timestamp(created_at_us) AS created_at,
+    attempts,
+    make_timestamp(next_try_us) AS next_try_at,
+    make_timestamp(ended_at_us) AS ended_at,
+    last_error
+FROM delivery
+ORDER BY created_at_us, delivery_key;
 
 -- name: unpriced_models
 -- Models whose calls have no price, or none for some of what was used: that cost is unknown, not zero.

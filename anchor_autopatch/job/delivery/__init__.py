@@ -1,0 +1,1 @@
+"""Delivery: what is told of incidents is committed first, then sent, until it has arrived."""

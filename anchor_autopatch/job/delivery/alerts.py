@@ -1,0 +1,110 @@
+"""What is told of an incident: the neutral document that every kind of sink renders; pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from anchor_autopatch.job.incidents.records import RESOLVED, Affected, Incident
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VERSION = 1
+"""Of the document; fields may be added to it under the same number."""
+_NAMED_APPS = 20
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_TITLES = {
+    "billing_exhausted": "{what}: money or quota is used up",
+    "rate_limited": "{what} limits the rate of requests",
+    "quota_daily": "{what}: the quota of the day is used up",
+    "provider_overloaded": "{what} is overloaded",
+    "provider_5xx": "{what} answers with errors of its own",
+    "timeout": "{what} does not answer in time",
+    "network": "{what} cannot be reached",
+    "auth": "{what} refuses the key",
+    "model_gone": "{what} does not know {model}",
+    "bad_request": "{what} refuses requests of {service}",
+    "partial_stream": "Streams of {what} break off",
+    "attribution_required": "Calls of {service} are refused: nobody said who they are for",
+    "app_error": "{exception_type} in {service}",
+    "internal": "Capture itself failed: {exception_type}",
+}
+
+
+def document(
+    incident: Incident, affected: Sequence[Affected], kind: str, key: str, now_us: int
+) -> dict[str, Any]:
+    """The alert as plain values; texts of the application are scrubbed, and never markup.
+
+    Args:
+        incident: As it is now.
+        affected: Whom it hit.
+        kind: opened | reopened | severity_up | update | reminder | acknowledged | resolved.
+        key: The idempotency key, the same on every try.
+        now_us: When it was decided to tell.
+    """
+    return {
+        "version": VERSION,
+        "key": key,
+        "kind": kind,
+        "told_at": iso(now_us),
+        "title": title(incident),
+        "incident": {
+            "incident_id": incident.incident_id,
+            "class": incident.event_class,
+            "severity": incident.severity,
+            "state": incident.state,
+            "provider": incident.provider,
+            "dependency": incident.dependency,
+            "model": incident.model,
+            "code": incident.code,
+            "exception_type": incident.exception_type,
+            "message": incident.message,
+            "call_site": incident.call_site,
+            "first_seen": iso(incident.first_seen_us),
+            "last_seen": iso(incident.last_seen_us),
+            "resolved_at": None
+            if incident.resolved_at_us is None
+            else iso(incident.resolved_at_us),
+            "resolve_reason": incident.resolve_reason,
+            "acknowledged_by": incident.ack_by,
+            "event_count": incident.event_count,
+            "wasted_requests": incident.wasted_requests,
+        },
+        "affected": [
+            {
+                "team": app.team or None,
+                "service": app.service or None,
+                "environment": app.environment or None,
+                "model": app.model or None,
+                "event_count": app.event_count,
+            }
+            for app in affected[:_NAMED_APPS]
+        ],
+        "affected_count": len({(app.team, app.service, app.environment) for app in affected}),
+    }
+
+
+def title(incident: Incident) -> str:
+    """One line that says what is wrong, without data of a single request."""
+    text = _TITLES.get(incident.event_class, "{what}: {event_class}")
+    return text.format(
+        what=incident.provider or incident.dependency or "a dependency",
+        model=incident.model or "the model",
+        service=incident.service or "a service without a name",
+        exception_type=incident.exception_type or "an error",
+        event_class=incident.event_class,
+    )
+
+
+def iso(instant_us: int) -> str:
+    """ISO 8601, UTC, to the millisecond."""
+    instant = _EPOCH + timedelta(microseconds=instant_us)
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def is_end(alert: dict[str, Any]) -> bool:
+    """Whether the alert says that it is over."""
+    return bool(alert["incident"]["state"] == RESOLVED)

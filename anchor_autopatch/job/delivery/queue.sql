@@ -1,0 +1,105 @@
+-- What is to be told: deliveries and their tries. Parameters only; instants are microseconds (`_us`).
+
+-- name: enqueue
+-- Adds a message before it is sent for the first time; nothing when it is there.
+INSERT INTO delivery (
+    delivery_key,
+    incident_id,
+    sink,
+    kind,
+    state,
+    created_at_us,
+    attempts,
+    next_try_us,
+    ended_at_us,
+    last_error,
+    alert
+)
+VALUES ($delivery_key, $incident_id, $sink, $kind, 'pending', $created_at_us, 0, $created_at_us, NULL, NULL, $alert)
+ON CONFLICT DO NOTHING;
+
+-- name: due
+-- The oldest message of each sink that is to be tried by now.
+SELECT
+    delivery_key,
+    incident_id,
+    sink,
+    kind,
+    created_at_us,
+    attempts,
+    alert
+FROM (
+    SELECT
+        *,
+        row_number() OVER (PARTITION BY sink ORDER BY created_at_us, delivery_key) AS place
+    FROM delivery
+    WHERE state = 'pending'
+)
+WHERE place = 1
+    AND next_try_us <= $now_us
+ORDER BY created_at_us, delivery_key;
+
+-- name: count_try
+-- Notes a try that failed, and when the next one is.
+UPDATE delivery
+SET
+    attempts = attempts + 1,
+    next_try_us = $next_try_us,
+    last_error = $error
+WHERE delivery_key = $delivery_key;
+
+-- name: finish
+-- Ends a message: delivered, or dead after the last try.
+UPDATE delivery
+SET
+    attempts = attempts + 1,
+    state = $state,
+    next_try_us = NULL,
+    ended_at_us = $ended_at_us,
+    last_error = $error
+WHERE delivery_key = $delivery_key;
+
+-- name: sinks_told
+-- Sinks that were told of an incident, or are about to be.
+SELECT DISTINCT sink
+FROM delivery
+WHERE incident_id = $incident_id
+ORDER BY sink;
+
+-- name: next_try
+-- When the next message is to be tried; NULL = none waits.
+SELECT min(next_try_us)
+FROM delivery
+WHERE state = 'pending';
+
+-- name: deliveries
+-- All messages, newest first.
+SELECT
+    delivery_key,
+    incident_id,
+    sink,
+    kind,
+    state,
+    created_at_us,
+    attempts,
+    next_try_us,
+    ended_at_us,
+    last_error
+FROM delivery
+ORDER BY created_at_us DESC, delivery_key;
+
+-- name: attempts
+-- Every try, in order.
+SELECT
+    attempt_no,
+    delivery_key,
+    sink,
+    attempt,
+    at_us,
+    outcome,
+    http_status,
+    latency_ms,
+    body_sha256,
+    error
+FROM delivery_attempt
+ORDER BY attempt_no;

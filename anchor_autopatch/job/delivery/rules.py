@@ -1,0 +1,193 @@
+"""The section `[alerts]` of `anchor.toml`: who is told, from which severity, and how often.
+
+Secrets are named, never written down: `url_env` and `secret_env` name the variables of the
+environment that hold them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from anchor_autopatch.core.errors import ConfigError
+from anchor_autopatch.job.incidents.records import DAY_US, HOUR_US, SEVERITIES, Incident, rank
+from anchor_autopatch.job.incidents.rules import duration_us
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+KINDS = ("webhook", "slack", "pagerduty", "alertmanager", "smtp")
+ALERT_URL = "ANCHOR_ALERT_URL"
+ALLOW_PRIVATE = "ANCHOR_ALERT_ALLOW_PRIVATE"
+ENVIRONMENT_SINK = "ANCHOR_ALERT_URL"
+"""Name of the sink that the environment alone makes."""
+_SLACK_HOST = "hooks.slack.com"
+
+
+class Sink(NamedTuple):
+    """One place that is told."""
+
+    name: str
+    kind: str
+    url: str | None = None
+    url_env: str | None = None
+    """Variable that holds the URL, where the URL is a secret itself."""
+    secret_env: str | None = None
+    """Variable with what signs (webhook), routes (pagerduty) or logs in (smtp: the password)."""
+    user: str | None = None
+    sender: str | None = None
+    recipients: tuple[str, ...] = ()
+    allow_private: bool = False
+    """Whether plain http and addresses of one's own network may be told."""
+    minimum: str = "warning"
+    classes: tuple[str, ...] = ()
+    """Only these; empty = all. The same for the two below."""
+    teams: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    second: str | None = None
+    """Sink that is told as well once this one has failed three times."""
+    standby: bool = False
+    """Told of nothing at first hand: it is the second sink of others."""
+
+
+class AlertRules(NamedTuple):
+    """All sinks, and how often they hear of what goes on."""
+
+    sinks: tuple[Sink, ...] = ()
+    reminders: tuple[int, ...] = (HOUR_US, 4 * HOUR_US, DAY_US)
+    """Microseconds after the first message; the last one repeats."""
+
+    @property
+    def minimum(self) -> str:
+        """The lowest severity that any sink wants."""
+        wanted = [sink.minimum for sink in self.sinks if not sink.standby]
+        return min(wanted, key=rank, default=SEVERITIES[-1])
+
+    def named(self, name: str) -> Sink | None:
+        """The sink of this name."""
+        return next((sink for sink in self.sinks if sink.name == name), None)
+
+
+def wants(sink: Sink, incident: Incident, teams: Sequence[str], services: Sequence[str]) -> bool:
+    """Whether a sink is to be told of an incident that hit these teams and services."""
+    if sink.standby or rank(incident.severity) < rank(sink.minimum):
+        return False
+    return (
+        (not sink.classes or incident.event_class in sink.classes)
+        and (not sink.teams or not set(sink.teams).isdisjoint(teams))
+        and (not sink.services or not set(sink.services).isdisjoint(services))
+    )
+
+
+def read_rules(config: Mapping[str, object], environ: Mapping[str, str]) -> AlertRules:
+    """The rules of a parsed `anchor.toml`, with the sink that the environment makes.
+
+    Raises:
+        ConfigError: a value that nobody can read, or a key that nobody reads.
+    """
+    table = config.get("alerts", {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"Cannot use {table!r} for 'alerts'; expected a table [alerts]")
+    _known(table, ("sink", "reminders"), "[alerts]")
+    sinks = [_sink(each) for each in _tables(table.get("sink", []))]
+    if environ.get(ALERT_URL):
+        sinks.append(_from_environment(environ))
+    _check_names(sinks)
+    if "reminders" not in table:
+        return AlertRules(tuple(sinks))
+    after = tuple(duration_us(each, "reminders") for each in _list(table["reminders"], "reminders"))
+    return AlertRules(tuple(sinks), tuple(sorted(after)))
+
+
+def _from_environment(environ: Mapping[str, str]) -> Sink:
+    slack = _SLACK_HOST in environ[ALERT_URL]
+    return Sink(
+        name=ENVIRONMENT_SINK,
+        kind="slack" if slack else "webhook",
+        url_env=ALERT_URL,
+        allow_private=environ.get(ALLOW_PRIVATE) == "1",
+    )
+
+
+def _sink(table: dict[str, Any]) -> Sink:
+    name = table.get("name")
+    if not isinstance(name, str) or not name:
+        raise ConfigError(f"Cannot use {name!r} as name of a sink in [[alerts.sink]]")
+    where = f"sink {name!r} of [[alerts.sink]]"
+    _known(table, Sink._fields, where)
+    given = {key: tuple(_list(table[key], key)) for key in _LISTS if key in table}
+    given |= {key: _flag(table[key], key, where) for key in _FLAGS if key in table}
+    given |= {
+        key: _text(value, key, where)
+        for key, value in table.items()
+        if key not in (*_LISTS, *_FLAGS)
+    }
+    if given.get("kind") not in KINDS:
+        raise ConfigError(
+            f"Unknown kind {given.get('kind')!r} of {where}; known: {', '.join(KINDS)}"
+        )
+    if given.get("minimum", "warning") not in SEVERITIES:
+        raise ConfigError(
+            f"Unknown minimum {given['minimum']!r} of {where}; known: {', '.join(SEVERITIES)}"
+        )
+    return _complete(Sink(**given), where)
+
+
+_LISTS = ("recipients", "classes", "teams", "services")
+_FLAGS = ("allow_private", "standby")
+
+
+def _complete(sink: Sink, where: str) -> Sink:
+    if sink.kind == "pagerduty":
+        # https://developer.pagerduty.com/docs/events-api-v2-overview, read 2026-11.
+        sink = sink._replace(url=sink.url or "https://events.pagerduty.com/v2/enqueue")
+        if not sink.secret_env:
+            raise ConfigError(f"{where} needs secret_env: the variable that holds the routing key")
+    if not (sink.url or sink.url_env):
+        raise ConfigError(f"{where} needs url, or url_env where the URL is a secret")
+    if sink.kind == "slack" and not sink.url_env:
+        raise ConfigError(f"{where} needs url_env: whoever knows a Slack URL can post to it")
+    if sink.kind == "smtp" and not (sink.sender and sink.recipients):
+        raise ConfigError(f"{where} needs sender and recipients")
+    return sink
+
+
+def _check_names(sinks: Sequence[Sink]) -> None:
+    names = [sink.name for sink in sinks]
+    for sink in sinks:
+        if names.count(sink.name) > 1:
+            raise ConfigError(f"Two sinks are called {sink.name!r}; names say which one was told")
+        if sink.second is not None and (sink.second not in names or sink.second == sink.name):
+            raise ConfigError(
+                f"Unknown second sink {sink.second!r} of sink {sink.name!r}; known: "
+                f"{', '.join(name for name in names if name != sink.name) or 'none'}"
+            )
+
+
+def _known(table: Mapping[str, object], known: Sequence[str], where: str) -> None:
+    for key in table:
+        if key not in known:
+            raise ConfigError(f"Unknown key {key!r} in {where}; known: {', '.join(known)}")
+
+
+def _tables(value: object) -> list[dict[str, Any]]:
+    if isinstance(value, list) and all(isinstance(each, dict) for each in value):
+        return value
+    raise ConfigError(f"Cannot use {value!r} for 'sink' in [alerts]; write [[alerts.sink]]")
+
+
+def _list(value: object, key: str) -> list[str]:
+    if isinstance(value, list) and all(isinstance(each, str) and each for each in value):
+        return value
+    raise ConfigError(f"Cannot use {value!r} for {key!r} in [alerts]; expected a list of texts")
+
+
+def _text(value: object, key: str, where: str) -> str:
+    if isinstance(value, str) and value:
+        return value
+    raise ConfigError(f"Cannot use {value!r} for {key!r} of {where}; expected a text")
+
+
+def _flag(value: object, key: str, where: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ConfigError(f"Cannot use {value!r} for {key!r} of {where}; expected true or false")

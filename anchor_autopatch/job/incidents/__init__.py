@@ -1,0 +1,1 @@
+"""Incidents: failures of one cause become one thing that somebody is told of, and sees end."""

@@ -1,0 +1,190 @@
+"""One run over what is new: counts it, judges it, decides who is told; all in one transaction.
+
+The side-car and the cron job call the same function. Whichever comes first takes the events in; the
+other one finds nothing new. What is to be told is committed here and sent by `delivery.sending`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, NamedTuple
+
+from anchor_autopatch.core.crash_points import reached
+from anchor_autopatch.job.clock import to_micros
+from anchor_autopatch.job.delivery.alerts import document
+from anchor_autopatch.job.delivery.notices import notice, told
+from anchor_autopatch.job.delivery.queue import enqueue, sinks_told
+from anchor_autopatch.job.delivery.rules import AlertRules, wants
+from anchor_autopatch.job.incidents import lifecycle
+from anchor_autopatch.job.incidents.grouping import Group, group
+from anchor_autopatch.job.incidents.inhibition import inhibitor
+from anchor_autopatch.job.incidents.records import ACTIVE, RESOLVED, Affected, Incident
+from anchor_autopatch.job.incidents.severity import LONGEST_US, severity_of
+from anchor_autopatch.job.incidents.silences import silenced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from anchor_autopatch.job.incidents.intake import Intake
+    from anchor_autopatch.job.incidents.rules import IncidentRules
+    from anchor_autopatch.job.incidents.store import Store
+
+_KEPT_COUNTS_US = 2 * LONGEST_US
+
+
+class EvaluateReport(NamedTuple):
+    """What one run found."""
+
+    events: int
+    """New ones."""
+    opened: tuple[str, ...]
+    """Ids of incidents that opened, or opened again."""
+    resolved: tuple[str, ...]
+    messages: int
+    """Committed, to be sent."""
+
+
+def evaluate(
+    store: Store,
+    taken: Callable[[], Intake],
+    rules: IncidentRules,
+    alerts: AlertRules,
+    now: datetime,
+) -> EvaluateReport:
+    """Takes in what is new and brings every incident up to date; killed anywhere, it happens once.
+
+    Args:
+        store: Open incidents.db.
+        taken: Reads what is new; called within the transaction, so that no two runs read the same.
+        rules: When an incident is over.
+        alerts: Who is told.
+        now: Aware.
+    """
+    now_us = to_micros(now)
+    with store.transaction():
+        intake = taken()
+        before = {each.incident_id: each.state for each in store.unsettled()}
+        events = [event for event in intake.events if store.note_event(event.event_id)]
+        _count_successes(store, intake)
+        touched = [_take(store, found, rules, now_us) for found in group(events)]
+        for incident_id in dict.fromkeys(touched):
+            _judge(store, incident_id, now_us)
+        _end(store, rules, now_us)
+        _explain(store)
+        messages = _tell(store, alerts, now_us)
+        for outbox_id, mark in intake.marks.items():
+            store.keep_mark(outbox_id, mark)
+        store.forget_counts(now_us - _KEPT_COUNTS_US)
+        reached("incidents.evaluated")
+    after = [store.incident(each) for each in {*before, *touched}]
+    states = {each.incident_id: each.state for each in after if each is not None}
+    return EvaluateReport(
+        events=len(events),
+        opened=_became(states, before, ACTIVE),
+        resolved=_became(states, before, (RESOLVED,)),
+        messages=messages,
+    )
+
+
+def _became(
+    states: dict[str, str], before: dict[str, str], wanted: Sequence[str]
+) -> tuple[str, ...]:
+    return tuple(
+        sorted(
+            each
+            for each, state in states.items()
+            if state in wanted and before.get(each) not in wanted
+        )
+    )
+
+
+def _count_successes(store: Store, intake: Intake) -> None:
+    for each in intake.successes:
+        store.add_succeeded(each.provider, each.model, each.slot_us, each.calls)
+        store.note_success(each.provider, each.model, each.last_us)
+
+
+def _take(store: Store, found: Group, rules: IncidentRules, now_us: int) -> str:
+    """Counts the events in the incident of their cause and returns its id."""
+    known = store.latest(found.fingerprint)
+    if known is None or not lifecycle.goes_on(known, found, rules):
+        # Random: two homes that meet the same outage make two incidents, never one by chance.
+        step = lifecycle.Step(lifecycle.begin(found, secrets.token_hex(8), now_us))
+    else:
+        step = lifecycle.absorb(known, found, now_us)
+    incident_id = step.incident.incident_id
+    _keep(store, step)
+    store.assign(found.event_ids, incident_id)
+    store.add_affected(Affected(incident_id, *app, *counted) for app, counted in found.apps.items())
+    store.add_failed(found.fingerprint, found.failed_slots)
+    return incident_id
+
+
+def _judge(store: Store, incident_id: str, now_us: int) -> None:
+    incident = _known(store, incident_id)
+    severity = severity_of(
+        incident,
+        lambda window_us: store.counts(incident, window_us),
+        store.in_a_row(incident, LONGEST_US),
+    )
+    _keep(store, lifecycle.judge(incident, severity, now_us))
+
+
+def _end(store: Store, rules: IncidentRules, now_us: int) -> None:
+    for incident in store.unsettled():
+        if incident.state in ACTIVE:
+            _keep(store, lifecycle.end(incident, store.last_success(incident), now_us, rules))
+
+
+def _explain(store: Store) -> None:
+    unsettled = store.unsettled()
+    for incident in unsettled:
+        explained = inhibitor(incident, unsettled)
+        if explained != incident.inhibited_by:
+            store.keep(incident._replace(inhibited_by=explained))
+
+
+def _tell(store: Store, alerts: AlertRules, now_us: int) -> int:
+    """Commits a message for every sink that is to know something now."""
+    if not alerts.sinks:
+        return 0
+    count = 0
+    silences = store.silences()
+    for incident in store.unsettled():
+        hushed = incident.inhibited_by is not None or silenced(incident, silences, now_us)
+        kind = notice(incident, alerts.minimum, alerts.reminders, hushed=hushed, now_us=now_us)
+        if kind is not None:
+            count += _enqueue(store, alerts, incident, kind, now_us)
+    return count
+
+
+def _enqueue(store: Store, alerts: AlertRules, incident: Incident, kind: str, now_us: int) -> int:
+    affected = store.affected(incident.incident_id)
+    known = set(sinks_told(store.con, incident.incident_id))
+    teams = [app.team for app in affected]
+    services = [app.service for app in affected]
+    names = [
+        sink.name
+        for sink in alerts.sinks
+        if sink.name in known or (kind != RESOLVED and wants(sink, incident, teams, services))
+    ]
+    key = f"{incident.incident_id}:{incident.notice_count + 1}"
+    alert = document(incident, affected, kind, key, now_us)
+    for name in names:
+        enqueue(store.con, name, alert, now_us)
+    if names or kind == RESOLVED:
+        store.keep(told(incident, kind, alerts.reminders, now_us))
+    return len(names)
+
+
+def _keep(store: Store, step: lifecycle.Step) -> None:
+    store.keep(step.incident)
+    store.add_changes(step.incident.incident_id, step.changes)
+
+
+def _known(store: Store, incident_id: str) -> Incident:
+    found = store.incident(incident_id)
+    if found is None:
+        raise AssertionError(f"Incident {incident_id!r} was kept a moment ago")
+    return found

@@ -1,0 +1,55 @@
+"""The section `[incidents]` of `anchor.toml`: when an incident ends, and when one begins anew."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from anchor_autopatch.core.errors import ConfigError
+from anchor_autopatch.job.incidents.records import DAY_US, HOUR_US, MINUTE_US
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_UNITS = {"s": 1_000_000, "m": MINUTE_US, "h": HOUR_US, "d": DAY_US}
+_DURATION = re.compile(r"([0-9]{1,6})\s{0,2}([smhd])")
+
+
+class IncidentRules(NamedTuple):
+    """Microseconds, all of them."""
+
+    quiet_us: int = 10 * MINUTE_US
+    """Without an event for so long, at least, before it may be over."""
+    reopen_us: int = DAY_US
+    """A failure within this time of the end opens the same incident again."""
+
+
+def read_rules(config: Mapping[str, object]) -> IncidentRules:
+    """The rules of a parsed `anchor.toml`.
+
+    Raises:
+        ConfigError: a value that nobody can read, or a key that nobody reads.
+    """
+    table = config.get("incidents", {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"Cannot use {table!r} for 'incidents'; expected a table [incidents]")
+    for name in table:
+        if name not in _KEYS:
+            raise ConfigError(f"Unknown key {name!r} in [incidents]; known: {', '.join(_KEYS)}")
+    given = {_KEYS[name]: duration_us(value, name) for name, value in table.items()}
+    return IncidentRules(**given)
+
+
+_KEYS = {"quiet": "quiet_us", "reopen_within": "reopen_us"}
+
+
+def duration_us(value: object, name: str) -> int:
+    """Microseconds of a text such as `30s`, `10m`, `4h`, `2d`.
+
+    Raises:
+        ConfigError: the value is no such text.
+    """
+    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None or not int(found[1]):
+        raise ConfigError(f"Cannot use {value!r} for {name!r}; expected a time such as '10m', '4h'")
+    return int(found[1]) * _UNITS[found[2]]

@@ -1,0 +1,57 @@
+"""A look at what is new, as the cron job and the side-car both do it: take in, judge, tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from anchor_autopatch.job.delivery import rules as alert_rules
+from anchor_autopatch.job.delivery.rules import AlertRules
+from anchor_autopatch.job.incidents.evaluating import EvaluateReport, evaluate
+from anchor_autopatch.job.incidents.intake import from_outboxes, from_warehouse
+from anchor_autopatch.job.incidents.publishing import copy_to_warehouse
+from anchor_autopatch.job.incidents.rules import IncidentRules, read_rules
+from anchor_autopatch.job.incidents.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from duckdb import DuckDBPyConnection
+
+
+class Settings(NamedTuple):
+    """What `anchor.toml` and the environment say about incidents and alerts."""
+
+    incidents: IncidentRules
+    alerts: AlertRules
+
+
+def read_settings(config: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
+    """The sections `[incidents]` and `[alerts]`.
+
+    Raises:
+        ConfigError: a value that nobody can read, or a key that nobody reads.
+    """
+    return Settings(read_rules(config), alert_rules.read_rules(config, environ))
+
+
+def look_into_outboxes(
+    store: Store, homes: Sequence[Path], settings: Settings, now: datetime
+) -> EvaluateReport:
+    """Takes in what the outboxes hold; the warehouse is left alone."""
+    return evaluate(
+        store, lambda: from_outboxes(store, homes), settings.incidents, settings.alerts, now
+    )
+
+
+def look_into_warehouse(
+    con: DuckDBPyConnection, home: Path, settings: Settings, now: datetime
+) -> EvaluateReport:
+    """Takes in what was shipped, and leaves a copy of all incidents for the report."""
+    with Store(home) as store:
+        report = evaluate(
+            store, lambda: from_warehouse(store, con), settings.incidents, settings.alerts, now
+        )
+        copy_to_warehouse(store, con)
+    return report
