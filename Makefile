@@ -90,7 +90,7 @@ coverage: .venv/.stamp  ## Branch coverage of the tests that run in .venv, subpr
 	@$(PYTEST) -q $(ELSEWHERE) --cov --cov-report term $(PYTEST_ARGS)
 
 bench: .venv/.stamp .venvs/a/.stamp .venvs/b/.stamp  ## Cost of start-up and of a call, bare and hooked, interleaved
-	@$(PYTHON) -m benchmarks
+	@$(PYTHON) -m benchmarks; calls=$$?; $(PYTHON) -m benchmarks.outboxes && exit $$calls
 
 smoke: .venv/.stamp  ## Build the wheel, install it alone and with the job extra, make one call
 	@$(PYTEST) -q tests/packaging $(PYTEST_ARGS)
