@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from anchor_autopatch.job.invoices.booking import Booked
-    from anchor_autopatch.job.invoices.usage import BookedUsage
+    from anchor_autopatch.job.invoices.importing import Entry
 
 _FORMATS = (
     "auto",
@@ -33,6 +32,7 @@ _FORMATS = (
     "aws-cur",
     "azure-cost",
     "focus",
+    "litellm-spend",
     "csv",
 )
 """As `job.invoices.FORMATS`, whose import needs duckdb: too early for `--help`."""
@@ -139,7 +139,8 @@ def _run_import(args: Namespace) -> int:
     from anchor_autopatch.job.invoices import import_files
     from anchor_autopatch.job.warehouse import open_warehouse
 
-    with open_warehouse(homes_of(args)[0]) as con:
+    home = homes_of(args)[0]
+    with open_warehouse(home) as con:
         booked = import_files(
             con,
             args.files,
@@ -148,6 +149,7 @@ def _run_import(args: Namespace) -> int:
             provider=args.provider,
             account=args.account,
             replace=args.replace,
+            home=home,
         )
     _print_booked(booked, args)
     return 0
@@ -227,7 +229,7 @@ def _roles(is_control_total: bool, is_breakdown: bool) -> list[str]:
     return ["control"] * is_control_total + ["lines"] * is_breakdown
 
 
-def _print_booked(booked: Sequence[Booked | BookedUsage], args: Namespace) -> None:
+def _print_booked(booked: Sequence[Entry], args: Namespace) -> None:
     if args.json:
         print_json([entry._asdict() for entry in booked])
         return

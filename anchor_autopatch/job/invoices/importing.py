@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from anchor_autopatch.job.invoices.assembling import assemble
 from anchor_autopatch.job.invoices.booking import Booked, book, objection
@@ -10,6 +10,12 @@ from anchor_autopatch.job.invoices.documents import Document, keep_document, rea
 from anchor_autopatch.job.invoices.findings import Findings, RefusedInvoiceError
 from anchor_autopatch.job.invoices.payloads import Payload, read_payload
 from anchor_autopatch.job.invoices.reading import Landed, ReadFile, Source
+from anchor_autopatch.job.invoices.receipts import (
+    BookedReceipts,
+    leave_outbox,
+    month_of_micros,
+    new_receipts,
+)
 from anchor_autopatch.job.invoices.sources import SOURCES
 from anchor_autopatch.job.invoices.usage import BookedUsage, book_usage
 from anchor_autopatch.job.invoices.values import Context, naive_utc
@@ -28,12 +34,11 @@ if TYPE_CHECKING:
 __all__ = ("FORMATS", "book_files", "import_file", "import_files", "read_file")
 
 AUTO = "auto"
+Entry: TypeAlias = Booked | BookedUsage | BookedReceipts
 FORMATS = (AUTO, *SOURCES)
 
 
-def import_file(
-    con: duckdb.DuckDBPyConnection, path: Path, now: datetime
-) -> list[Booked | BookedUsage]:
+def import_file(con: duckdb.DuckDBPyConnection, path: Path, now: datetime) -> list[Entry]:
     """Imports one file of whatever known format; see `import_files`."""
     return import_files(con, [path], now)
 
@@ -47,7 +52,8 @@ def import_files(  # noqa: PLR0913
     provider: str | None = None,
     account: str = "",
     replace: bool = False,
-) -> list[Booked | BookedUsage]:
+    home: Path | None = None,
+) -> list[Entry]:
     """Books what all files say in one transaction; importing twice changes nothing.
 
     Args:
@@ -58,6 +64,7 @@ def import_files(  # noqa: PLR0913
         provider: Who invoices, for files that do not say.
         account: Billing account, for files that do not say.
         replace: Take reissued invoices in place of those with the same id, and older exports again.
+        home: Where receipts of a gateway's log are left for `anchor ship`.
 
     Raises:
         RefusedInvoiceError: a file has findings; nothing of any file was imported.
@@ -67,7 +74,7 @@ def import_files(  # noqa: PLR0913
     seen = con.execute(load("invoices")["seen_providers"]).fetchall()
     context = Context(instant, provider, account, frozenset(name for (name,) in seen))
     files = [read_file(path, source, context) for path in paths]
-    return book_files(con, files, instant, replace=replace)
+    return book_files(con, files, instant, replace=replace, home=home)
 
 
 def book_files(
@@ -76,7 +83,8 @@ def book_files(
     now: datetime,
     *,
     replace: bool = False,
-) -> list[Booked | BookedUsage]:
+    home: Path | None = None,
+) -> list[Entry]:
     """Books files that were read, all of them or none, in one transaction.
 
     Args:
@@ -84,6 +92,7 @@ def book_files(
         files: What is imported together; see `assemble`.
         now: UTC without a zone.
         replace: As for `import_files`.
+        home: As for `import_files`.
 
     Raises:
         RefusedInvoiceError: a file has findings; nothing of any file was booked.
@@ -91,17 +100,24 @@ def book_files(
     files = assemble(files)
     with transaction(con):
         booked = [entry for file in files for entry in _book_file(con, file, now, replace=replace)]
-        found = [finding for file in files for finding in file.findings.in_order()]
-        if found:
-            # Raised within the transaction: what was booked of the good files is undone.
-            raise RefusedInvoiceError(found)
+        # Raised within the transaction: what was booked of the good files is undone.
+        _refuse(files)
+        # Last of all: an outbox that stands is shipped, whatever is rolled back after it.
+        booked += [entry for file in files for entry in _book_receipts(con, file, now, home)]
+        _refuse(files)
     return booked
+
+
+def _refuse(files: Sequence[ReadFile]) -> None:
+    found = [finding for file in files for finding in file.findings.in_order()]
+    if found:
+        raise RefusedInvoiceError(found)
 
 
 def _book_file(
     con: duckdb.DuckDBPyConnection, file: ReadFile, now: datetime, *, replace: bool
-) -> list[Booked | BookedUsage]:
-    booked: list[Booked | BookedUsage] = []
+) -> list[Entry]:
+    booked: list[Entry] = []
     digest = file.document.sha256
     keep_document(con, file.document, file.source, now)
     for invoice in file.landed.invoices:
@@ -119,9 +135,7 @@ def _book_file(
     return booked + _book_usage(con, file, now)
 
 
-def _book_usage(
-    con: duckdb.DuckDBPyConnection, file: ReadFile, now: datetime
-) -> list[Booked | BookedUsage]:
+def _book_usage(con: duckdb.DuckDBPyConnection, file: ReadFile, now: datetime) -> list[Entry]:
     frozen = {period for (period,) in con.execute(load("invoices")["frozen_periods"]).fetchall()}
     for report in file.landed.usage:
         if report.period in frozen:
@@ -129,6 +143,33 @@ def _book_usage(
     if file.findings:
         return []
     return [book_usage(con, report, file.document.sha256, now) for report in file.landed.usage]
+
+
+def _book_receipts(
+    con: duckdb.DuckDBPyConnection, file: ReadFile, now: datetime, home: Path | None
+) -> list[Entry]:
+    told = file.landed.receipts
+    if not told:
+        return []
+    if home is None:
+        file.findings.add(None, "Receipts need a home to be shipped from; import by the command")
+        return []
+    receipts = new_receipts(con, told)
+    if receipts:
+        leave_outbox(home, file.document.sha256, receipts, now)
+    months = sorted({month_of_micros(receipt.occurred_at_us) for receipt in told})
+    return [
+        BookedReceipts(
+            file.source,
+            "gateway",
+            "",
+            "..".join(dict.fromkeys((months[0], months[-1]))),
+            len(receipts),
+            len(told) - len(receipts),
+            "imported" if receipts else "unchanged",
+            "; ".join(file.landed.notes),
+        )
+    ]
 
 
 def _outdated(con: duckdb.DuckDBPyConnection, invoice: Invoice, digest: str) -> str | None:

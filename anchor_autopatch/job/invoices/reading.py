@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from anchor_autopatch.core.records import Receipt
 from anchor_autopatch.job.invoices.documents import Document
 from anchor_autopatch.job.invoices.findings import Findings
 from anchor_autopatch.job.invoices.landing import Invoice
@@ -53,6 +54,8 @@ class Landed(NamedTuple):
 
     invoices: tuple[Invoice, ...] = ()
     usage: tuple[UsageReport, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    """Calls that a gateway logged; they carry no money."""
     notes: tuple[str, ...] = ()
     """What was left out of the file, and why; for the person who imports it."""
 

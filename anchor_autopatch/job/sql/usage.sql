@@ -98,3 +98,23 @@ WHERE provider = $provider
     AND period = $period
     AND superseded_at IS NULL
 GROUP BY provider, account, period, model_raw, meter;
+
+-- name: known_receipts
+-- Which of these receipts, given as two lists, the warehouse has: by their id, or by the response that they paid for.
+WITH told AS (
+    SELECT
+        UNNEST($receipt_ids::VARCHAR[]) AS receipt_id,
+        UNNEST($response_ids::VARCHAR[]) AS response_id
+)
+SELECT receipt_id
+FROM told
+SEMI JOIN receipt USING (receipt_id)
+UNION
+SELECT told.receipt_id
+FROM told
+SEMI JOIN (
+    SELECT response_id
+    FROM receipt
+    WHERE response_id IS NOT NULL
+        AND billable
+) AS paid USING (response_id);

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from anchor_autopatch.job.invoices.booking import Booked
+    from anchor_autopatch.job.invoices.importing import Entry
     from anchor_autopatch.job.invoices.pull.targets import Target
-    from anchor_autopatch.job.invoices.usage import BookedUsage
 
 __all__ = ("Pulled", "pull", "window_of")
 
@@ -42,7 +41,7 @@ class Pulled(NamedTuple):
 
     provider: str
     account: str
-    booked: tuple[Booked | BookedUsage, ...]
+    booked: tuple[Entry, ...]
     problem: str | None
     """Why nothing of it was booked; None = it was."""
 
@@ -117,9 +116,7 @@ class _Run(NamedTuple):
     advance: Callable[[], object]
 
 
-def _pull_account(
-    run: _Run, target: Target, window: tuple[datetime, datetime]
-) -> list[Booked | BookedUsage]:
+def _pull_account(run: _Run, target: Target, window: tuple[datetime, datetime]) -> list[Entry]:
     instant = naive_utc(run.now)
     span = _reachable(target, window, instant)
     asks = asks_of(target.provider, target.team, span)

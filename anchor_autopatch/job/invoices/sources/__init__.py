@@ -12,6 +12,7 @@ from anchor_autopatch.job.invoices.sources import (
     focus,
     gcp_billing,
     generic_csv,
+    litellm_spend,
     openai_costs,
     openai_usage,
     openrouter,
@@ -36,6 +37,7 @@ _MODULES = (
     aws_cur,
     azure_cost,
     focus,
+    litellm_spend,
     generic_csv,
 )
 
