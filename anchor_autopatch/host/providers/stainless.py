@@ -45,6 +45,8 @@ _RAW = ("LegacyAPIResponse", *_UNREAD)
 _PARSED = "__pydantic_fields_set__"
 """What an answer has that the SDK made into a model: nothing is left to find out about it."""
 _REFUSAL_STATUSES = (400, 404, 422)
+_REFUSING_LIMIT = 1_024
+"""Hosts that are known to refuse stream options; then each is asked once more."""
 _STREAMED_OBJECTS = ("responses", "run", "interactions")
 _LISTED = ("batch_results",)
 _UNFINISHED = ("queued", "in_progress")
@@ -196,6 +198,8 @@ class Adapter:
         if "stream_options" not in words and "include_usage" not in words:
             return False
         if call.site is not None:
+            if len(self._refusing) >= _REFUSING_LIMIT:
+                self._refusing.clear()
             self._refusing.add(call.site.host)
         return True
 

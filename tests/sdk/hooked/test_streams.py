@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import types
 
 import pytest
 from pydantic import BaseModel
 
 from anchor_autopatch.host import streams
+from anchor_autopatch.host.providers import openai as openai_family
+from anchor_autopatch.host.providers import stainless
 
 ASK = [{"role": "user", "content": "hello there"}]
 CLIENTS = {"openai": "openai_client", "anthropic": "anthropic_client", "gemini": "gemini_client"}
@@ -30,6 +33,12 @@ STREAMS = {
 }
 cases = pytest.mark.parametrize("kind", STREAMS)
 closable = pytest.mark.parametrize("kind", ["chat", "responses", "messages"])
+
+
+class Refusal(Exception):
+    """What a host says that knows no stream options."""
+
+    status_code = 400
 
 
 @pytest.fixture
@@ -232,6 +241,18 @@ class TestIncludeUsage:
         assert len(simulator.requests()) == 4  # one refusal, three answers
         assert [r.outcome for r in receipts()] == ["ok"] * 3
         assert events() == []
+
+    def test_hosts_without_end_do_not_fill_the_memory(self):
+        adapter = stainless.Adapter(openai_family.FAMILY)
+        refusal = Refusal("unknown field stream_options")
+
+        for number in range(3 * stainless._REFUSING_LIMIT):
+            place = types.SimpleNamespace(host=f"host-{number}")
+            assert adapter.refused_injection(
+                types.SimpleNamespace(injected=stainless._ALONE, site=place), refusal
+            )
+
+        assert 0 < len(adapter._refusing) <= stainless._REFUSING_LIMIT
 
     def test_refusal_of_the_callers_own_option_is_not_the_hosts(self, chat, simulator, one_receipt):
         simulator.script(fail="reject_stream_options")

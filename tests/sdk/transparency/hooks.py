@@ -48,6 +48,7 @@ STAND_INS: dict[str, tuple[str, ...]] = {
         "host/providers/litellm/functions.py:_wrap_function.<locals>.function",
         "host/providers/litellm/functions.py:_wrap_function.<locals>.function_async",
         "host/providers/litellm/native.py:_watched",
+        "host/providers/litellm/native.py:_with_native",
         "host/providers/litellm/native.py:_watched.<locals>.call",
         "host/providers/litellm/native.py:_watched_async",
         "host/providers/litellm/native.py:_watched_async.<locals>.call",
