@@ -17,6 +17,7 @@ from uuid import NAMESPACE_URL, uuid5
 from anchor_autopatch.core.hosts import KNOWN_PROVIDERS, UNMAPPED, provider_of_model
 from anchor_autopatch.core.records import Receipt
 from anchor_autopatch.job.invoices.exports import instant_of
+from anchor_autopatch.job.invoices.pages import Number
 from anchor_autopatch.job.invoices.reading import Landed, Source
 from anchor_autopatch.job.invoices.tables import Row, require_columns
 
@@ -99,7 +100,16 @@ def _json_rows(value: object) -> Iterable[Row]:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    return str(value) if isinstance(value, str) else json.dumps(value)
+    return str(value) if isinstance(value, str) else json.dumps(_counts(value))
+
+
+def _counts(value: object) -> object:
+    """A JSON value with its whole numbers as such: they are kept as text while money is read."""
+    if isinstance(value, dict):
+        return {name: _counts(held) for name, held in value.items()}
+    if isinstance(value, list):
+        return [_counts(held) for held in value]
+    return int(value) if isinstance(value, Number) and value.isdigit() else value
 
 
 def _was_paid(row: Row) -> bool:
