@@ -9,6 +9,7 @@ from itertools import count
 from os import urandom
 from time import time_ns
 
+_TWELVE_DIGITS = 1 << 44
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 """A random digit -> one whose upper two bits are the variant, 10."""
 
@@ -36,11 +37,12 @@ class Sequence:
     def __init__(self) -> None:
         first = uuid7()
         self._middle = first[13:24]
-        # Below the largest that fits: a process makes no 2**47 ids. `next` is one step for all
-        # threads.
-        self._last = count(int(first[24:], 16) >> 1).__next__
+        # 12 digits from the first id on, and 13 only after 2**46 of them. `next` is one step for
+        # all threads.
+        self._last = count(int(first[24:], 16) >> 1 | _TWELVE_DIGITS).__next__
 
     def new(self) -> str:
         """A new time-ordered id, larger than the one before."""
-        time = f"{time_ns() // 1_000_000:012x}"
-        return f"{time[:8]}-{time[8:]}{self._middle}{self._last():012x}"
+        # `hex` and no width, 0.2 us less: milliseconds have 11 digits from 2004 to 2527.
+        time = hex(time_ns() // 1_000_000)
+        return f"0{time[2:9]}-{time[9:]}{self._middle}{hex(self._last())[2:]}"  # noqa: FURB116 - as above
