@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, cast
 
 import duckdb
@@ -14,16 +16,72 @@ from anchor_autopatch.core.outbox_format import ROW_FORMAT
 from anchor_autopatch.core.sql_files import read_statements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from anchor_autopatch.core.destinations import Batch, OutboxIdentity, QuarantinedFile, Row
 
 _SQL = read_statements("anchor_exporters", "duckdb")
-_STAGE_ROWS = 20_000
-"""Rows in the temporary tables at once; a transaction may be many times that."""
-# Places in a staged row, whose first place is the number of its batch.
-_ID = 2
-_INSTANT = 3
+_STAGE_ROWS = 61_440
+"""Rows in the temporary tables at once, some 60 MB; a transaction may be several times that."""
+_GAP_US = 3_600 * 1_000_000
+"""Instants so near to each other are looked for in the warehouse in one go."""
+_ids = itemgetter(1)
+_instants = cast("Callable[[Row], int]", itemgetter(2))
+
+
+@dataclass(slots=True)
+class _Stage:
+    """What lies in the temporary tables: batches without their rows, and where those begin and end.
+
+    A staged row is the outbox row itself. Its batch is told by its place, since naming it in each
+    row took a new tuple and one more value for every receipt there is.
+    """
+
+    batches: list[Batch] = field(default_factory=list)
+    places: list[tuple[int, int, int, int]] = field(default_factory=list)
+    """Of each batch: first receipt, end of its receipts, first event, end of its events."""
+    read: list[int] = field(default_factory=list)
+    """Rows that each batch brought, those included that another one had brought before."""
+    receipts: int = 0
+    events: list[Row] = field(default_factory=list)
+    """Few beside receipts: kept until the appender of receipts is through."""
+    ids: dict[str, set[object]] = field(default_factory=lambda: {"receipt": set(), "event": set()})
+    windows: dict[str, list[tuple[int, int]]] = field(
+        default_factory=lambda: {"receipt": [], "event": []}
+    )
+    """First and last instant of each batch's rows, in microseconds."""
+
+    def new(self, kind: str, rows: list[Row]) -> list[Row]:
+        """Those rows that no earlier one in the stage has the id of."""
+        if not rows:
+            return rows
+        known, found = self.ids[kind], set(map(_ids, rows))
+        if len(found) < len(rows) or not known.isdisjoint(found):
+            first = {_ids(row): row for row in reversed(rows)}
+            rows = [row for row in first.values() if _ids(row) not in known][::-1]
+        known |= found
+        if rows:
+            instants = tuple(map(_instants, rows))
+            self.windows[kind].append((min(instants), max(instants)))
+        return rows
+
+    def add(self, batch: Batch, receipts: int, events: list[Row]) -> None:
+        """Notes a batch whose new receipts, so many, have been staged."""
+        ends = self.receipts + receipts, len(self.events) + len(events)
+        self.places.append((self.receipts, ends[0], len(self.events), ends[1]))
+        self.batches.append(batch._replace(receipts=[], events=[]))
+        self.read.append(len(batch.receipts) + len(batch.events))
+        self.receipts = ends[0]
+        self.events += events
+
+    def batch_rows(self) -> Iterator[Row]:
+        """The rows of the table batch_stage."""
+        for place, batch in enumerate(self.batches):
+            yield _batch_row(place, batch, self.read[place], self.places[place])
+
+    def written(self) -> list[tuple[int, int]]:
+        """Receipts and events of each batch, where the warehouse had none of them."""
+        return [(end - first, end_event - event) for first, end, event, end_event in self.places]
 
 
 class DuckDBExporter:
@@ -46,8 +104,10 @@ class DuckDBExporter:
         """
         try:
             with self._transaction():
-                chunks = _chunks(batches)
-                return [written for chunk in chunks for written in self._write(chunk, now_us)]
+                rest, written = iter(batches), []
+                while (stage := self._fill(rest)).batches:
+                    written += self._write(stage, now_us)
+                return written
         except duckdb.Error as error:
             reason = str(error).strip().partition("\n")[0]
             raise StoreError(f"Cannot write to the warehouse, nothing shipped: {reason}") from error
@@ -77,61 +137,78 @@ class DuckDBExporter:
         self._con.commit()
         reached("ship.committed")
 
-    def _write(self, batches: list[Batch], now_us: int) -> list[Written]:
-        now = {"now_us": now_us}
-        self._stage("batch", map(_batch_row, range(len(batches)), batches))
-        self._stage(
-            "loss", [(place, *loss) for place, batch in enumerate(batches) for loss in batch.losses]
-        )
-        self._stage_new("receipt", [batch.receipts for batch in batches])
-        self._stage_new("event", [batch.events for batch in batches])
+    def _fill(self, batches: Iterator[Batch]) -> _Stage:
+        """Stages the next batches, as many as fit; empty at their end."""
+        stage = _Stage()
+        for kind in ("batch", "loss", "receipt", "event"):
+            self._con.execute(_SQL[f"create_{kind}_stage"])
+        with self._con.appender("receipt_stage") as appender:
+            for batch in batches:
+                receipts = stage.new("receipt", batch.receipts)
+                # At once, while the rows are in the processor's cache.
+                appender.append_rows(receipts)
+                stage.add(batch, len(receipts), stage.new("event", batch.events))
+                if stage.receipts + len(stage.events) >= _STAGE_ROWS:
+                    break
+        losses = [(place, *loss) for place, b in enumerate(stage.batches) for loss in b.losses]
+        self._append("event_stage", stage.events)
+        self._append("batch_stage", stage.batch_rows())
+        self._append("loss_stage", losses)
+        self._con.execute(_SQL["place_batches"])
         reached("ship.staged")
-        counted = self._con.execute(_SQL["written"]).fetchall()
+        return stage
+
+    def _append(self, table: str, rows: Iterable[Row]) -> None:
+        with self._con.appender(table) as appender:
+            appender.append_rows(rows)
+
+    def _write(self, stage: _Stage, now_us: int) -> list[Written]:
+        now = {"now_us": now_us}
+        known = sum(self._drop_known(kind, stage.windows[kind]) for kind in ("receipt", "event"))
+        counted = self._con.execute(_SQL["written"]).fetchall() if known else stage.written()
         self._con.execute(_SQL["insert_receipts"], now)
         self._con.execute(_SQL["insert_events"], now)
         self._con.execute(_SQL["upsert_outboxes"], now)
         self._con.execute(_SQL["insert_losses"], now)
-        places, receipts, events = map(list, zip(*counted, strict=True))
-        counts = {"batch_nos": places, "receipts": receipts, "events": events}
-        self._con.execute(_SQL["insert_shipments"], {**now, **counts, "row_format": ROW_FORMAT})
+        receipts, events = map(list, zip(*counted, strict=True))
+        counts = {
+            "batch_nos": list(range(len(counted))),
+            "receipts": receipts,
+            "events": events,
+            "row_format": ROW_FORMAT,
+        }
+        self._con.execute(_SQL["insert_shipments"], {**now, **counts})
         return [
-            Written(receipts, events, _row_count(batches[place]) - receipts - events)
-            for place, receipts, events in counted
+            Written(receipts, events, read - receipts - events)
+            for (receipts, events), read in zip(counted, stage.read, strict=True)
         ]
 
-    def _stage_new(self, kind: str, batches: list[list[Row]]) -> None:
-        """Stages the rows of all batches that neither the warehouse nor an earlier batch has."""
-        rows = _distinct([(place, *row) for place, batch in enumerate(batches) for row in batch])
-        self._stage(kind, rows)
-        if rows:
-            instants = [cast("int", row[_INSTANT]) for row in rows]
-            window = {"first_us": min(instants), "last_us": max(instants)}
-            self._con.execute(_SQL[f"drop_known_{kind}s"], window)
+    def _drop_known(self, kind: str, windows: list[tuple[int, int]]) -> int:
+        """Takes out of the stage what the warehouse has or had; returns how many that were.
 
-    def _stage(self, kind: str, rows: Iterable[Row]) -> None:
-        self._con.execute(_SQL[f"create_{kind}_stage"])
-        with self._con.appender(f"{kind}_stage") as appender:
-            appender.append_rows(rows)
-
-
-def _chunks(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
-    chunk: list[Batch] = []
-    rows = 0
-    for batch in batches:
-        chunk.append(batch)
-        rows += _row_count(batch)
-        if rows >= _STAGE_ROWS:
-            yield chunk
-            chunk, rows = [], 0
-    if chunk:
-        yield chunk
+        A copy has the instant of its original, so only those stretches of time are read that the
+        stage has rows in: what is shipped costs the same whatever was shipped before.
+        """
+        dropped = 0
+        for first, last in _merged(windows):
+            window = {"first_us": first, "last_us": last}
+            found = self._con.execute(_SQL[f"drop_known_{kind}s"], window).fetchall()
+            dropped += int(found[0][0])
+        return dropped
 
 
-def _row_count(batch: Batch) -> int:
-    return len(batch.receipts) + len(batch.events)
+def _merged(windows: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Windows of time without those that another one covers or nearly touches, in order."""
+    merged: list[tuple[int, int]] = []
+    for first, last in sorted(windows):
+        if merged and first - merged[-1][1] <= _GAP_US:
+            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+        else:
+            merged.append((first, last))
+    return merged
 
 
-def _batch_row(place: int, batch: Batch) -> Row:
+def _batch_row(place: int, batch: Batch, read: int, places: tuple[int, int, int, int]) -> Row:
     lost = {"missing": 0, "corrupt": 0, "refused": 0}
     for loss in batch.losses:
         lost[loss.reason] += loss.last_seq - loss.first_seq + 1
@@ -141,18 +218,12 @@ def _batch_row(place: int, batch: Batch) -> Row:
         batch.before.seq,
         batch.after.seq,
         batch.after.crc,
-        _row_count(batch),
+        read,
         lost["corrupt"] + lost["refused"],
         lost["missing"],
         batch.checksum,
+        *places,
     )
-
-
-def _distinct(rows: list[Row]) -> list[Row]:
-    """The first row of each id; the warehouse is only asked for what was there before."""
-    if len({row[_ID] for row in rows}) == len(rows):
-        return rows
-    return list({row[_ID]: row for row in reversed(rows)}.values())
 
 
 def _keys(outboxes: Sequence[OutboxIdentity]) -> dict[str, object]:

@@ -2,7 +2,7 @@
 -- Batches pass through temporary tables, so that rows of many outboxes are treated as one set.
 
 -- name: create_batch_stage
--- The batches that are written together, one row each.
+-- The batches that are written together, one row each; first_ and end_ are places in the two stages below.
 CREATE OR REPLACE TEMP TABLE batch_stage (
     batch_no INTEGER,
     outbox_id VARCHAR,
@@ -23,7 +23,11 @@ CREATE OR REPLACE TEMP TABLE batch_stage (
     row_count BIGINT,
     corrupt_count BIGINT,
     missing_count BIGINT,
-    checksum VARCHAR
+    checksum VARCHAR,
+    first_receipt BIGINT,
+    end_receipt BIGINT,
+    first_event BIGINT,
+    end_event BIGINT
 );
 
 -- name: create_loss_stage
@@ -38,7 +42,6 @@ CREATE OR REPLACE TEMP TABLE loss_stage (
 -- name: create_receipt_stage
 -- Receipts as they lie in their outbox.
 CREATE OR REPLACE TEMP TABLE receipt_stage (
-    batch_no INTEGER,
     seq BIGINT,
     receipt_id VARCHAR,
     occurred_at_us BIGINT,
@@ -81,7 +84,6 @@ CREATE OR REPLACE TEMP TABLE receipt_stage (
 -- name: create_event_stage
 -- Exception events as they lie in their outbox.
 CREATE OR REPLACE TEMP TABLE event_stage (
-    batch_no INTEGER,
     seq BIGINT,
     event_id VARCHAR,
     occurred_at_us BIGINT,
@@ -113,6 +115,15 @@ CREATE OR REPLACE TEMP TABLE event_stage (
     attribution_source VARCHAR,
     crc BIGINT
 );
+
+-- name: place_batches
+-- Turns places counted from 0 into row ids: those of rows that are not committed yet begin elsewhere.
+UPDATE batch_stage
+SET
+    first_receipt = first_receipt + coalesce((SELECT min(rowid) FROM receipt_stage), 0),
+    end_receipt = end_receipt + coalesce((SELECT min(rowid) FROM receipt_stage), 0),
+    first_event = first_event + coalesce((SELECT min(rowid) FROM event_stage), 0),
+    end_event = end_event + coalesce((SELECT min(rowid) FROM event_stage), 0);
 
 -- name: drop_known_receipts
 -- Takes out what the warehouse has or had; a copy has the same instant, so $first_us to $last_us is enough.
@@ -186,7 +197,9 @@ SELECT
     stage.seq AS writer_seq,
     make_timestamp($now_us) AS shipped_at
 FROM receipt_stage AS stage
-JOIN batch_stage USING (batch_no)
+JOIN batch_stage
+    ON stage.rowid >= batch_stage.first_receipt
+    AND stage.rowid < batch_stage.end_receipt
 LEFT JOIN key_account USING (api_key_id);
 
 -- name: insert_events
@@ -225,16 +238,38 @@ SELECT
     stage.seq AS writer_seq,
     make_timestamp($now_us) AS shipped_at
 FROM event_stage AS stage
-JOIN batch_stage USING (batch_no);
+JOIN batch_stage
+    ON stage.rowid >= batch_stage.first_event
+    AND stage.rowid < batch_stage.end_event;
 
 -- name: written
 -- What is left of each batch: the rows that the warehouse did not have.
+WITH receipts AS (
+    SELECT
+        batch_stage.batch_no,
+        count(stage.rowid) AS row_count
+    FROM batch_stage
+    LEFT JOIN receipt_stage AS stage
+        ON stage.rowid >= batch_stage.first_receipt
+        AND stage.rowid < batch_stage.end_receipt
+    GROUP BY batch_stage.batch_no
+),
+events AS (
+    SELECT
+        batch_stage.batch_no,
+        count(stage.rowid) AS row_count
+    FROM batch_stage
+    LEFT JOIN event_stage AS stage
+        ON stage.rowid >= batch_stage.first_event
+        AND stage.rowid < batch_stage.end_event
+    GROUP BY batch_stage.batch_no
+)
 SELECT
-    batch_stage.batch_no,
-    (SELECT count(*) FROM receipt_stage WHERE receipt_stage.batch_no = batch_stage.batch_no) AS receipts,
-    (SELECT count(*) FROM event_stage WHERE event_stage.batch_no = batch_stage.batch_no) AS events
-FROM batch_stage
-ORDER BY batch_stage.batch_no;
+    receipts.row_count,
+    events.row_count
+FROM receipts
+JOIN events USING (batch_no)
+ORDER BY batch_no;
 
 -- name: upsert_outboxes
 -- Notes the outboxes and moves their watermarks; of several batches of one outbox the last counts.

@@ -17,7 +17,7 @@ from anchor_autopatch.core.settings import default_home
 from anchor_autopatch.job.lease import SHIPPER_LOCK, lease
 from anchor_autopatch.job.ship import ship
 from anchor_autopatch.job.warehouse import open_warehouse
-from tests.job.outboxes import Outbox, event, left_behind, living, receipt
+from tests.job.outboxes import START_US, Outbox, event, left_behind, living, receipt
 
 NOW = datetime(2026, 9, 30, 12, tzinfo=UTC)
 
@@ -106,6 +106,30 @@ def test_clone_of_an_outbox_adds_nothing(con, tmp_path):
         report = ship(con, [tmp_path], NOW)
 
     assert (count(con, "receipt"), report.receipts, report.duplicates) == (20, 0, 20)
+
+
+def test_clones_from_far_apart_days_are_all_known(con, tmp_path):
+    months = [receipt(day, occurred_at_us=START_US + day * 86_400_000_000) for day in (0, 40, 80)]
+    for name in ("first", "clone"):
+        left_behind(tmp_path, *months, name=name, meta={"outbox_id": "same"})
+        ship(con, [tmp_path], NOW)
+    left_behind(tmp_path, months[2], receipt(7), name="other")
+
+    report = ship(con, [tmp_path], NOW)
+
+    assert (count(con, "receipt"), report.receipts, report.duplicates) == (4, 1, 1)
+
+
+def test_row_that_two_files_of_one_run_hold_counts_once(con, tmp_path):
+    left_behind(tmp_path, receipt(1), event(2), name="a")
+    left_behind(tmp_path, event(2), receipt(3), receipt(1), name="b")
+
+    report = ship(con, [tmp_path], NOW)
+
+    assert (report.receipts, report.events, report.duplicates) == (2, 1, 2)
+    assert con.execute(
+        "SELECT receipt_id, outbox_id, writer_seq FROM receipt ORDER BY ALL"
+    ).fetchall() == [("receipt-000001", "id-of-a", 1), ("receipt-000003", "id-of-b", 2)]
 
 
 def test_clones_that_went_on_apart_keep_all_their_rows(con, tmp_path):
@@ -205,7 +229,7 @@ class Killed(BaseException):
 
 
 STEPS = (
-    "anchor_exporters.duckdb.DuckDBExporter._stage_new",
+    "anchor_exporters.duckdb.DuckDBExporter._fill",
     "anchor_exporters.duckdb.DuckDBExporter.finish",
     "anchor_autopatch.job.ship.files.remove_outbox",
 )

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 
 _GROUP_FILES = 64
 """Outbox files that are open together; each takes four of the 1,024 usual descriptors."""
-_COMMIT_ROWS = 200_000
-"""Rows that are committed together, where there are so many."""
+_COMMIT_ROWS = 245_760
+"""Rows that are committed together, where there are so many: two whole row groups of DuckDB, which
+it writes once, into the file itself; what is left of a group goes through the log first."""
 
 
 @dataclass(slots=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import chain
+from operator import itemgetter
+from struct import pack
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from anchor_autopatch.core.destinations import Batch, Loss, Row, Watermark, integer_fields
-from anchor_autopatch.core.outbox_format import is_intact
+from anchor_autopatch.core.outbox_format import intact
 from anchor_autopatch.core.records import ExceptionEvent, Receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from anchor_autopatch.core.destinations import OutboxIdentity
     from anchor_autopatch.job.ship.outbox_layout import Layout
@@ -19,8 +22,8 @@ if TYPE_CHECKING:
 class RowsRead(NamedTuple):
     """What was read of one outbox in one step, unchecked; each in the order of seq."""
 
-    receipts: Sequence[Row]
-    events: Sequence[Row]
+    receipts: list[Row]
+    events: list[Row]
     unreadable: Sequence[int]
     """Numbers at which SQLite itself reports damage."""
     receipt_layout: Layout
@@ -29,8 +32,10 @@ class RowsRead(NamedTuple):
 
 class _Checked(NamedTuple):
     good: list[Row]
-    crcs: dict[int, int]
-    """Of the good rows, by seq."""
+    seqs: set[int]
+    """Of the good rows."""
+    last_crc: dict[int, int]
+    """Of the last good row, by its seq: its checksum in the file. Empty without good rows."""
     corrupt: list[int]
     refused: list[int]
 
@@ -43,12 +48,12 @@ def check_rows(outbox: OutboxIdentity, before: Watermark, found: RowsRead) -> Ba
     """
     receipts = _check(found.receipts, _RECEIPT_RULES, found.receipt_layout)
     events = _check(found.events, _EVENT_RULES, found.event_layout)
-    crcs = receipts.crcs | events.crcs
+    good = receipts.seqs | events.seqs
     refused = {*receipts.refused, *events.refused}
-    corrupt = {*receipts.corrupt, *events.corrupt, *found.unreadable} - crcs.keys()
-    top = max((before.seq, *crcs, *refused))
+    corrupt = {*receipts.corrupt, *events.corrupt, *found.unreadable} - good
+    top = max((before.seq, *receipts.last_crc, *events.last_crc, *refused))
     after = max((top, *(seq for seq in corrupt if seq <= top + len(corrupt))))
-    known = {*crcs, *refused, *(seq for seq in corrupt if seq <= after)}
+    known = good.union(refused, (seq for seq in corrupt if seq <= after))
     losses = (
         *_missing(before.seq, known),
         *_spans(corrupt, "corrupt"),
@@ -57,11 +62,11 @@ def check_rows(outbox: OutboxIdentity, before: Watermark, found: RowsRead) -> Ba
     return Batch(
         outbox=outbox,
         before=before,
-        after=Watermark(after, crcs.get(after)),
+        after=Watermark(after, (receipts.last_crc | events.last_crc).get(after)),
         receipts=receipts.good,
         events=events.good,
         losses=losses,
-        checksum=batch_checksum(_crc(row) for row in (*receipts.good, *events.good)),
+        checksum=batch_checksum(map(_crc, chain(receipts.good, events.good))),
     )
 
 
@@ -82,16 +87,16 @@ def lost_end(outbox: OutboxIdentity, before: Watermark, acknowledged: int) -> Ba
 
 
 class _Rules(NamedTuple):
-    integers: tuple[int, ...]
-    required: tuple[int, ...]
+    integers: tuple[itemgetter[object], ...]
+    required: tuple[itemgetter[object], ...]
 
 
 def _rules(record: type[Receipt | ExceptionEvent], *required: str) -> _Rules:
     # Place 0 of a row is seq.
     place = {name: number for number, name in enumerate(record._fields, start=1)}
     return _Rules(
-        tuple(place[name] for name in integer_fields(record)),
-        tuple(place[name] for name in required),
+        tuple(itemgetter(place[name]) for name in integer_fields(record)),
+        tuple(itemgetter(place[name]) for name in required),
     )
 
 
@@ -99,40 +104,36 @@ _RECEIPT_RULES = _rules(Receipt, "receipt_id", "occurred_at_us", "provider", "bi
 _EVENT_RULES = _rules(ExceptionEvent, "event_id", "occurred_at_us", "event_class", "retried")
 
 
-def _check(rows: Sequence[Row], rules: _Rules, layout: Layout) -> _Checked:
-    good = [row for row in rows if is_intact(row)]
+def _check(rows: list[Row], rules: _Rules, layout: Layout) -> _Checked:
+    # Every receipt there is passes here: what is asked of each row is asked by column, in C.
+    good = intact(rows)
     corrupt: list[int] = []
     refused: list[int] = []
     if len(good) < len(rows):
-        intact = set(_seqs(good))
-        corrupt = [seq for seq in _seqs(rows) if seq not in intact]
-    crcs = {cast("int", row[0]): _crc(row) for row in good}
+        sound = set(map(_seq, good))
+        corrupt = [seq for seq in map(_seq, rows) if seq not in sound]
+    crcs = good
     good = layout.in_todays_columns(good)
     if not _are_records(good, rules):
-        refused = _seqs([row for row in good if not _are_records([row], rules)])
+        refused = [_seq(row) for row in good if not _are_records([row], rules)]
         good = [row for row in good if _are_records([row], rules)]
-        crcs = {seq: crc for seq, crc in crcs.items() if seq not in refused}
-    return _Checked(good, crcs, corrupt, refused)
+        crcs = [row for row in crcs if _seq(row) not in refused]
+    last_crc = {_seq(row): _crc(row) for row in crcs[-1:]}
+    return _Checked(good, set(map(_seq, good)), last_crc, corrupt, refused)
 
 
 def _are_records(rows: Sequence[Row], rules: _Rules) -> bool:
-    """Whether all rows are records, asked by column because it is asked of every row."""
-    for place in rules.integers:
+    """Whether all rows are records."""
+    for field in rules.integers:
         # SQLite keeps a text that is no number as text, in an INTEGER column too.
-        if not {type(row[place]) for row in rows} <= _INTEGER_OR_NULL:
+        if not set(map(type, map(field, rows))) <= _INTEGER_OR_NULL:
             return False
-    return not any(None in [row[place] for row in rows] for place in rules.required)
+    return not any(None in map(field, rows) for field in rules.required)
 
 
 _INTEGER_OR_NULL = {int, type(None)}
-
-
-def _crc(row: Row) -> int:
-    return cast("int", row[-1])
-
-
-def _seqs(rows: Iterable[Row]) -> list[int]:
-    return cast("list[int]", [row[0] for row in rows])
+_seq = cast("Callable[[Row], int]", itemgetter(0))
+_crc = cast("Callable[[Row], int]", itemgetter(-1))
 
 
 def _missing(before: int, known: Collection[int]) -> Iterator[Loss]:
@@ -155,4 +156,5 @@ def _spans(numbers: Collection[int], reason: str) -> Iterator[Loss]:
 
 def batch_checksum(crcs: Iterable[int]) -> str:
     """SHA-256 (hex) over row checksums, 4 bytes big-endian each: receipts by seq, then events."""
-    return sha256(b"".join(crc.to_bytes(4, "big") for crc in crcs)).hexdigest()
+    numbers = tuple(crcs)
+    return sha256(pack(f">{len(numbers)}I", *numbers)).hexdigest()
