@@ -71,6 +71,11 @@ def _add_import(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--provider", help="who invoices, for files that do not say")
     parser.add_argument("--account", default="", help="billing account, for files that do not say")
     parser.add_argument(
+        "--period",
+        metavar="YYYY-MM",
+        help="refuse files that hold another month, or lack days of this one",
+    )
+    parser.add_argument(
         "--replace",
         action="store_true",
         help="take a reissued invoice, or an older export again, in place of the present one",
@@ -140,7 +145,8 @@ def _run_import(args: Namespace) -> int:
     from anchor_autopatch.job.warehouse import open_warehouse
 
     home = homes_of(args)[0]
-    with open_warehouse(home) as con:
+    files = len(args.files)
+    with open_warehouse(home) as con, progress("reading invoices", files) as advance:
         booked = import_files(
             con,
             args.files,
@@ -150,6 +156,8 @@ def _run_import(args: Namespace) -> int:
             account=args.account,
             replace=args.replace,
             home=home,
+            period=args.period,
+            advance=advance,
         )
     _print_booked(booked, args)
     return 0

@@ -78,9 +78,6 @@ def snapshots(
 def _check_period(period: str, context: Context, findings: Findings) -> None:
     if period > f"{context.now:%Y-%m}":
         findings.add(None, f"Month {period!r} has not begun; check the clock and the export")
-    asked = f"{context.window[0]:%Y-%m}" if context.window else period
-    if period != asked:
-        findings.add(None, f"The file holds {period}, asked for was {asked}; export that month")
 
 
 def _snapshot(

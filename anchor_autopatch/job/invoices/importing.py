@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
+from anchor_autopatch.core.errors import InvoiceError
 from anchor_autopatch.job.invoices.assembling import assemble
 from anchor_autopatch.job.invoices.booking import Booked, book, objection
 from anchor_autopatch.job.invoices.documents import Document, keep_document, read_document
@@ -18,12 +20,12 @@ from anchor_autopatch.job.invoices.receipts import (
 )
 from anchor_autopatch.job.invoices.sources import SOURCES
 from anchor_autopatch.job.invoices.usage import BookedUsage, book_usage
-from anchor_autopatch.job.invoices.values import Context, naive_utc
+from anchor_autopatch.job.invoices.values import Context, naive_utc, next_month, parse_period
 from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.warehouse import transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ("FORMATS", "book_files", "import_file", "import_files", "read_file")
 
 AUTO = "auto"
+_INSTANT = timedelta(microseconds=1)
 Entry: TypeAlias = Booked | BookedUsage | BookedReceipts
 FORMATS = (AUTO, *SOURCES)
 
@@ -53,6 +56,8 @@ def import_files(  # noqa: PLR0913
     account: str = "",
     replace: bool = False,
     home: Path | None = None,
+    period: str | None = None,
+    advance: Callable[[], object] = lambda: None,
 ) -> list[Entry]:
     """Books what all files say in one transaction; importing twice changes nothing.
 
@@ -65,16 +70,36 @@ def import_files(  # noqa: PLR0913
         account: Billing account, for files that do not say.
         replace: Take reissued invoices in place of those with the same id, and older exports again.
         home: Where receipts of a gateway's log are left for `anchor ship`.
+        period: YYYY-MM that has ended: files must cover all its days and no others.
+        advance: Called after each file that was read, for a progress bar.
 
     Raises:
         RefusedInvoiceError: a file has findings; nothing of any file was imported.
-        InvoiceError: a file cannot be read.
+        InvoiceError: a file cannot be read, or the period has not ended.
     """
     instant = naive_utc(now)
     seen = con.execute(load("invoices")["seen_providers"]).fetchall()
-    context = Context(instant, provider, account, frozenset(name for (name,) in seen))
-    files = [read_file(path, source, context) for path in paths]
+    window = _window(period, instant) if period else None
+    names = frozenset(name for (name,) in seen)
+    context = Context(instant, provider, account, names, window)
+    files = []
+    for path in paths:
+        files.append(read_file(path, source, context))
+        advance()
     return book_files(con, files, instant, replace=replace, home=home)
+
+
+def _window(period: str, now: datetime) -> tuple[datetime, datetime]:
+    try:
+        start = parse_period(period, now)
+    except ValueError as error:
+        raise InvoiceError(str(error)) from error
+    end = next_month(start)
+    if end > now:
+        raise InvoiceError(
+            f"Period {period!r} has not ended, so no file covers it; import without --period"
+        )
+    return start, end
 
 
 def book_files(
@@ -204,7 +229,18 @@ def read_content(
         names = ", ".join(SOURCES)
         findings.add(None, f"Unknown kind of JSON; name its format with --format: {names}")
         return ReadFile(document, source, Landed(), findings)
-    return ReadFile(document, chosen.name, chosen.read(payload, context, findings), findings)
+    landed = chosen.read(payload, context, findings)
+    if context.window:
+        _check_months(landed, context.window, findings)
+    return ReadFile(document, chosen.name, landed, findings)
+
+
+def _check_months(landed: Landed, window: tuple[datetime, datetime], findings: Findings) -> None:
+    first, last = f"{window[0]:%Y-%m}", f"{window[1] - _INSTANT:%Y-%m}"
+    found = {invoice.period for invoice in landed.invoices}
+    for period in sorted(found | {report.period for report in landed.usage}):
+        if not first <= period <= last:
+            findings.add(None, f"The file holds {period}, asked for was {first}; take that month's")
 
 
 def _recognised(payload: Payload) -> Source | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 from urllib3.util.retry import Retry
 
 from anchor_autopatch.core.errors import InvoiceError
@@ -56,7 +57,7 @@ class _Retry(Retry):
         return None if asked is None else min(asked, self._longest_wait_seconds)
 
 
-class _KeyAuth(requests.auth.AuthBase):
+class _KeyAuth(AuthBase):
     """Puts the key where the provider wants it; given as `auth`, it outranks a .netrc file."""
 
     def __init__(self, target: Target) -> None:

@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS invoice_document (
 COMMENT ON TABLE invoice_document IS 'What a provider sent, verbatim: the evidence behind invoice lines; never changed';
 COMMENT ON COLUMN invoice_document.document_sha256 IS 'SHA-256 (hex) of the uncompressed payload';
 COMMENT ON COLUMN invoice_document.file_name IS 'Base name of the file that was imported';
-COMMENT ON COLUMN invoice_document.format IS 'csv | openai-costs | anthropic-cost | attachment (belongs to a typed total)';
+COMMENT ON COLUMN invoice_document.format IS 'As anchor invoices import --format names it; attachment = belongs to a typed total';
 COMMENT ON COLUMN invoice_document.byte_count IS 'Bytes, uncompressed';
 COMMENT ON COLUMN invoice_document.payload IS 'gzip of the bytes of the file';
 
@@ -33,10 +33,10 @@ CREATE TABLE IF NOT EXISTS invoice (
     superseded_at TIMESTAMP
 );
 COMMENT ON TABLE invoice IS 'One total that a provider asks for, or that its cost API adds up to, per provider, account and period';
-COMMENT ON COLUMN invoice.source IS 'typed | csv | openai-costs | anthropic-cost';
+COMMENT ON COLUMN invoice.source IS 'typed, or the format that it was imported from';
 COMMENT ON COLUMN invoice.authority IS 'Which total is the control total of its scope: 3 typed, 2 invoice file, 1 cost API';
 COMMENT ON COLUMN invoice.account IS 'Billing account at the provider; empty = the only one';
-COMMENT ON COLUMN invoice.period IS 'YYYY-MM in the calendar of the source (UTC)';
+COMMENT ON COLUMN invoice.period IS 'YYYY-MM in the calendar of the source: UTC, of Google Cloud Pacific time';
 COMMENT ON COLUMN invoice.currency IS 'ISO 4217';
 COMMENT ON COLUMN invoice.minor_units IS 'Decimals of the currency (ISO 4217)';
 COMMENT ON COLUMN invoice.total IS 'Payable amount, a whole number of minor units';
