@@ -56,7 +56,14 @@ def own_writer() -> Writer:
     pid = getpid()
     # One step for threads that write their first row at the same moment, without a lock that a
     # finalizer or a signal handler on the same thread would wait for.
-    return _writers.get(pid) or _writers.setdefault(pid, Writer())
+    return _writers.get(pid) or _writers.setdefault(pid, _new_writer())
+
+
+def _new_writer() -> Writer:
+    from anchor_autopatch.host.startup import in_subinterpreter
+
+    # `record()` may be called where the hook has stayed away.
+    return Writer(off="this is a subinterpreter" if in_subinterpreter() else None)
 
 
 def _before_fork() -> None:

@@ -93,11 +93,21 @@ def _running_a_tool() -> bool:
 
 
 def _in_subinterpreter() -> bool:
-    # Our state is per interpreter but the outbox lock and the fork handlers are per process: off,
-    # with a reason. Only a subinterpreter has been started by code, so `_interpreters` is loaded
-    # there and nowhere at start-up.
-    interpreters = sys.modules.get("_interpreters") or sys.modules.get("_xxsubinterpreters")
-    if interpreters is None:
+    # Only the main interpreter loads `_signal` for itself before `site` runs. Where it is there,
+    # the question costs nothing; code that runs later in a subinterpreter may have loaded it.
+    return "_signal" not in sys.modules and in_subinterpreter()
+
+
+def in_subinterpreter() -> bool:
+    """Whether this is not the main interpreter of its process; loads a module to find out.
+
+    The lock and the fork handlers of an outbox are the process's, and on Python 3.12 importing
+    hashlib in a subinterpreter brings the process down at its end: capture is off there.
+    """
+    name = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
+    try:
+        interpreters = __import__(name)
+    except ImportError:
         return False
     current = interpreters.get_current()
     return bool((current[0] if isinstance(current, tuple) else int(current)) != 0)
