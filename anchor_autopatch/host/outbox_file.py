@@ -151,6 +151,9 @@ class OutboxFile:
             # The log's index in our own memory instead of a shared mapping, which no network file
             # system keeps coherent; the job reads the file when it is sealed.
             execute("PRAGMA locking_mode = EXCLUSIVE")
+        # Becoming a file with a log is itself a transaction: killed within it, a writer would leave
+        # a rollback journal, which nobody may play back who opens the file only to read.
+        execute("PRAGMA journal_mode = MEMORY")
         execute("PRAGMA journal_mode = WAL")
         execute("PRAGMA wal_autocheckpoint = 0")
         # Pages are written once and not read again: the default keeps 2 MB of them, and each new

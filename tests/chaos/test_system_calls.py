@@ -69,3 +69,5 @@ def test_nothing_acknowledged_is_lost(synced_home, tmp_path, tell, fault, every)
     tell(f"{len(places)} times {fault}, {account}")
     assert (died, noticed) == (len(places) if fault == "SIGKILL" else 0, [])
     assert (account.lost, account.doubled) == ([], 0)
+    # Death leaves nothing for a person to look at; of a file that failed, its name may be told.
+    assert fault != "SIGKILL" or account.findings == []
