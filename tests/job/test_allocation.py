@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from anchor_autopatch.job.allocation import KeyMap, allocate_open_periods
+from anchor_autopatch.job.allocation import KeyMap, allocate_open_periods, allocating
 from anchor_autopatch.job.invoices import TypedTotal, add_total
 from anchor_autopatch.job.warehouse import open_warehouse
 from tests.job.billed import NOW, UNITS, add_call, allocate, bill, insert, split, usd
@@ -383,6 +383,31 @@ def test_variance_beyond_the_threshold_is_flagged(
             "reconciled",
         )
     ]
+
+
+def test_plain_tokens_weigh_what_their_usage_lines_cost(con, tmp_path):
+    add_call(con, "r1", "a", {"input_tokens": "1", "output_tokens": "0.3"})
+    add_call(con, "r2", "b", {"input_tokens": "1", "images": "3", "output_tokens": "0"})
+    add_call(con, "r3", "c", {"cache_read_tokens": "1", "cache_write_1h_tokens": "2"})
+    add_call(con, "r4", "d", {"input_tokens": None})
+    add_call(con, "r5", "e", {"output_reasoning_tokens": "5", "pages": "2"})
+    bill(con, tmp_path, "G-1,gemini,2026-10,10.00,USD")
+
+    # The same figures twice: how they are made quickly, and what they are by definition.
+    allocating._run(con, "keep_frozen")
+    allocating._weigh(con)
+    lines = rows(
+        con,
+        "SELECT receipt_id, meter, CAST(quantity * 1000000 AS HUGEINT),"
+        " CASE WHEN estimated_cost_usd IS NOT NULL THEN femto_usd(coalesce(cost_usd, 0)) END"
+        " FROM usage_line JOIN receipt_price USING (receipt_id) ORDER BY ALL",
+    )
+
+    assert lines == rows(
+        con,
+        "SELECT receipt_id, meter, micro_quantity, cost_femto"
+        " FROM covered_usage JOIN covered_receipt USING (receipt_no) ORDER BY ALL",
+    )
 
 
 def test_allocating_twice_changes_nothing(con, tmp_path):

@@ -167,7 +167,8 @@ def _run(con: duckdb.DuckDBPyConnection, *names: str) -> None:
 
 def _weigh(con: duckdb.DuckDBPyConnection) -> None:
     _run(con, "money_macro", "femto_macro", "open_scopes", "lines", "account_covers")
-    _run(con, "receipt_groups", "covered_receipts", "usage", "usage_without_lines")
+    _run(con, "receipt_groups", "covered_receipts", "plain_usage_macro", "unfolded_prices")
+    _run(con, "usage", "usage_without_lines")
     _run(con, "weighed_usage", "even_weights", "scaled_weights", "cells")
     _run(con, "cell_estimates")
 

@@ -133,9 +133,81 @@ INNER JOIN receipt_group
     AND receipt_group.tier = COALESCE(meters.tier, 'standard')
 WHERE receipt.billable;
 
+-- name: plain_usage_macro
+-- Quantity in 1e-6 units and cost in 1e-15 USD of one meter, as usage_line has them.
+CREATE OR REPLACE TEMP MACRO plain_usage(meter, quantity, unit_usd) AS
+    {
+        'meter': meter,
+        'micro_quantity': CAST(quantity AS HUGEINT) * 1000000,
+        'cost_femto': CASE WHEN unit_usd IS NULL THEN 0 ELSE femto_usd(line_cost(quantity, unit_usd)) END
+    };
+
+-- name: unfolded_prices
+-- Prices of covered receipts with more than plain tokens: usage_line unfolds 40 meters of each, ten times the work.
+CREATE OR REPLACE TEMP TABLE unfolded_price AS
+SELECT price.*
+FROM receipt_price AS price
+SEMI JOIN covered_receipt USING (receipt_id)
+INNER JOIN receipt_meters AS meters USING (receipt_id)
+WHERE price.price_status = 'provider_reported'
+    OR CARDINALITY(meters.rare_meters) > 0
+    OR GREATEST(
+        meters.input_audio_tokens,
+        meters.input_image_tokens,
+        meters.input_video_tokens,
+        meters.input_tool_tokens,
+        meters.cache_read_audio_tokens,
+        meters.cache_write_30m_tokens,
+        meters.cache_write_12h_tokens,
+        meters.cache_write_tokens,
+        meters.output_audio_tokens,
+        meters.output_image_tokens,
+        meters.output_video_tokens,
+        meters.images,
+        meters.pixels,
+        meters.input_images,
+        meters.audio_in_ms,
+        meters.audio_out_ms,
+        meters.video_ms,
+        meters.characters,
+        meters.pages,
+        meters.searches,
+        meters.map_queries,
+        meters.file_searches,
+        meters.queries,
+        meters.sessions
+    ) > 0;
+
 -- name: usage
--- Quantity and cost of each covered receipt by meter.
+-- Quantity and cost of each covered receipt by meter: those of plain tokens directly, the others as usage_line has them.
 CREATE OR REPLACE TEMP TABLE covered_usage AS
+SELECT
+    receipt_no,
+    group_no,
+    entry.meter,
+    entry.micro_quantity,
+    CASE WHEN has_cost THEN entry.cost_femto END AS cost_femto
+FROM (
+    SELECT
+        covered.receipt_no,
+        covered.group_no,
+        price.estimated_cost_usd IS NOT NULL AS has_cost,
+        UNNEST([
+            plain_usage('input_tokens', meters.input_tokens, rate.input_tokens_usd),
+            plain_usage('cache_read_tokens', meters.cache_read_tokens, rate.cache_read_tokens_usd),
+            plain_usage('cache_write_5m_tokens', meters.cache_write_5m_tokens, rate.cache_write_5m_tokens_usd),
+            plain_usage('cache_write_1h_tokens', meters.cache_write_1h_tokens, rate.cache_write_1h_tokens_usd),
+            plain_usage('output_tokens', meters.output_tokens, rate.output_tokens_usd),
+            plain_usage('output_reasoning_tokens', meters.output_reasoning_tokens, rate.output_reasoning_tokens_usd)
+        ]) AS entry
+    FROM covered_receipt AS covered
+    INNER JOIN receipt_price AS price USING (receipt_id)
+    ANTI JOIN unfolded_price USING (receipt_id)
+    INNER JOIN receipt_meters AS meters USING (receipt_id)
+    LEFT JOIN rate USING (rate_id)
+) AS unfolded
+WHERE entry.micro_quantity > 0
+UNION ALL
 SELECT
     covered.receipt_no,
     covered.group_no,
@@ -146,8 +218,8 @@ SELECT
         WHEN price.estimated_cost_usd IS NOT NULL THEN femto_usd(COALESCE(line.cost_usd, 0))
     END AS cost_femto
 FROM covered_receipt AS covered
-INNER JOIN usage_line AS line USING (receipt_id)
-INNER JOIN receipt_price AS price USING (receipt_id)
+INNER JOIN usage_lines_of('unfolded_price') AS line USING (receipt_id)
+INNER JOIN unfolded_price AS price USING (receipt_id)
 -- Pixels repeat what images count.
 WHERE line.meter <> 'pixels'
     OR line.cost_usd IS NOT NULL;
@@ -1462,5 +1534,6 @@ ORDER BY period, provider, account, invoice_id;
 -- name: drop_work
 -- Frees the largest working tables, which hold a copy of the open periods' usage.
 DROP TABLE IF EXISTS covered_usage;
+DROP TABLE IF EXISTS unfolded_price;
 DROP TABLE IF EXISTS weighed_usage;
 DROP TABLE IF EXISTS covered_receipt;
