@@ -6,7 +6,7 @@ Never doubles what a patch has written.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from anchor_autopatch.core.hosts import UNMAPPED
@@ -14,12 +14,17 @@ from anchor_autopatch.host import identity, outbox, streams
 from anchor_autopatch.host.calls import Call, Seen
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers.reading import facts, get, text, to_json
+from anchor_autopatch.host.providers.tap import parsed
 from anchor_autopatch.host.sites import site
 
 _INNER = ("response", "raw", "parsed", "data", "body", "result")
 """Where wrappers keep the provider's answer, in the order in which they are tried."""
 _USAGE_NAMES = ("usage", "usage_metadata", "usageMetadata")
+_ID_NAMES = ("id", "responseId", "response_id")
+_MODEL_NAMES = ("model", "model_version", "modelVersion")
 _DEPTH = 3
+_TEXT_LIMIT = 1_048_576
+"""Of a body that is kept as text; a longer one is not parsed while the application waits."""
 _RECORDED_LIMIT = 4_096
 _recorded: dict[tuple[str, str], None] = {}
 """(provider, response id) of the receipts that were written here; the oldest goes first."""
@@ -59,21 +64,24 @@ _flush = guarded("flush")(outbox.flush)
 @guarded("record")
 def _record(response: object, provider: str | None, model: str | None) -> None:
     layers = list(_layers(response))
-    if any(_is_known(layer) for layer in layers):
+    if _is_known(response) or any(_is_known(layer) for layer in layers):
         return
-    answer = next((layer for layer in layers if _usage(layer) is not None), response)
-    response_id = text(answer, "id") or text(answer, "responseId") or text(answer, "response_id")
-    if response_id is not None and _has_receipt(response_id, provider):
+    place = next((place for place, layer in enumerate(layers) if _usage(layer) is not None), 0)
+    answer, usage = layers[place], _usage(layers[place])
+    # A wrapper may keep the usage beside the answer: then what it wraps says the rest.
+    telling = (answer, *layers[place + 1 :])
+    response_ids = _texts(telling, _ID_NAMES)
+    if any(_has_receipt(response_id, provider) for response_id in response_ids):
         return
-    usage = _usage(answer)
-    served = text(answer, "model") or text(answer, "model_version") or text(answer, "modelVersion")
+    response_id = next(iter(response_ids), None)
+    served = next(iter(_texts(telling, _MODEL_NAMES)), None)
     call = Call("record", "record", model or served, None, stream=False)
     call.site = site(provider or UNMAPPED, None, None)
     call.provider = call.site.provider
     shape = usage_shape(usage)
     # What has no shape of its own is still evidence: kept verbatim, and metered once the shape is
     # known.
-    seen = Seen(to_json(usage), shape, served, response_id, facts(answer, "service_tier"))
+    seen = Seen(_usage_json(usage), shape, served, response_id, facts(answer, "service_tier"))
     call.succeed(seen, response)
     if response_id is not None:
         _recorded[(call.provider, response_id)] = None
@@ -137,16 +145,31 @@ def usage_shape(usage: Any) -> str | None:
     return None
 
 
+def _texts(layers: Sequence[object], names: tuple[str, ...]) -> list[str]:
+    """The texts of these names, those of the first layer first."""
+    return [found for layer in layers for name in names if (found := text(layer, name)) is not None]
+
+
+def _usage_json(usage: Any) -> str | None:
+    """The usage as JSON; of a model that was made of nothing but defaults, those."""
+    told = to_json(usage)
+    if told == "{}" and hasattr(usage, "model_dump"):
+        defaults = usage.model_dump(mode="json", exclude_none=True, warnings=False)
+        return to_json(defaults) if defaults else None
+    return told
+
+
 def _names(value: Any) -> set[str]:
     if isinstance(value, dict):
         return set(value)
-    as_json = to_json(value)
+    as_json = _usage_json(value)
     decoded = json.loads(as_json) if as_json else {}
     return set(decoded) if isinstance(decoded, dict) else set()
 
 
 def _usage(answer: object) -> Any:
-    return next((usage for name in _USAGE_NAMES if (usage := get(answer, name)) is not None), None)
+    found = (get(answer, name) for name in _USAGE_NAMES)
+    return _opened(next((usage for usage in found if usage is not None), None))
 
 
 def _layers(response: object) -> Iterator[object]:
@@ -155,15 +178,24 @@ def _layers(response: object) -> Iterator[object]:
     while waiting and seen < _LAYERS:
         layer, depth = waiting.pop(0)
         seen += 1
+        layer = _opened(layer)
         yield layer
         if depth < _DEPTH:
             inner = (get(layer, name) for name in _INNER)
             waiting += [(value, depth + 1) for value in inner if _may_hold_an_answer(value)]
 
 
+def _opened(value: object) -> object:
+    """Any mapping as a dict, and a JSON text as what it says; all else as it is."""
+    if isinstance(value, (str, bytes)):
+        return parsed(value) if _may_hold_an_answer(value) else value
+    return dict(value) if isinstance(value, Mapping) and not isinstance(value, dict) else value
+
+
 def _may_hold_an_answer(value: object) -> bool:
-    return (
-        value is not None
-        and not isinstance(value, (str, bytes, int, float, list, tuple))
-        and not callable(value)
-    )
+    if isinstance(value, (str, bytes)):
+        start = value[:1]
+        return start in ("{", b"{") and len(value) <= _TEXT_LIMIT
+    # A named tuple may be an answer, a plain one is a list of something.
+    is_list = isinstance(value, (list, tuple)) and not hasattr(value, "_fields")
+    return not (value is None or is_list or isinstance(value, (int, float)) or callable(value))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import namedtuple
+from collections import UserDict, namedtuple
 from dataclasses import dataclass
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import pytest
+from pydantic import BaseModel
 
 from anchor_autopatch import flush, record
 
@@ -110,6 +111,69 @@ def test_answer_is_found_inside_a_wrapper(one_receipt, wrapped):
     record(wrapped, provider="openai")
 
     assert (one_receipt().response_id, json.loads(one_receipt().raw_usage)) == ("r1", CHAT)
+
+
+class Given(BaseModel):
+    """An answer as an application models it, with its usage as a model of its own."""
+
+    class Counts(BaseModel):
+        prompt_tokens: int = 3
+        completion_tokens: int = 4
+
+    id: str
+    usage: Counts
+
+
+COUNTS = {"prompt_tokens": 3, "completion_tokens": 4}
+ANSWER = {"id": "r1", "usage": COUNTS}
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        Given(id="r1", usage=Given.Counts(prompt_tokens=3, completion_tokens=4)),
+        Given(id="r1", usage=Given.Counts()),
+        UserDict(ANSWER),
+        MappingProxyType(ANSWER),
+        {"id": "r1", "usage": MappingProxyType(COUNTS)},
+        Wrapper(raw=json.dumps(ANSWER)),
+        SimpleNamespace(body=json.dumps(ANSWER).encode()),
+        SimpleNamespace(usage=COUNTS, response=SimpleNamespace(id="r1")),
+        Wrapper(response=Answer("r1", COUNTS)),
+    ],
+    ids=[
+        "pydantic",
+        "pydantic defaults",
+        "UserDict",
+        "mapping",
+        "usage is a mapping",
+        "JSON text",
+        "JSON bytes",
+        "usage beside the answer",
+        "named tuple in a wrapper",
+    ],
+)
+def test_answer_of_any_shape_is_one_receipt(receipts, shape):
+    record(shape, provider="openai")
+    record(shape, provider="openai")
+
+    (receipt,) = receipts()
+    assert (receipt.response_id, json.loads(receipt.raw_usage)) == ("r1", COUNTS)
+
+
+def test_repeated_object_without_an_id_counts_once(receipts):
+    answer = UserDict(usage=COUNTS)
+
+    record(answer)
+    record(answer)
+
+    assert len(receipts()) == 1
+
+
+def test_long_text_is_not_parsed(one_receipt):
+    record(Wrapper(raw=json.dumps({**ANSWER, "padding": "x" * 2_000_000})))
+
+    assert one_receipt().raw_usage is None
 
 
 @pytest.mark.parametrize(

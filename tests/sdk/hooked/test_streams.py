@@ -35,7 +35,7 @@ cases = pytest.mark.parametrize("kind", STREAMS)
 closable = pytest.mark.parametrize("kind", ["chat", "responses", "messages"])
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """What a host says that knows no stream options."""
 
     status_code = 400
@@ -244,7 +244,7 @@ class TestIncludeUsage:
 
     def test_hosts_without_end_do_not_fill_the_memory(self):
         adapter = stainless.Adapter(openai_family.FAMILY)
-        refusal = Refusal("unknown field stream_options")
+        refusal = RefusedError("unknown field stream_options")
 
         for number in range(3 * stainless._REFUSING_LIMIT):
             place = types.SimpleNamespace(host=f"host-{number}")
