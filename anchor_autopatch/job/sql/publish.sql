@@ -612,6 +612,39 @@ WHERE receipt.billable
 GROUP BY ALL
 ORDER BY ALL;
 
+-- name: retry_loops
+-- The same prompt sent five times or more within one request: all answers but one are waste.
+CREATE TABLE report.retry_loops AS
+SELECT
+    strftime(receipt.occurred_at, '%Y-%m') AS period,
+    receipt.provider,
+    receipt.team,
+    receipt.service,
+    receipt.feature,
+    receipt.environment,
+    receipt.request_id,
+    receipt.call_site,
+    receipt.request_model,
+    receipt_meters.prompt_tokens,
+    count(*) AS calls,
+    min(receipt.occurred_at) AS first_seen,
+    max(receipt.occurred_at) AS last_seen,
+    sum(receipt_price.estimated_cost_usd) AS estimated_cost_usd,
+    sum(receipt_anchor.anchored_cost) AS anchored_cost,
+    sum(receipt_anchor.anchored_cost) - max(receipt_anchor.anchored_cost) AS wasted_cost,
+    any_value(receipt_anchor.anchored_currency) AS currency
+FROM attributed_receipt AS receipt
+JOIN receipt_meters USING (receipt_id)
+LEFT JOIN receipt_price USING (receipt_id)
+LEFT JOIN receipt_anchor USING (receipt_id)
+WHERE receipt.billable
+    AND receipt.request_id IS NOT NULL
+    -- As many tokens, to the last one, is the same prompt; embeddings of many texts differ.
+    AND receipt_meters.prompt_tokens > 0
+GROUP BY ALL
+HAVING count(*) >= 5
+ORDER BY ALL;
+
 -- name: policy_findings
 -- One field of a billable receipt that is not what the policy asks for.
 CREATE TABLE report.policy_findings AS

@@ -470,3 +470,22 @@ COMMENT ON COLUMN report.variances.invoiced IS 'USD; by team what it carries of 
 COMMENT ON COLUMN report.variances.estimated_usd IS 'USD, by rate card';
 COMMENT ON COLUMN report.variances.variance IS 'USD, invoiced minus estimated';
 COMMENT ON COLUMN report.variances.variance_percent IS 'Of what is invoiced, 0..100; NULL for nothing invoiced';
+
+COMMENT ON TABLE report.retry_loops IS 'The same prompt sent five times or more within one request, by the same place in the code: all answers but one are waste';
+COMMENT ON COLUMN report.retry_loops.period IS 'YYYY-MM, UTC';
+COMMENT ON COLUMN report.retry_loops.provider IS 'Who invoices';
+COMMENT ON COLUMN report.retry_loops.team IS 'NULL = nobody said';
+COMMENT ON COLUMN report.retry_loops.service IS 'NULL = nobody said';
+COMMENT ON COLUMN report.retry_loops.feature IS 'NULL = nobody said';
+COMMENT ON COLUMN report.retry_loops.environment IS 'NULL = nobody said';
+COMMENT ON COLUMN report.retry_loops.request_id IS 'Request of the application in which it happened';
+COMMENT ON COLUMN report.retry_loops.call_site IS 'Where the calls were made; NULL = not known';
+COMMENT ON COLUMN report.retry_loops.request_model IS 'Model that was asked for';
+COMMENT ON COLUMN report.retry_loops.prompt_tokens IS 'Tokens of the prompt, the same in all calls';
+COMMENT ON COLUMN report.retry_loops.calls IS 'How often it was sent and answered';
+COMMENT ON COLUMN report.retry_loops.first_seen IS 'UTC';
+COMMENT ON COLUMN report.retry_loops.last_seen IS 'UTC';
+COMMENT ON COLUMN report.retry_loops.estimated_cost_usd IS 'USD, all calls; NULL = unpriced';
+COMMENT ON COLUMN report.retry_loops.anchored_cost IS 'Share of the invoice, all calls, not rounded; NULL = not invoiced yet';
+COMMENT ON COLUMN report.retry_loops.wasted_cost IS 'The same without the dearest call; NULL = not invoiced yet';
+COMMENT ON COLUMN report.retry_loops.currency IS 'ISO 4217, of anchored_cost';
