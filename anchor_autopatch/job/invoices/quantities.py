@@ -12,7 +12,7 @@ __all__ = ("quantity_of",)
 
 _SCALES = {"k": 1_000, "m": 1_000_000, "b": 1_000_000_000}
 # `1K tokens`, `1K`, `1M Tokens`, `1000 tokens`, `1000_tokens`, `10K`.
-_UNIT = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<scale>[kmb]?)\b[\s/-]*(?P<name>.*)")
+_UNIT = re.compile(r"(?P<number>\d{1,6}(?:\.\d{1,6})?)\s*(?P<scale>[kmb]?)\b[\s/-]*(?P<name>.*)")
 
 
 def quantity_of(text: str, unit: str) -> tuple[Decimal | None, str | None]:
@@ -32,6 +32,7 @@ def quantity_of(text: str, unit: str) -> tuple[Decimal | None, str | None]:
     found = _UNIT.fullmatch(unit.strip().lower().replace("_", " "))
     if found is None:
         return landed(quantity), unit.strip().lower() or None
+    # At most 1e12 x 1e6 x 1e9: within the 29 digits that a landed quantity has before its point.
     scale = Decimal(found["number"]) * _SCALES.get(found["scale"], 1)
     name = found["name"].strip() or ("tokens" if scale > 1 else "units")
     return landed(quantity * scale), name

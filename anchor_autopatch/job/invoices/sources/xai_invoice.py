@@ -68,7 +68,7 @@ def _cycle(preview: Json) -> datetime:
     try:
         year, month = (int(str(part)) for part in parts)
         return datetime(year, month, 1, tzinfo=UTC).replace(tzinfo=None)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"billingCycle is {cycle!r}; expected a year and a month") from error
 
 
