@@ -45,6 +45,7 @@ COMMANDS = {
     "export": Command("export", "write the split of the bills as FOCUS, CSV or Parquet"),
     "audit": Command("audit", "say whether a charge can be defended, and what would mend it"),
     "incidents": Command("incidents", "what fails, since when, whom it hits; ack, silence"),
+    "alerts": Command("alerts", "prove that each sink is told; list what was sent"),
     "verify": Command("verify", "prove the whole chain again, from outboxes to report"),
     "archive": Command("archive", "copy whole days into Parquet files that are proven by digest"),
     "purge": Command("archive", "remove what is archived and past its term; --dry-run"),

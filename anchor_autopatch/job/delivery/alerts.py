@@ -87,6 +87,35 @@ def document(
     }
 
 
+def trial_document(key: str, now_us: int) -> dict[str, Any]:
+    """An alert about nothing, that proves that a sink is told."""
+    nothing = Incident(
+        incident_id=key,
+        fingerprint="",
+        event_class="test",
+        provider=None,
+        dependency="anchor",
+        model=None,
+        code=None,
+        exception_type=None,
+        message="If you can read this, alerts arrive here.",
+        call_site=None,
+        service=None,
+        severity="info",
+        state="resolved",
+        first_seen_us=now_us,
+        last_seen_us=now_us,
+        event_count=0,
+        call_count=0,
+        wasted_requests=0,
+        opened_at_us=now_us,
+        resolved_at_us=now_us,
+    )
+    made = document(nothing, [], "test", key, now_us)
+    # No incident of the table: nothing else will ever be told of it.
+    return {**made, "title": "Test of anchor alerts"}
+
+
 def title(incident: Incident) -> str:
     """One line that says what is wrong, without data of a single request."""
     text = _TITLES.get(incident.event_class, "{what}: {event_class}")

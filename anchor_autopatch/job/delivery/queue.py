@@ -80,7 +80,7 @@ def enqueue(con: sqlite3.Connection, sink: str, alert: Mapping[str, Any], now_us
         _sql()["enqueue"],
         {
             "delivery_key": key,
-            "incident_id": (alert.get("incident") or {}).get("incident_id"),
+            "incident_id": None if alert["kind"] == "test" else alert["incident"]["incident_id"],
             "sink": sink,
             "kind": alert["kind"],
             "created_at_us": now_us,
@@ -93,7 +93,7 @@ def enqueue(con: sqlite3.Connection, sink: str, alert: Mapping[str, Any], now_us
 def due(con: sqlite3.Connection, now_us: int) -> list[Due]:
     """The oldest message of each sink, where its time has come: a sink hears things in order."""
     rows = con.execute(_sql()["due"], {"now_us": now_us}).fetchall()
-    return [Due(*row[:-1], json.loads(row[-1])) for row in rows]
+    return [Due._make((*row[:-1], json.loads(row[-1]))) for row in rows]
 
 
 def note(

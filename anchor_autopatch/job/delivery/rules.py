@@ -114,7 +114,7 @@ def _sink(table: dict[str, Any]) -> Sink:
         raise ConfigError(f"Cannot use {name!r} as name of a sink in [[alerts.sink]]")
     where = f"sink {name!r} of [[alerts.sink]]"
     _known(table, Sink._fields, where)
-    given = {key: tuple(_list(table[key], key)) for key in _LISTS if key in table}
+    given: dict[str, Any] = {key: tuple(_list(table[key], key)) for key in _LISTS if key in table}
     given |= {key: _flag(table[key], key, where) for key in _FLAGS if key in table}
     given |= {
         key: _text(value, key, where)
@@ -138,7 +138,6 @@ _FLAGS = ("allow_private", "standby")
 
 def _complete(sink: Sink, where: str) -> Sink:
     if sink.kind == "pagerduty":
-        # https://developer.pagerduty.com/docs/events-api-v2-overview, read 2026-11.
         sink = sink._replace(url=sink.url or "https://events.pagerduty.com/v2/enqueue")
         if not sink.secret_env:
             raise ConfigError(f"{where} needs secret_env: the variable that holds the routing key")

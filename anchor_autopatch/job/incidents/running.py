@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from anchor_autopatch.job.delivery import rules as alert_rules
 from anchor_autopatch.job.delivery.rules import AlertRules
+from anchor_autopatch.job.delivery.sending import Sender, SendReport
 from anchor_autopatch.job.incidents.evaluating import EvaluateReport, evaluate
 from anchor_autopatch.job.incidents.intake import from_outboxes, from_warehouse
 from anchor_autopatch.job.incidents.publishing import copy_to_warehouse
@@ -45,13 +47,21 @@ def look_into_outboxes(
     )
 
 
+def send(store: Store, home: Path, settings: Settings, now: datetime) -> SendReport:
+    """Sends what is due; the secrets are in the environment, and nowhere else."""
+    if not settings.alerts.sinks:
+        return SendReport()
+    return Sender(settings.alerts, os.environ).send_due(store, home, now)
+
+
 def look_into_warehouse(
     con: DuckDBPyConnection, home: Path, settings: Settings, now: datetime
 ) -> EvaluateReport:
-    """Takes in what was shipped, and leaves a copy of all incidents for the report."""
+    """Takes in what was shipped, tells of it, and leaves a copy of all incidents for the report."""
     with Store(home) as store:
         report = evaluate(
             store, lambda: from_warehouse(store, con), settings.incidents, settings.alerts, now
         )
+        send(store, home, settings, now)
         copy_to_warehouse(store, con)
     return report
