@@ -216,3 +216,31 @@ def test_refused_headers_are_counted_by_program(published, tmp_path):
 
     assert published("SELECT program, refused_headers FROM capture_health") == [("app.py", 7)]
     assert published("SELECT sum(calls) FROM provider_health") == [(1,)]
+
+
+def relations(path):
+    """Every relation of a report: its rows, as they are ordered there where order is promised."""
+    with duckdb.connect(str(path), read_only=True) as report:
+        names = [name for (name,) in report.execute("SHOW TABLES").fetchall()]
+        order = {name: "" if name == "receipts" else "ORDER BY ALL" for name in names}
+        return {name: report.execute(f"FROM {name} {order[name]}").fetchall() for name in names}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", ["110MB", "1MB"], ids=["little", "hopelessly little"])
+def test_little_memory_publishes_the_same(tmp_path, monkeypatch, limit):
+    Outbox(tmp_path).write_many(1).die()
+    with open_warehouse(tmp_path) as con:
+        ship(con, [tmp_path], NOW)
+        con.execute(
+            "INSERT INTO receipt BY NAME SELECT * EXCLUDE (i) REPLACE (receipt_id || i AS"
+            " receipt_id, occurred_at - to_seconds(i * 7919 % 86400) AS occurred_at,"
+            " md5(i::VARCHAR) || repeat(md5(i::VARCHAR), 20) AS call_site)"
+            " FROM receipt, range(30000) AS many(i)"
+        )
+        plenty = relations(publish(con, tmp_path, NOW))
+        monkeypatch.setattr("anchor_autopatch.job.publish.MEMORY_LIMIT", limit)
+
+        little = relations(publish(con, tmp_path, NOW))
+
+    assert [name for name in plenty if plenty[name] != little[name]] == []

@@ -16,6 +16,14 @@ ATTACH $path AS report (STORAGE_VERSION 'v1.5.0');
 -- Ends the report file, checkpointed.
 DETACH report;
 
+-- name: limit_memory
+-- Work that needs more goes through files beside the warehouse.
+SET memory_limit = $limit;
+
+-- name: lift_memory_limit
+-- Back to DuckDB's own limit, four fifths of the machine's memory.
+RESET memory_limit;
+
 -- name: create_schema_state
 -- One row once the schema was applied: which one it was.
 CREATE TABLE IF NOT EXISTS schema_state (schema_sha256 VARCHAR NOT NULL);
