@@ -3,17 +3,18 @@
 #   .venvs/a .venvs/b   the two SDK generations, host half only  requirements/world-{a,b}.txt
 #   .venvs/*            the same with other SDKs and Pythons     requirements/world-*.txt
 #   .venvs/frameworks   web and task frameworks, one SDK         requirements/frameworks.txt
+#   .venvs/peers-*      other observers beside the SDKs          requirements/peers-{a,b}.txt
 # They are made anew only when their lock file changes. PYTEST_ARGS goes to every pytest: PYTEST_ARGS='-n 2 -x'.
 
 .DEFAULT_GOAL := check
 .PHONY: check help setup worlds demo test test-fast test-oldest test-pythons test-all matrix parity conformance chaos focus \
-        faults frameworks coverage bench docs lint types format measure smoke lock clean
+        faults peers correctness frameworks coverage bench bench-pricing docs lint types format measure smoke lock clean
 
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 PYTEST_ARGS ?=
 # Tests for other environments than .venv.
-ELSEWHERE := --ignore tests/sdk --ignore tests/frameworks --ignore tests/packaging
+ELSEWHERE := --ignore tests/sdk --ignore tests/frameworks --ignore tests/packaging --ignore tests/peers
 
 check: lint types test-fast  ## What every commit passes: lint, types, fast tests
 
@@ -28,6 +29,11 @@ help:  ## This list
 
 .venvs/%/.stamp: requirements/world-%.txt pyproject.toml
 	@tools/venv.sh .venvs/$* $<
+	@touch $@
+
+# For the lock files whose names are no world's.
+.venvs/peers-%/.stamp: requirements/peers-%.txt pyproject.toml
+	@tools/venv.sh .venvs/peers-$* $<
 	@touch $@
 
 .venvs/frameworks/.stamp: requirements/frameworks.txt pyproject.toml
@@ -80,6 +86,13 @@ faults: worlds  ## Every kind of fault in each function of ours, in every use of
 	@for world in a b; do .venvs/$$world/bin/python -m pytest -q -m chaos --timeout 3600 \
 	    tests/sdk/transparency $(PYTEST_ARGS) || exit; done
 
+peers: .venv/.stamp .venvs/peers-a/.stamp .venvs/peers-b/.stamp  ## Beside Datadog, Sentry and OpenTelemetry, patched before and after us
+	@$(PYTEST) -q tests/peers $(PYTEST_ARGS)
+
+correctness: worlds  ## The calls that other observers count wrongly: what each bills, and what our receipt tells
+	@for world in a b; do echo "SDK world $$world"; \
+	    .venvs/$$world/bin/python -m pytest -q -s tests/sdk/correctness $(PYTEST_ARGS) || exit; done
+
 frameworks: .venvs/frameworks/.stamp  ## Real servers and workers, 500 interleaved requests each; test runs half of them
 	@.venvs/frameworks/bin/python -m pytest tests/frameworks $(PYTEST_ARGS)
 
@@ -91,6 +104,9 @@ coverage: .venv/.stamp  ## Branch coverage of the tests that run in .venv, subpr
 
 bench: .venv/.stamp .venvs/a/.stamp .venvs/b/.stamp  ## Cost of start-up and of a call, bare and hooked, interleaved
 	@$(PYTHON) -m benchmarks; calls=$$?; $(PYTHON) -m benchmarks.outboxes && exit $$calls
+
+bench-pricing: .venv/.stamp  ## CPU and memory of pricing; BENCH_RECEIPTS=10000000 for the size that the bars are about
+	@$(PYTHON) -m benchmarks.pricing --receipts $(or $(BENCH_RECEIPTS),1000000)
 
 smoke: .venv/.stamp  ## Build the wheel, install it alone and with the job extra, make one call
 	@$(PYTEST) -q tests/packaging $(PYTEST_ARGS)
