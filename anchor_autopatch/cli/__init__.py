@@ -46,6 +46,7 @@ COMMANDS = {
     "audit": Command("audit", "say whether a charge can be defended, and what would mend it"),
     "incidents": Command("incidents", "what fails, since when, whom it hits; ack, silence"),
     "alerts": Command("alerts", "prove that each sink is told; list what was sent"),
+    "watch": Command("watch", "side-car: raise incidents and tell of them within seconds"),
     "verify": Command("verify", "prove the whole chain again, from outboxes to report"),
     "archive": Command("archive", "copy whole days into Parquet files that are proven by digest"),
     "purge": Command("archive", "remove what is archived and past its term; --dry-run"),
