@@ -1,4 +1,4 @@
-"""`anchor export focus`: the split of the bills in the format that FinOps tools read."""
+"""`anchor export focus | csv | parquet | journal`: what other tools read."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anchor_autopatch.cli import CLEAN
-from anchor_autopatch.cli.jobs import add_job_arguments, homes_of
+from anchor_autopatch.cli.jobs import add_job_arguments, homes_of, in_warehouse
 from anchor_autopatch.cli.output import print_json
-from anchor_autopatch.core.errors import ConfigError
+from anchor_autopatch.core.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     import argparse
@@ -28,6 +28,9 @@ def add_parser(
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     _add_focus(actions)
+    for kind in ("csv", "parquet"):
+        _add_relation(actions, kind)
+    _add_journal(actions)
 
 
 def _add_focus(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -52,6 +55,69 @@ def _add_focus(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     add_job_arguments(parser)
     parser.set_defaults(run=_run_focus)
+
+
+def _add_relation(actions: argparse._SubParsersAction[argparse.ArgumentParser], kind: str) -> None:
+    name = {"csv": "CSV", "parquet": "Parquet"}[kind]
+    parser = actions.add_parser(
+        kind,
+        help=f"write a relation of report.duckdb as {name}",
+        description=f"Writes a relation of report.duckdb as {name}: app_costs, receipts and so on; "
+        "docs/report.md lists them. Instants are UTC.",
+        epilog=f"example: anchor export {kind} app_costs --period 2026-10 --output costs.{kind}",
+    )
+    parser.add_argument("relation", metavar="RELATION")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--period", metavar="YYYY-MM", help="default: all rows")
+    add_job_arguments(parser)
+    parser.set_defaults(run=_run_relation, kind=kind)
+
+
+def _add_journal(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = actions.add_parser(
+        "journal",
+        help="write the ledger's bookings as CSV, for an ERP",
+        description="Writes what is booked in chargeback periods: debit and credit apart, each "
+        "transaction balanced. The same as anchor close journal, into a file.",
+        epilog="example: anchor export journal --period 2026-10 --output journal-2026-10.csv",
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--period", metavar="YYYY-MM", help="month of booking; default: all")
+    parser.add_argument(
+        "--with-showback", action="store_true", help="bookings for information, too"
+    )
+    add_job_arguments(parser)
+    parser.set_defaults(run=_run_journal)
+
+
+def _run_relation(args: argparse.Namespace) -> int:
+    from anchor_autopatch.job.relations import export_relation
+
+    home = homes_of(args)[0]
+    rows = export_relation(home, args.relation, args.output, kind=args.kind, period=args.period)
+    _print_written(args, rows)
+    return CLEAN
+
+
+def _run_journal(args: argparse.Namespace) -> int:
+    from anchor_autopatch.job.close.ledger import journal
+
+    text = in_warehouse(
+        args, lambda con: journal(con, args.period, with_showback=args.with_showback)
+    )
+    try:
+        args.output.write_text(text, "utf-8")
+    except OSError as error:
+        raise StoreError(f"Cannot write {str(args.output)!r}: {error.strerror}") from error
+    _print_written(args, text.count("\n") - 1)
+    return CLEAN
+
+
+def _print_written(args: argparse.Namespace, rows: int) -> None:
+    if args.json:
+        print_json({"output": str(args.output), "rows": rows})
+    else:
+        print(f"{args.output}: rows: {rows}")
 
 
 def _run_focus(args: argparse.Namespace) -> int:

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import duckdb
 
 from anchor_autopatch.core.errors import StoreError
-from anchor_autopatch.core.settings import REPORT_FILE
+from anchor_autopatch.job.relations import open_report
 from anchor_autopatch.job.sql import load
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ("FORMATS", "Exported", "check_focus", "export_focus")
+__all__ = ("Exported", "check_focus", "export_focus")
 
-FORMATS = ("csv", "parquet")
 _SHOWN_FAULTS = 3
 
 
@@ -41,7 +40,7 @@ def export_focus(
     Args:
         home: Holds report.duckdb.
         path: File to write.
-        kind: One of FORMATS.
+        kind: csv or parquet.
         period: YYYY-MM of the bill; None = all.
         billed_only: Leave out what is not invoiced yet, whose cost is an estimate.
 
@@ -52,7 +51,7 @@ def export_focus(
     sql = load("focus_export")
     made = path.with_name(f".{path.name}.new")
     try:
-        with _opened(home / REPORT_FILE) as con:
+        with open_report(home) as con:
             con.execute(sql["select_charges"], {"period": period, "billed_only": billed_only})
             totals = [Exported(*row) for row in con.execute(sql["totals"]).fetchall()]
             if not totals:
@@ -76,12 +75,6 @@ def check_focus(con: duckdb.DuckDBPyConnection) -> list[str]:
         for statement in load("focus_checks").values()
         for rule, value in con.execute(statement).fetchall()
     ]
-
-
-def _opened(report: Path) -> duckdb.DuckDBPyConnection:
-    if not report.exists():
-        raise StoreError(f"There is no {str(report)!r} yet; run anchor reconcile first")
-    return duckdb.connect(str(report), read_only=True)
 
 
 def _nothing(period: str | None) -> str:

@@ -57,3 +57,10 @@ ORDER BY
     service,
     environment,
     response_model;
+
+-- name: relations
+-- What can be exported as it is.
+SELECT table_name AS relation
+FROM information_schema.tables
+WHERE table_schema = 'main'
+ORDER BY relation;

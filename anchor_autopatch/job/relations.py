@@ -1,0 +1,80 @@
+"""Writes a relation of report.duckdb to a file, for spreadsheets and other tools."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from anchor_autopatch.core.errors import StoreError
+from anchor_autopatch.core.settings import REPORT_FILE
+from anchor_autopatch.job.sql import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ("KINDS", "export_relation", "open_report")
+
+KINDS = ("csv", "parquet")
+_ISO = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+def open_report(home: Path) -> duckdb.DuckDBPyConnection:
+    """The published report, read-only.
+
+    Raises:
+        StoreError: none was published yet.
+    """
+    report = home / REPORT_FILE
+    if not report.exists():
+        raise StoreError(f"There is no {str(report)!r} yet; run anchor reconcile first")
+    return duckdb.connect(str(report), read_only=True)
+
+
+def export_relation(
+    home: Path, relation: str, path: Path, *, kind: str, period: str | None = None
+) -> int:
+    """Writes all rows, or those of a period; a file that is there is replaced when all is well.
+
+    Args:
+        home: Holds report.duckdb.
+        relation: Name of one of its relations.
+        path: File to write.
+        kind: One of KINDS; instants are ISO 8601 with Z in CSV, native in Parquet.
+        period: YYYY-MM; None = all.
+
+    Returns:
+        Rows written.
+
+    Raises:
+        StoreError: no such relation, it has no periods, or the file cannot be written.
+    """
+    made = path.with_name(f".{path.name}.new")
+    try:
+        with open_report(home) as con:
+            rows = _rows(con, relation, period)
+            ((count,),) = rows.count("*").fetchall()
+            if kind == "csv":
+                rows.write_csv(str(made), timestamp_format=_ISO)
+            else:
+                rows.write_parquet(str(made))
+        made.replace(path)
+    except (OSError, duckdb.Error) as error:
+        made.unlink(missing_ok=True)
+        reason = str(error).strip().partition("\n")[0]
+        raise StoreError(f"Cannot write {str(path)!r}: {reason}") from error
+    return int(count)
+
+
+def _rows(
+    con: duckdb.DuckDBPyConnection, relation: str, period: str | None
+) -> duckdb.DuckDBPyRelation:
+    known = [name for (name,) in con.execute(load("report")["relations"]).fetchall()]
+    if relation not in known:
+        raise StoreError(f"Unknown relation {relation!r}; known: {', '.join(known)}")
+    rows = con.table(relation)
+    if period is None:
+        return rows
+    if "period" not in rows.columns:
+        raise StoreError(f"Relation {relation!r} has no periods; leave --period out")
+    return rows.filter(duckdb.ColumnExpression("period") == duckdb.ConstantExpression(period))
