@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from anchor_autopatch.cli.jobs import homes_of
+from anchor_autopatch.cli.jobs import config_of, homes_of
 from anchor_autopatch.cli.output import print_json, print_table
+from anchor_autopatch.core.config import load_config
 from anchor_autopatch.core.errors import ConfigError
 from anchor_autopatch.job import rates
+from anchor_autopatch.job.allocation.accounts import text_table
 from anchor_autopatch.job.clock import utc_now
 from anchor_autopatch.job.pricing import proposals
 from anchor_autopatch.job.pricing.preview import Preview, preview
@@ -98,13 +100,18 @@ def run_diff(args: argparse.Namespace) -> int:
         table = _table(args, con, now, always=True)
         if table is None:
             raise ConfigError(f"{args.url!r} has no table to compare with")
-        found = preview(con, table, since=since, now=now)
+        found = preview(con, table, since=since, now=now, models=own_models(args))
         closed = proposals(con)
     if args.json:
         _print_json(found, closed)
     else:
         _print(args, since, found, closed)
     return 1 if found.changes or closed else 0
+
+
+def own_models(args: argparse.Namespace) -> dict[str, str]:
+    """`[models]` of the home's anchor.toml."""
+    return text_table(load_config(config_of(homes_of(args)[0])), "models")
 
 
 def table_name(args: argparse.Namespace) -> str:

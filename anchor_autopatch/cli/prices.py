@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from anchor_autopatch.cli.jobs import add_job_arguments, homes_of
 from anchor_autopatch.cli.output import print_json, print_table
-from anchor_autopatch.cli.price_tables import add_diff_arguments, add_sync_arguments
+from anchor_autopatch.cli.price_tables import add_diff_arguments, add_sync_arguments, own_models
 from anchor_autopatch.job import rates
 from anchor_autopatch.job.clock import utc_now
 from anchor_autopatch.job.pricing.model_keys import contract_key
@@ -112,7 +112,7 @@ def _add(actions: Commands, name: str, text: str, example: str) -> argparse.Argu
 
 def _show(args: argparse.Namespace) -> int:
     with _warehouse(args) as con:
-        shown = look_up(con, args.model, args.provider)
+        shown = look_up(con, args.model, args.provider, own_models(args))
     if args.json:
         print_json(_as_json(shown))
         return 0

@@ -95,7 +95,7 @@ def reconcile(
         advance()
         synced = rates.sync_installed(con, now)
         advance()
-        priced = pricing.price(con, now)
+        priced = pricing.price(con, now, models=accounts.text_table(config, "models"))
         advance()
         judged = policy.judge(con, config, now)
         advance()

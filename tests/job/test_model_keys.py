@@ -120,3 +120,42 @@ def test_contract_for_the_requested_name_covers_its_snapshots():
     found = resolve(Names("openai", "gpt-4o", "gpt-4o-2024-08-06", ""), catalogue)
 
     assert found.contract == ("gpt-4o", "openai")
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "key"),
+    [
+        ("azure", "Chat-Prod", "azure/gpt-4o"),
+        (
+            "bedrock",
+            "arn:aws:bedrock:eu-west-1:1:application-inference-profile/x1",
+            "us.anthropic.claude-sonnet-4-5-v1:0",
+        ),
+    ],
+)
+def test_name_of_ones_own_is_priced_as_the_model_behind_it(provider, name, key):
+    models = {
+        "chat-prod": "gpt-4o",
+        "arn:aws:bedrock:eu-west-1:1:application-inference-profile/x1": (
+            "us.anthropic.claude-sonnet-4-5-v1:0"
+        ),
+    }
+
+    found = resolve(Names(provider, name, "", ""), make_catalogue(LIST, models=models))
+
+    assert (found.model_key, found.is_alias) == (key, False)
+    assert found.rule.startswith("request, mapped:")
+
+
+def test_map_outranks_a_name_that_the_list_has():
+    catalogue = make_catalogue(LIST, models={"gpt-4o": "dall-e-3"})
+
+    found = resolve(Names("azure", "gpt-4o", "", "hd/1024-x-1024"), catalogue)
+
+    assert found.model_key == "azure/hd/1024-x-1024/dall-e-3"
+
+
+def test_new_map_is_another_catalogue():
+    ids = {make_catalogue(LIST).catalogue_id, make_catalogue(LIST, models={"a": "b"}).catalogue_id}
+
+    assert len(ids) == 2

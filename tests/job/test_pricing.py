@@ -287,3 +287,15 @@ def test_unmapped_receipt_is_priced_by_its_own_name_as_an_alias(con):
     run(con)
 
     assert priced(con) == ("priced_by_alias", Decimal("0.0045"))
+
+
+def test_deployment_is_priced_once_somebody_says_what_it_is(con):
+    load_table(con, {"azure/gpt-4o": {"litellm_provider": "azure", "input_cost_per_token": 0.001}})
+    usage = {"prompt_tokens": 1000, "completion_tokens": 0, "total_tokens": 1000}
+    add(con, provider="azure", request_model="chat-prod", usage=usage)
+    run(con)
+    before = cost(con)
+
+    run(con, models={"chat-prod": "gpt-4o"})
+
+    assert (before, cost(con)) == (None, Decimal(1))

@@ -19,6 +19,7 @@ SECTIONS = (
     "outbound",
     "opentelemetry",
     "hosts",
+    "models",
     "accounts",
     "projects",
     "provider_keys",
@@ -33,7 +34,7 @@ SECTIONS = (
     "alerts",
 )
 """Sections that some part of this package reads; whoever reads a new one names it here."""
-_TEXT_TABLES = ("hosts", "accounts", "projects", "provider_keys")
+_TEXT_TABLES = ("hosts", "models", "accounts", "projects", "provider_keys")
 _FINGERPRINT = 16
 
 

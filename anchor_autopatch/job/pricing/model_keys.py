@@ -73,6 +73,8 @@ class Catalogue(NamedTuple):
     lowered: Mapping[str, str]
     contracts: frozenset[tuple[str, str]]
     catalogue_id: str
+    models: Mapping[str, str] = MappingProxyType({})
+    """`[models]` of anchor.toml: a name of one's own, in lower case -> the model behind it."""
 
     def find(self, key: str, provider: str) -> str | None:
         """The list key of this name, in any case, if this provider's invoice covers it."""
@@ -80,12 +82,21 @@ class Catalogue(NamedTuple):
         return found if found is not None and _bills(provider, self.keys[found]) else None
 
 
-def make_catalogue(keys: Mapping[str, str], contracts: Iterable[tuple[str, str]] = ()) -> Catalogue:
-    """The catalogue of these list keys (key -> provider) and contracts (key, provider or '')."""
+def make_catalogue(
+    keys: Mapping[str, str],
+    contracts: Iterable[tuple[str, str]] = (),
+    models: Mapping[str, str] = MappingProxyType({}),
+) -> Catalogue:
+    """The catalogue of list keys (key -> provider), contracts (key, provider or '') and own names.
+
+    `models` maps names of one's own to models: Azure deployments, Bedrock inference profiles.
+    """
     held = frozenset(contracts)
+    own = {name.lower(): model for name, model in models.items()}
     lines = [f"{key} {keys[key]}" for key in sorted(keys)] + [f"!{pair}" for pair in sorted(held)]
+    lines += [f"={name} {own[name]}" for name in sorted(own)]
     digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-    return Catalogue(keys, {key.lower(): key for key in keys}, held, digest)
+    return Catalogue(keys, {key.lower(): key for key in keys}, held, digest, own)
 
 
 def resolve(names: Names, catalogue: Catalogue) -> Resolution:
@@ -95,6 +106,11 @@ def resolve(names: Names, catalogue: Catalogue) -> Resolution:
         for label, name in (("response", names.response_model), ("request", names.request_model))
         if name
     ]
+    # Who maps a deployment knows better than its name, be it that of another model.
+    mapped = [
+        (f"{label}, mapped", catalogue.models.get(name.lower(), "")) for label, name in spoken
+    ]
+    spoken = [*((label, model) for label, model in mapped if model), *spoken]
     contract = _find_contract(names.provider, [name for _, name in spoken], catalogue)
     for label, name in spoken:
         for rule, key, is_alias in _candidates(names.provider, name, names.image_variant):

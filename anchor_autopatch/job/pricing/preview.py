@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from anchor_autopatch.job.pricing.prices import price_collected
+from anchor_autopatch.job.pricing.prices import NO_MODELS, price_collected
 from anchor_autopatch.job.rates.segments import insert_new_sheets, priced_models
 from anchor_autopatch.job.sql import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
     from decimal import Decimal
 
@@ -53,11 +53,17 @@ class Preview(NamedTuple):
 
 
 def preview(
-    con: duckdb.DuckDBPyConnection, table: PriceTable, *, since: datetime, now: datetime
+    con: duckdb.DuckDBPyConnection,
+    table: PriceTable,
+    *,
+    since: datetime,
+    now: datetime,
+    models: Mapping[str, str] = NO_MODELS,
 ) -> Preview:
     """Prices what began at `since` (UTC) or later as if the rates of `table` had always held.
 
-    Contracts go on to outrank it. Models that the table does not have keep the rates they have.
+    `models` are names of one's own, see `price`. Contracts go on to outrank the table; models that
+    it does not have keep the rates they have.
     """
     identities = priced_models(table)
     sql = load("rates")
@@ -74,7 +80,7 @@ def preview(
         con.execute(sql["set_lists_aside"])
         con.execute(sql["assume_preview_segments"], {"now": now})
         con.execute(load("pricing")["collect_since"], {"since": since})
-        price_collected(con, now)
+        price_collected(con, now, models)
         changes = [Change(*row) for row in con.execute(sql["preview_changes"]).fetchall()]
         [(count, before, after)] = con.execute(sql["preview_totals"]).fetchall()
     return Preview(table.version, count, before, after, changes)

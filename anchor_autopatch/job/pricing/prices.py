@@ -7,7 +7,10 @@ rates is noted as a proposal, for whoever corrects them. Running it twice change
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from anchor_autopatch.core.errors import StoreError
@@ -18,14 +21,13 @@ from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.warehouse import transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import duckdb
 
 PRICING_VERSION: Final = 2
 """Raised whenever the same meters and rates would give another price."""
 _CHECKED_COUNT: Final = 100_000
 """Sums of usage lines are checked for all receipts of a run up to so many, else for as many."""
+NO_MODELS: Final[Mapping[str, str]] = MappingProxyType({})
 _EVER: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the warehouse holds UTC without a zone
 
 
@@ -48,55 +50,66 @@ class _LastRun(NamedTuple):
 
 
 def price(
-    con: duckdb.DuckDBPyConnection, now: datetime, *, open_from: datetime = _EVER
+    con: duckdb.DuckDBPyConnection,
+    now: datetime,
+    *,
+    open_from: datetime = _EVER,
+    models: Mapping[str, str] = NO_MODELS,
 ) -> PriceReport:
     """Prices what is new, and everything since `open_from` once rates or rules have changed.
 
     Args:
         con: the warehouse; receipts must have been measured.
         now: the instant of the run, UTC.
+        models: `[models]` of anchor.toml, names of one's own -> models.
         open_from: start of the first period that may still change; older prices stay as they are.
 
     Raises:
         StoreError: a price is not the sum of its usage lines; nothing was written.
     """
     with transaction(con):
-        knowledge, last = _knowledge(con), _last_run(con)
+        knowledge, last = _knowledge(con, models), _last_run(con)
         is_known = last is not None and last.knowledge == knowledge
         _collect(con, is_known, open_from)
         work = _count(con, "count_work")
         if work:
-            price_collected(con, now)
+            price_collected(con, now, models)
             report = _price_work(con, work, now)
         else:
             report = PriceReport(0, 0, {})
         if last is not None and not is_known:
-            _propose(con, last.priced_at, now)
+            _propose(con, last.priced_at, now, models)
         report = report._replace(proposed_count=_count(con, "count_proposals"))
         _record(con, report, knowledge, now)
     con.execute(load("pricing")["drop_work"])
     return report
 
 
-def read_catalogue(con: duckdb.DuckDBPyConnection) -> Catalogue:
-    """Every key that the current segments price."""
+def read_catalogue(
+    con: duckdb.DuckDBPyConnection, models: Mapping[str, str] = NO_MODELS
+) -> Catalogue:
+    """Every key that the current segments price, and what names of one's own mean."""
     rows = con.execute(load("rates")["list_keys"]).fetchall()
     return make_catalogue(
         {key: provider for source, key, provider in rows if source == "list"},
         ((key, provider) for source, key, provider in rows if source == "contract"),
+        models,
     )
 
 
-def price_collected(con: duckdb.DuckDBPyConnection, now: datetime) -> None:
+def price_collected(
+    con: duckdb.DuckDBPyConnection, now: datetime, models: Mapping[str, str] = NO_MODELS
+) -> None:
     """Prices the receipts in `price_work` into `fresh_price`, both temporary tables."""
-    _resolve_names(con, now)
+    _resolve_names(con, now, models)
     agree(con)
     con.execute(load("pricing")["price_work"])
 
 
-def _knowledge(con: duckdb.DuckDBPyConnection) -> str:
+def _knowledge(con: duckdb.DuckDBPyConnection, models: Mapping[str, str]) -> str:
     segments = con.execute(load("pricing")["knowledge"]).fetchone()
-    return f"{PRICING_VERSION}|{METER_VERSION}|{segments}"
+    names = hashlib.sha256(repr(sorted(models.items())).encode()).hexdigest() if models else ""
+    return f"{PRICING_VERSION}|{METER_VERSION}|{segments}|{names}"
 
 
 def _last_run(con: duckdb.DuckDBPyConnection) -> _LastRun | None:
@@ -112,19 +125,23 @@ def _collect(con: duckdb.DuckDBPyConnection, is_known: bool, open_from: datetime
         con.execute(sql["collect_open"], {"open_from": open_from})
 
 
-def _propose(con: duckdb.DuckDBPyConnection, since: datetime, now: datetime) -> None:
+def _propose(
+    con: duckdb.DuckDBPyConnection, since: datetime, now: datetime, models: Mapping[str, str]
+) -> None:
     """Notes what receipts of frozen periods would cost by what was learnt since the last run."""
     sql = load("pricing")
     con.execute(sql["collect_frozen"], {"since": since})
     if _count(con, "count_work"):
-        price_collected(con, now)
+        price_collected(con, now, models)
         con.execute(sql["forget_proposals"])
         con.execute(sql["insert_proposals"], {"now": now})
 
 
-def _resolve_names(con: duckdb.DuckDBPyConnection, now: datetime) -> None:
+def _resolve_names(
+    con: duckdb.DuckDBPyConnection, now: datetime, models: Mapping[str, str]
+) -> None:
     sql = load("pricing")
-    catalogue = read_catalogue(con)
+    catalogue = read_catalogue(con, models)
     known = {"catalogue_id": catalogue.catalogue_id}
     con.execute(sql["forget_resolutions"], known)
     unresolved = con.execute(sql["unresolved_names"], known).fetchall()

@@ -15,7 +15,7 @@ from anchor_autopatch.job.rates.overlay import agreed_sheet
 from anchor_autopatch.job.sql import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
     from decimal import Decimal
 
@@ -62,13 +62,17 @@ class ShownModel(NamedTuple):
     rates: list[ShownRate]
 
 
-def look_up(con: duckdb.DuckDBPyConnection, model: str, provider: str | None) -> ShownModel:
+def look_up(
+    con: duckdb.DuckDBPyConnection, model: str, provider: str | None, models: Mapping[str, str]
+) -> ShownModel:
     """What prices a model that `provider` invoices; None derives the provider from the name.
+
+    `models` are names of one's own -> models.
 
     Raises:
         ConfigError: no card and no contract has the model.
     """
-    catalogue = read_catalogue(con)
+    catalogue = read_catalogue(con, models)
     found = _resolve(catalogue, model, provider)
     if found.model_key is None and found.contract is None:
         raise ConfigError(_explain_unknown(catalogue, model))
