@@ -139,6 +139,18 @@ def test_days_imported_again_change_nothing(con, tmp_path):
     assert [invoice.lines for invoice in list_invoices(con)] == [2]
 
 
+def test_lines_that_nobody_understands_land_and_are_told(con, tmp_path):
+    payload = costs(1.5)
+    payload["data"][0]["results"][0]["line_item"] = "something new entirely"
+
+    (booked,) = import_file(con, save(tmp_path, payload), NOW)
+
+    assert (booked.total, booked.note) == (
+        usd("1.50"),
+        "no model or meter is known for 1 lines, 1.50 USD: 'something new entirely'",
+    )
+
+
 def test_pages_may_be_joined_in_one_list(con, tmp_path):
     pages = [costs(1, 2, has_more=True, next_page="p2"), costs(4, first=FIRST + timedelta(days=2))]
 

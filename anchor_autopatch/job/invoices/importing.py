@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, TypeAlias
 
 from anchor_autopatch.core.errors import InvoiceError
@@ -10,6 +11,7 @@ from anchor_autopatch.job.invoices.assembling import assemble
 from anchor_autopatch.job.invoices.booking import Booked, book, objection
 from anchor_autopatch.job.invoices.documents import Document, keep_document, read_document
 from anchor_autopatch.job.invoices.findings import Findings, RefusedInvoiceError
+from anchor_autopatch.job.invoices.landing import exact
 from anchor_autopatch.job.invoices.payloads import Payload, read_payload
 from anchor_autopatch.job.invoices.reading import Landed, ReadFile, Source
 from anchor_autopatch.job.invoices.receipts import (
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ("FORMATS", "book_files", "import_file", "import_files", "read_file")
 
 AUTO = "auto"
+_SHOWN = 3
+"""Descriptions that a note quotes."""
 _INSTANT = timedelta(microseconds=1)
 Entry: TypeAlias = Booked | BookedUsage | BookedReceipts
 FORMATS = (AUTO, *SOURCES)
@@ -156,8 +160,22 @@ def _book_file(
             continue
         entry = book(con, invoice, digest, now)
         if entry is not None:
-            booked.append(entry._replace(note="; ".join(file.landed.notes)))
+            notes = (*file.landed.notes, *_unmatched_note(invoice))
+            booked.append(entry._replace(note="; ".join(notes)))
     return booked + _book_usage(con, file, now)
+
+
+def _unmatched_note(invoice: Invoice) -> tuple[str, ...]:
+    # Descriptions are free text, which changes: a new one must neither stop an import nor hide.
+    lines = invoice.unmatched
+    if not lines:
+        return ()
+    amount = exact(sum((line.amount for line in lines), Decimal(0)), Decimal("0.01"))
+    texts = sorted({line.description or "" for line in lines})[:_SHOWN]
+    shown = ", ".join(map(repr, texts))
+    return (
+        f"no model or meter is known for {len(lines)} lines, {amount} {invoice.currency}: {shown}",
+    )
 
 
 def _book_usage(con: duckdb.DuckDBPyConnection, file: ReadFile, now: datetime) -> list[Entry]:

@@ -136,6 +136,18 @@ class Invoice(NamedTuple):
         )
 
     @property
+    def unmatched(self) -> tuple[InvoiceLine, ...]:
+        """Usage of which no word was understood: it is divided over all calls of the provider."""
+        return tuple(
+            line
+            for line in self.lines
+            if line.charge_category == "usage"
+            and line.amount
+            and line.description
+            and not (line.model_raw or line.meter)
+        )
+
+    @property
     def digest(self) -> str:
         """SHA-256 (hex) of the lines, whatever their order."""
         rows = sorted((line.line_id, format(line.amount, "f")) for line in self.lines)
