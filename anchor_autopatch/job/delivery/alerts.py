@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from anchor_autopatch.job.incidents.records import RESOLVED, Affected, Incident
+from anchor_autopatch.job.incidents.records import RESOLVED, Affected, Incident, rank
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,6 +85,26 @@ def document(
         ],
         "affected_count": len({(app.team, app.service, app.environment) for app in affected}),
     }
+
+
+def storm_document(incidents: Sequence[Incident], key: str, now_us: int) -> dict[str, Any]:
+    """An alert about many incidents that opened together, at least one."""
+    worst = max(incidents, key=lambda each: rank(each.severity))
+    first = min(each.first_seen_us for each in incidents)
+    named = "\n".join(f"{each.incident_id} {title(each)}" for each in incidents[:_NAMED_APPS])
+    stands_for_all = worst._replace(
+        incident_id=key,
+        event_class="storm",
+        provider=None,
+        dependency="anchor",
+        exception_type=f"{len(incidents)} incidents",
+        message=named,
+        first_seen_us=first,
+        event_count=sum(each.event_count for each in incidents),
+        wasted_requests=sum(each.wasted_requests for each in incidents),
+    )
+    made = document(stands_for_all, [], "storm", key, now_us)
+    return {**made, "title": f"{len(incidents)} more incidents opened within a minute"}
 
 
 def trial_document(key: str, now_us: int) -> dict[str, Any]:

@@ -21,8 +21,11 @@ from anchor_autopatch.job.incidents.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+STORM = 20
+"""New incidents a minute that are told one by one."""
+_NEW = ("opened", REOPENED)
 _NEWS_US = 3 * DAY_US
 """What ended longer ago than this is history; nobody is told of it for the first time."""
 _PACE_US = MINUTE_US
@@ -73,6 +76,18 @@ def reminders_passed(incident: Incident, reminders: Sequence[int], now_us: int) 
     open_for = now_us - incident.first_notified_us
     passed = sum(open_for >= after for after in reminders)
     return passed + (max(open_for - reminders[-1], 0) // reminders[-1])
+
+
+def split_storm(
+    due: Sequence[tuple[Incident, str]], known: Iterable[Incident], now_us: int
+) -> tuple[list[tuple[Incident, str]], list[Incident]]:
+    """What is told one by one, and new incidents beyond STORM a minute, told in one message."""
+    recent = sum(now_us - (each.first_notified_us or 0) < _PACE_US for each in known)
+    new = [incident for incident, kind in due if kind in _NEW]
+    room = max(STORM - recent, 0)
+    together = new[room:]
+    ids = {incident.incident_id for incident in together}
+    return [each for each in due if each[0].incident_id not in ids], together
 
 
 def told(incident: Incident, kind: str, reminders: Sequence[int], now_us: int) -> Incident:

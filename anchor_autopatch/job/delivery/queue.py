@@ -80,7 +80,9 @@ def enqueue(con: sqlite3.Connection, sink: str, alert: Mapping[str, Any], now_us
         _sql()["enqueue"],
         {
             "delivery_key": key,
-            "incident_id": None if alert["kind"] == "test" else alert["incident"]["incident_id"],
+            "incident_id": None
+            if alert["kind"] in ("test", "storm")
+            else alert["incident"]["incident_id"],
             "sink": sink,
             "kind": alert["kind"],
             "created_at_us": now_us,

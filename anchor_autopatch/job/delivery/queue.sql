@@ -103,3 +103,14 @@ SELECT
     error
 FROM delivery_attempt
 ORDER BY attempt_no;
+
+-- name: unproven
+-- Messages that are noted as delivered without a try that says so.
+SELECT delivery.delivery_key
+FROM delivery
+LEFT JOIN delivery_attempt
+    ON delivery_attempt.delivery_key = delivery.delivery_key
+    AND delivery_attempt.outcome = 'delivered'
+WHERE delivery.state = 'delivered'
+    AND delivery_attempt.attempt_no IS NULL
+ORDER BY delivery.delivery_key;

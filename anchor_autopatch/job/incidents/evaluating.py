@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from anchor_autopatch.core.crash_points import reached
 from anchor_autopatch.job.clock import to_micros
-from anchor_autopatch.job.delivery.alerts import document
-from anchor_autopatch.job.delivery.notices import notice, told
+from anchor_autopatch.job.delivery.alerts import document, storm_document
+from anchor_autopatch.job.delivery.notices import notice, split_storm, told
 from anchor_autopatch.job.delivery.queue import enqueue, sinks_told
 from anchor_autopatch.job.delivery.rules import AlertRules, wants
 from anchor_autopatch.job.incidents import lifecycle
@@ -23,7 +23,7 @@ from anchor_autopatch.job.incidents.severity import LONGEST_US, severity_of
 from anchor_autopatch.job.incidents.silences import silenced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from anchor_autopatch.job.incidents.intake import Intake
@@ -149,29 +149,54 @@ def _tell(store: Store, alerts: AlertRules, now_us: int) -> int:
     """Commits a message for every sink that is to know something now."""
     if not alerts.sinks:
         return 0
-    count = 0
+    due = list(_notices(store, alerts, now_us))
+    one_by_one, together = split_storm(due, store.unsettled(), now_us)
+    count = sum(_enqueue(store, alerts, each, kind, now_us) for each, kind in one_by_one)
+    return count + _enqueue_storm(store, alerts, together, now_us)
+
+
+def _notices(store: Store, alerts: AlertRules, now_us: int) -> Iterator[tuple[Incident, str]]:
     silences = store.silences()
     for incident in store.unsettled():
         hushed = incident.inhibited_by is not None or silenced(incident, silences, now_us)
         kind = notice(incident, alerts.minimum, alerts.reminders, hushed=hushed, now_us=now_us)
         if kind is not None:
-            count += _enqueue(store, alerts, incident, kind, now_us)
-    return count
+            yield incident, kind
+
+
+def _enqueue_storm(
+    store: Store, alerts: AlertRules, incidents: Sequence[Incident], now_us: int
+) -> int:
+    """One message that names them all, for every sink that wants to know of any of them."""
+    if not incidents:
+        return 0
+    alert = storm_document(incidents, f"storm-{secrets.token_hex(4)}", now_us)
+    names = set()
+    for incident in incidents:
+        wanted = _wanting(store, alerts, incident)
+        names |= wanted
+        if wanted:
+            store.keep(told(incident, "opened", alerts.reminders, now_us))
+    for name in sorted(names):
+        enqueue(store.con, name, alert, now_us)
+    return len(names)
+
+
+def _wanting(store: Store, alerts: AlertRules, incident: Incident) -> set[str]:
+    affected = store.affected(incident.incident_id)
+    teams = [app.team for app in affected]
+    services = [app.service for app in affected]
+    return {sink.name for sink in alerts.sinks if wants(sink, incident, teams, services)}
 
 
 def _enqueue(store: Store, alerts: AlertRules, incident: Incident, kind: str, now_us: int) -> int:
     affected = store.affected(incident.incident_id)
-    known = set(sinks_told(store.con, incident.incident_id))
-    teams = [app.team for app in affected]
-    services = [app.service for app in affected]
-    names = [
-        sink.name
-        for sink in alerts.sinks
-        if sink.name in known or (kind != RESOLVED and wants(sink, incident, teams, services))
-    ]
+    names = set(sinks_told(store.con, incident.incident_id))
+    if kind != RESOLVED:
+        names |= _wanting(store, alerts, incident)
     key = f"{incident.incident_id}:{incident.notice_count + 1}"
     alert = document(incident, affected, kind, key, now_us)
-    for name in names:
+    for name in sorted(names):
         enqueue(store.con, name, alert, now_us)
     if names or kind == RESOLVED:
         store.keep(told(incident, kind, alerts.reminders, now_us))

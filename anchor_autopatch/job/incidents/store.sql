@@ -464,3 +464,30 @@ SELECT
     created_at_us
 FROM silence
 ORDER BY until_us DESC, silence_id;
+
+-- name: miscounted
+-- Incidents whose count is not the number of their events, or of those of their applications.
+SELECT
+    incident.incident_id,
+    incident.event_count,
+    (
+        SELECT count(*)
+        FROM incident_event
+        WHERE incident_event.incident_id = incident.incident_id
+    ) AS events,
+    (
+        SELECT coalesce(sum(affected.event_count), 0)
+        FROM affected
+        WHERE affected.incident_id = incident.incident_id
+    ) AS of_applications
+FROM incident
+WHERE event_count <> events
+    OR event_count <> of_applications
+ORDER BY incident.incident_id;
+
+-- name: sums
+-- What is proven, in one row.
+SELECT
+    (SELECT count(*) FROM incident WHERE state <> 'pending'),
+    (SELECT count(*) FROM incident_event WHERE incident_id IS NOT NULL),
+    (SELECT count(*) FROM delivery_attempt);

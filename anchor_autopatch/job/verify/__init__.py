@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anchor_autopatch.job.sql import load
+from anchor_autopatch.job.verify.alerts import check_alerts
 from anchor_autopatch.job.verify.archives import check_archive
 from anchor_autopatch.job.verify.closing import check_closed, check_ledger
 from anchor_autopatch.job.verify.documents import check_documents
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ("STEPS", "Link", "VerifyReport", "verify")
 
-STEPS = 12
+STEPS = 13
 """How often `advance` is called."""
 
 
@@ -62,6 +63,7 @@ def verify(
         lambda: check_split(con, totals),
         lambda: check_ledger(con),
         lambda: check_closed(con, homes[0]),
+        lambda: check_alerts(homes[0]),
         lambda: check_report(con, homes[0]),
     )
     links = []

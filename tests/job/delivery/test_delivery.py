@@ -12,9 +12,11 @@ import pytest
 
 from anchor_autopatch.job.delivery.rules import Sink
 from anchor_autopatch.job.incidents.store import Store
+from anchor_autopatch.job.verify.alerts import check_alerts
 from tests.job.delivery.faulty_sink import FaultySink
 from tests.job.delivery.support import Alerted
 from tests.job.incidents.support import START
+from tests.job.outboxes import event
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -205,8 +207,6 @@ alerted.send(minutes=1)
     ],
 )
 def test_process_killed_on_the_way_delivers_under_the_same_key(alerted, sink, step, sends):
-    from tests.job.outboxes import event
-
     alerted.happen(event(1, event_class="auth"))
     environ = {**os.environ, "ANCHOR_CRASH_POINT": f"{step}:1"}
     died = subprocess.run(
@@ -247,6 +247,27 @@ def test_the_chain_of_tries_shows_a_cut_off_end(alerted, sink, statement):
     assert alerted.chain_breaks() == ["delivery_attempt ends with 1, it was noted to end with 2"]
 
 
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        ("UPDATE incident SET event_count = 9", "counts 9 events, has 1"),
+        ("UPDATE delivery_attempt SET at_us = 0", "delivery_attempt 1 is not as it was written"),
+        ("UPDATE delivery SET delivery_key = 'x'", "message x is noted as delivered"),
+    ],
+)
+def test_verify_names_what_was_changed(alerted, sink, statement, fault):
+    alerted.fail()
+    alerted.send(minutes=1)
+    before = check_alerts(alerted.home).faults
+
+    with Store(alerted.home) as store:
+        store.con.execute(statement)
+
+    after = check_alerts(alerted.home).faults
+    assert before == ()
+    assert fault in after[0]
+
+
 def test_missing_secret_is_named_and_the_message_waits(tmp_path, sink):
     hidden = Sink("ops", "webhook", url=sink.url, allow_private=True, secret_env="HOOK_SECRET")
     alerted = Alerted(tmp_path, [hidden])
@@ -279,3 +300,16 @@ def test_files_are_private(alerted):
 
     modes = {path.name: path.stat().st_mode & 0o777 for path in alerted.home.glob("incidents.db*")}
     assert set(modes.values()) == {0o600}
+
+
+def test_storm_of_incidents_is_one_more_message(alerted, sink):
+    alerted.happen(
+        *(event(1, event_id=f"e-{n}", event_class="auth", code=f"k-{n}") for n in range(60))
+    )
+    alerted.look(minutes=1)
+    alerted.send(minutes=1)
+    kinds = [each.json["kind"] for each in sink.received]
+
+    assert (kinds.count("opened"), kinds.count("storm")) == (20, 1)
+    assert sink.received[-1].json["title"] == "40 more incidents opened within a minute"
+    assert alerted.look(minutes=1, seconds=30).messages == 0
