@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import duckdb
 import pytest
 
 from anchor_autopatch.core.errors import StoreError
+from anchor_autopatch.job.meters import measure
 from anchor_autopatch.job.publish import publish
 from anchor_autopatch.job.ship import ship
 from anchor_autopatch.job.warehouse import open_warehouse
@@ -244,3 +247,16 @@ def test_little_memory_publishes_the_same(tmp_path, monkeypatch, limit):
         little = relations(publish(con, tmp_path, NOW))
 
     assert [name for name in plenty if plenty[name] != little[name]] == []
+
+
+def test_cost_that_the_provider_tells_stands_beside_the_estimate(tmp_path, published):
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "cost_in_usd_ticks": 8_171_500}
+    told = {"provider": "xai", "request_model": "grok-4.3", "raw_usage": json.dumps(usage)}
+    left_behind(tmp_path, receipt(usage_shape="openai.chat", **told))
+    with open_warehouse(tmp_path) as con:
+        ship(con, [tmp_path], NOW)
+        measure(con, NOW)
+
+    found = published("SELECT provider_cost_usd FROM receipts")
+
+    assert found == [(Decimal("0.00081715"),)]

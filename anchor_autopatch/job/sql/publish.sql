@@ -70,6 +70,7 @@ SELECT
     receipt_price.price_status,
     receipt_price.unpriced_meters,
     receipt_price.rate_card_id,
+    receipt_meters.provider_cost_usd,
     receipt_anchor.anchored_cost,
     receipt_anchor.anchored_currency,
     receipt_anchor.invoice_id,

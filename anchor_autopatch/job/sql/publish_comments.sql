@@ -46,6 +46,7 @@ COMMENT ON COLUMN report.receipts.billable IS 'false = a submission, or a retrie
 COMMENT ON COLUMN report.receipts.parent_receipt_id IS 'Session, hop before or submission; of a retrieval that is not billable, the receipt that bills; NULL = none';
 COMMENT ON COLUMN report.receipts.model_key IS 'Entry of the rate card that priced it; NULL = none';
 COMMENT ON COLUMN report.receipts.estimated_cost_usd IS 'USD, by rate card, not rounded; NULL = unpriced';
+COMMENT ON COLUMN report.receipts.provider_cost_usd IS 'USD that the provider itself says the call cost (xAI, OpenRouter, Perplexity); evidence beside the estimate; NULL = it says nothing';
 COMMENT ON COLUMN report.receipts.price_status IS 'priced | priced_by_alias | zero_rated | unpriced | provider_reported';
 COMMENT ON COLUMN report.receipts.unpriced_meters IS 'What was used and has no rate, joined by a comma: its cost is unknown, and no part of the estimate; NULL = none';
 COMMENT ON COLUMN report.receipts.rate_card_id IS 'Rate card that priced it';
