@@ -7,6 +7,7 @@ import json
 import shutil
 from datetime import datetime, timedelta
 
+import duckdb
 import pytest
 from urllib3 import HTTPResponse
 
@@ -195,6 +196,26 @@ def test_after_a_refusal_all_is_asked_anew(fetch, billing):
     billing.left_out = 0.0
 
     assert fetch().problem is None
+
+
+def test_a_busy_warehouse_keeps_the_pages(fetch, billing, tmp_path):
+    held = duckdb.connect(str(tmp_path / WAREHOUSE_FILE), config={"threads": 1})
+    with held:
+        problem = fetch().problem
+    first = len(billing.seen)
+
+    pulled = fetch()
+
+    assert "Cannot open" in problem or "is in use" in problem
+    assert (pulled.problem, len(billing.seen)) == (None, first)
+
+
+def test_pages_are_private(fetch, billing, tmp_path):
+    billing.faults = [("page=page_14", 500, {}, b"")] * 3
+    fetch()
+
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "pull").rglob("*")}
+    assert modes == {0o600, 0o700}
 
 
 def test_restated_days_take_the_place_of_the_former(fetch, billing):

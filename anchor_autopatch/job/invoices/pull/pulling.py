@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from anchor_autopatch.core.errors import InvoiceError
+from anchor_autopatch.core.errors import InvoiceError, StoreError
 from anchor_autopatch.job.invoices.documents import Document
+from anchor_autopatch.job.invoices.findings import RefusedInvoiceError
 from anchor_autopatch.job.invoices.importing import book_files, read_content
 from anchor_autopatch.job.invoices.pages import parse_json, text_of
 from anchor_autopatch.job.invoices.pull.asks import Ask, asks_of
@@ -101,7 +102,7 @@ def pull(  # noqa: PLR0913 # what it works on, and how patiently
         try:
             booked = _pull_account(run, target, window)
             results.append(Pulled(target.provider, target.account, tuple(booked), None))
-        except InvoiceError as error:
+        except (InvoiceError, StoreError) as error:
             results.append(Pulled(target.provider, target.account, (), str(error)))
     return results
 
@@ -135,11 +136,18 @@ def _pull_account(run: _Run, target: Target, window: tuple[datetime, datetime]) 
     try:
         with run.opened() as con:
             # What was fetched just now outranks every older file.
-            return book_files(con, files, instant, replace=True)
-    finally:
-        # Booked, or refused for what the pages say: either way the next run asks anew.
-        for spool in spools:
-            spool.clear()
+            booked = book_files(con, files, instant, replace=True)
+    except RefusedInvoiceError:
+        # For what the pages say: the next run asks anew. A busy warehouse leaves them as they are.
+        _clear(spools)
+        raise
+    _clear(spools)
+    return booked
+
+
+def _clear(spools: Sequence[Spool]) -> None:
+    for spool in spools:
+        spool.clear()
 
 
 def _reachable(
