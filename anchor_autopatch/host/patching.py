@@ -97,9 +97,9 @@ def replace(owner: object, name: str, make: Callable[[Any], object]) -> None:
         return
     if not isinstance(original, FunctionType):
         raise NotPatchableError(f"{getattr(owner, '__name__', owner)!r} has no function {name!r}")
-    # Another library's wrapt wrapper is a function by `isinstance`, but finds its instance only where
-    # it is reached through the class: called as it lies there, it takes the instance for an argument
-    # (ddtrace's wrapper of httpx then fails, and the application's call with it).
+    # Another library's wrapt wrapper is a function by `isinstance`, but finds its instance only
+    # where it is reached through the class: called as it lies there, it takes the instance for an
+    # argument (ddtrace's of httpx then fails, and the application's call with it).
     ours = make(original if type(original) is FunctionType else getattr(owner, name))
     ours._anchor_original = original  # type: ignore[attr-defined]  # the mark that makes this idempotent
     setattr(owner, name, ours)
