@@ -8,7 +8,7 @@
 
 .DEFAULT_GOAL := check
 .PHONY: check help setup worlds demo test test-fast test-oldest test-pythons test-all matrix parity conformance chaos focus \
-        faults peers correctness frameworks coverage bench bench-pricing docs lint types format measure smoke lock clean
+        faults peers correctness frameworks coverage bench bench-pricing bench-shipping docs lint types format measure smoke lock clean
 
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
@@ -107,6 +107,9 @@ bench: .venv/.stamp .venvs/a/.stamp .venvs/b/.stamp  ## Cost of start-up and of 
 
 bench-pricing: .venv/.stamp  ## CPU and memory of pricing; BENCH_RECEIPTS=10000000 for the size that the bars are about
 	@$(PYTHON) -m benchmarks.pricing --receipts $(or $(BENCH_RECEIPTS),1000000)
+
+bench-shipping: .venv/.stamp  ## CPU and memory of shipping, also over a long history; BENCH_RECEIPTS as above
+	@$(PYTHON) -m benchmarks.shipping --receipts $(or $(BENCH_RECEIPTS),500000)
 
 smoke: .venv/.stamp  ## Build the wheel, install it alone and with the job extra, make one call
 	@$(PYTEST) -q tests/packaging $(PYTEST_ARGS)
