@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from anchor_autopatch.job.publish import publish
 from anchor_autopatch.job.warehouse import open_warehouse
-from tests.job.billed import NOW, OCTOBER, add_call, allocate, bill, insert, usd
+from tests.job.billed import HEADER, NOW, OCTOBER, add_call, allocate, bill, insert, usd
 
 
 def make_home(home):
-    """Three bills, one in euro and one of no calls, a month without a bill, and a correction."""
+    """Bills in two currencies, one of no calls, one with tax; a month without one; a correction."""
     with open_warehouse(home) as con:
         add_call(con, "r1", "search", "84", team="core", environment="prod")
         add_call(con, "r2", "chat", "16")
@@ -18,6 +18,16 @@ def make_home(home):
         bill(con, home, "G-1,gemini,2026-10,100.00,USD")
         bill(con, home, "O-1,openai,2026-10,5.01,EUR", name="openai.csv")
         bill(con, home, "X-1,xai,2026-10,1.01,USD", name="xai.csv")
+        add_call(con, "r5", "search", "1", provider="anthropic", model="claude-opus-5-5")
+        add_call(con, "r6", "chat", "2", provider="anthropic", model="claude-opus-5-5")
+        bill(
+            con,
+            home,
+            "A-1,anthropic,2026-10,10.00,USD,usage",
+            "A-1,anthropic,2026-10,1.00,USD,tax",
+            header=f"{HEADER},charge_category",
+            name="anthropic.csv",
+        )
         allocate(con)
         _correct(con)
         publish(con, home, NOW)

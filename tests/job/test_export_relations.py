@@ -30,9 +30,9 @@ def test_a_relation_is_written_as_csv(export, tmp_path, capsys):
 
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert capsys.readouterr().out == f"{path}: rows: 4\n"
+    assert capsys.readouterr().out == f"{path}: rows: 6\n"
     assert {row["period"] for row in rows} == {"2026-10"}
-    assert len(rows) == 4
+    assert len(rows) == 6
 
 
 def test_instants_in_csv_are_utc_with_z(export, tmp_path):

@@ -16,8 +16,9 @@ from anchor_autopatch.cli import main
 from anchor_autopatch.core.errors import StoreError
 from anchor_autopatch.core.settings import REPORT_FILE
 from anchor_autopatch.job.focus import check_focus, export_focus
+from anchor_autopatch.job.publish import publish
 from anchor_autopatch.job.warehouse import open_warehouse
-from tests.job.billed import NOW, usd
+from tests.job.billed import HEADER, NOW, add_call, allocate, bill, usd
 from tests.job.focus_home import make_home
 
 REFERENCE = Path(__file__).parents[3] / "shared/reference/focus-1.2-mandatory-columns.txt"
@@ -79,6 +80,7 @@ def test_rows_of_an_invoice_sum_to_it(home, tmp_path):
         ("G-1", "USD"): usd("100"),
         ("O-1", "EUR"): usd("5.01"),
         ("X-1", "USD"): usd("1.01"),
+        ("A-1", "USD"): usd("11"),
     }
 
 
@@ -98,11 +100,55 @@ def test_list_cost_is_the_rate_card_in_dollars_and_the_bill_elsewhere(home):
         home,
         "SELECT x_Service, ListCost, BilledCost, x_ListCostBasis FROM focus_cost_and_usage"
         " WHERE ChargeClass IS NULL AND BillingPeriodStart = '2026-10-01' AND x_Bucket IS NULL"
+        " AND x_Provider <> 'anthropic'"
         " ORDER BY BilledCost DESC",
     )[1:] == [
         ("chat", usd("16"), usd("16"), "estimated"),
         ("chat", usd("5.01"), usd("5.01"), "billed"),
     ]
+
+
+def test_taxes_are_rows_beside_the_shares_and_sum_to_the_bill(home):
+    assert report(
+        home,
+        "SELECT x_Service, ChargeCategory, BilledCost, PricingQuantity, ConsumedQuantity"
+        " FROM focus_cost_and_usage WHERE InvoiceId = 'A-1' ORDER BY ALL",
+    ) == [
+        ("chat", "Tax", usd("0.67"), None, None),
+        ("chat", "Usage", usd("6.66"), 1, 1),
+        ("search", "Tax", usd("0.33"), None, None),
+        ("search", "Usage", usd("3.34"), 1, 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("currency", "net", "tax"),
+    [
+        ("USD", "10.00", "0.05"),
+        ("USD", "0.07", "0.02"),
+        ("JPY", "100", "10"),
+        ("USD", "9", "-0.04"),
+    ],
+)
+def test_taxes_of_many_shares_sum_to_the_tax_to_the_minor_unit(tmp_path, currency, net, tax):
+    with open_warehouse(tmp_path) as con:
+        for number in range(7):
+            add_call(con, f"r{number}", f"app-{number}", str(1 + number % 3))
+        bill(
+            con,
+            tmp_path,
+            f"G-1,gemini,2026-10,{net},{currency},usage",
+            f"G-1,gemini,2026-10,{tax},{currency},tax",
+            header=f"{HEADER},charge_category",
+        )
+        allocate(con)
+        publish(con, tmp_path, NOW)
+
+    assert report(
+        tmp_path,
+        "SELECT sum(BilledCost) FILTER (WHERE ChargeCategory = 'Tax'), sum(BilledCost)"
+        " FROM focus_cost_and_usage",
+    ) == [(usd(tax), usd(net) + usd(tax))]
 
 
 def test_tags_hold_what_is_known_of_the_owner(home):
@@ -179,6 +225,7 @@ def test_the_export_imports_as_the_same_invoice(home, tmp_path):
         ("gemini", usd("100.00")),
         ("openai", usd("5.01")),
         ("xai", usd("1.01")),
+        ("anthropic", usd("11.00")),
     }
     assert sum(entry.lines for entry in booked) == len(rows)
 
@@ -269,7 +316,7 @@ def test_the_command_says_what_it_wrote(home, tmp_path, capsys):
 
     assert capsys.readouterr().out.splitlines() == [
         f"{path}: rows: 1, sum 5.010000000000000000 EUR",
-        f"{path}: rows: 6, sum 108.010000000000000000 USD",
+        f"{path}: rows: 10, sum 119.010000000000000000 USD",
     ]
 
 

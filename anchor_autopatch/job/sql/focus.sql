@@ -27,7 +27,7 @@ WITH provider_name AS (
             ('deepseek', 'DeepSeek', 'DeepSeek API')
     ) AS names (provider, issuer, service_name)
 ),
-charge AS (
+whole_charge AS (
     -- What was billed to an application, or is estimated while no bill has come.
     SELECT
         period AS billing_period,
@@ -78,6 +78,105 @@ charge AS (
         AND account LIKE 'Expense:%'
     GROUP BY posted_period, period, provider, provider_account, invoice_id, team, service, environment, currency
     HAVING sum(amount) <> 0
+),
+tax_sum AS (
+    -- Taxes of each invoice, in 1e-4 of its currency: no currency has more decimals. unit = the minor one, in the same.
+    SELECT
+        line.provider,
+        line.account,
+        line.period,
+        line.invoice_id,
+        CAST(CAST(sum(line.amount) AS DECIMAL(38, 4)) * 10000 AS HUGEINT) AS amount,
+        any_value([10000, 1000, 100, 10, 1][control.minor_units + 1]) AS unit
+    FROM control_line AS line
+    INNER JOIN control_total AS control USING (provider, account, period, invoice_id)
+    WHERE line.charge_category = 'tax'
+    GROUP BY line.provider, line.account, line.period, line.invoice_id
+),
+tax AS (
+    SELECT
+        provider,
+        account,
+        period,
+        invoice_id,
+        unit,
+        sign(amount) AS direction,
+        (2 * abs(amount) + unit) // (2 * unit) AS tax_units
+    FROM tax_sum
+),
+numbered_charge AS (
+    SELECT
+        whole_charge.*,
+        row_number() OVER (
+            ORDER BY billing_period, provider, account, invoice_id, charge_period, team, service, environment, model, bucket, charge_class
+        ) AS charge_no
+    FROM whole_charge
+),
+taxed AS (
+    -- Taxes are divided by what is charged (job/allocation), so each share bears its part: cut by largest remainder.
+    SELECT
+        charge.charge_no,
+        tax.direction,
+        tax.unit,
+        tax.tax_units,
+        CAST(CAST(greatest(charge.billed_cost, 0) AS DECIMAL(38, 4)) * 10000 AS HUGEINT) AS weight
+    FROM numbered_charge AS charge
+    INNER JOIN tax
+        ON tax.provider = charge.provider
+        AND tax.account = charge.account
+        AND tax.period = charge.billing_period
+        AND tax.invoice_id = charge.invoice_id
+    WHERE charge.charge_category = 'Usage'
+        AND charge.charge_class IS NULL
+        AND charge.billed_cost > 0
+),
+cut_tax AS (
+    SELECT
+        taxed.*,
+        tax_units * weight // sum(weight) OVER invoice AS floor_units,
+        tax_units * weight % CAST(sum(weight) OVER invoice AS HUGEINT) AS rest,
+        min(charge_no) OVER invoice AS invoice_no
+    FROM taxed
+    INNER JOIN (
+        SELECT
+            charge_no,
+            dense_rank() OVER (ORDER BY billing_period, provider, account, invoice_id) AS bill_no
+        FROM numbered_charge
+    ) AS bill USING (charge_no)
+    WINDOW invoice AS (PARTITION BY bill_no)
+),
+tax_share AS (
+    SELECT
+        charge_no,
+        direction * CAST(
+            (
+                floor_units + CASE
+                    WHEN row_number() OVER (PARTITION BY invoice_no ORDER BY rest DESC, weight DESC, charge_no)
+                        <= tax_units - sum(floor_units) OVER (PARTITION BY invoice_no) THEN 1
+                    ELSE 0
+                END
+            ) * unit AS DECIMAL(20, 0)
+        ) * CAST(0.0001 AS DECIMAL(4, 4)) AS amount
+    FROM cut_tax
+),
+charge AS (
+    SELECT
+        numbered_charge.* REPLACE (
+            CAST(numbered_charge.billed_cost - coalesce(tax_share.amount, 0) AS DECIMAL(38, 18)) AS billed_cost
+        )
+    FROM numbered_charge
+    LEFT JOIN tax_share USING (charge_no)
+    UNION ALL BY NAME
+    SELECT
+        numbered_charge.* REPLACE (
+            'Tax' AS charge_category,
+            CAST(NULL AS BIGINT) AS calls,
+            CAST(tax_share.amount AS DECIMAL(38, 18)) AS billed_cost,
+            CAST(NULL AS DECIMAL(38, 18)) AS estimated_cost_usd
+        )
+    FROM numbered_charge
+    INNER JOIN tax_share USING (charge_no)
+    WHERE tax_share.amount <> 0
 ),
 priced AS (
     SELECT
@@ -135,7 +234,7 @@ SELECT
     charge_class AS ChargeClass,
     concat_ws(
         ' ',
-        'Share of the',
+        CASE WHEN charge_category = 'Tax' THEN 'Tax in the share of the' ELSE 'Share of the' END,
         service_name,
         'bill:',
         coalesce(bucket, service, 'no service named'),
@@ -219,4 +318,4 @@ SELECT
     status AS x_Status,
     team AS x_Team
 FROM listed
-ORDER BY billing_period, provider, billing_account, invoice_id, charge_period, team, service, environment, model, bucket;
+ORDER BY billing_period, provider, billing_account, invoice_id, charge_period, team, service, environment, model, bucket, charge_category;

@@ -11,7 +11,7 @@ COMMENT ON COLUMN report.focus_cost_and_usage.BillingPeriodEnd IS 'First instant
 COMMENT ON COLUMN report.focus_cost_and_usage.BillingPeriodStart IS 'First instant of the month of the bill; of a correction, of the open month that it is booked in';
 COMMENT ON COLUMN report.focus_cost_and_usage.CapacityReservationId IS 'Always NULL';
 COMMENT ON COLUMN report.focus_cost_and_usage.CapacityReservationStatus IS 'Always NULL';
-COMMENT ON COLUMN report.focus_cost_and_usage.ChargeCategory IS 'Usage, or Adjustment for __rounding and __adjustment; taxes and credits of a bill are within the shares';
+COMMENT ON COLUMN report.focus_cost_and_usage.ChargeCategory IS 'Usage, Tax (its part of the taxes of the bill), or Adjustment for __rounding and __adjustment; credits are within the shares';
 COMMENT ON COLUMN report.focus_cost_and_usage.ChargeClass IS 'Correction = books anew a month that was frozen; else NULL';
 COMMENT ON COLUMN report.focus_cost_and_usage.ChargeDescription IS 'Service, application and model in words';
 COMMENT ON COLUMN report.focus_cost_and_usage.ChargeFrequency IS 'Always Usage-Based';
