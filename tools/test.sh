@@ -4,7 +4,7 @@ set -u
 . tools/parts.sh
 
 part "Job, core, simulator (.venv)" .venv/bin/python -m pytest tests -q \
-    --ignore tests/sdk --ignore tests/frameworks --ignore tests/packaging -n 2 -m "not chaos" "$@"
+    --ignore tests/sdk --ignore tests/frameworks --ignore tests/packaging --ignore tests/peers -n 2 -m "not chaos" "$@"
 for world in a b; do
     part "Host half, SDK world $world (.venvs/$world)" ".venvs/$world/bin/python" -m pytest -q \
         tests/sdk tests/host tests/conformance -n 2 -m "not chaos and not conformance" "$@"
