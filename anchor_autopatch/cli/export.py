@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from anchor_autopatch.cli import CLEAN
 from anchor_autopatch.cli.jobs import add_job_arguments, homes_of, in_warehouse
-from anchor_autopatch.cli.output import print_json
+from anchor_autopatch.cli.output import print_json, progress
 from anchor_autopatch.core.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
@@ -94,7 +94,9 @@ def _run_relation(args: argparse.Namespace) -> int:
     from anchor_autopatch.job.relations import export_relation
 
     home = homes_of(args)[0]
-    rows = export_relation(home, args.relation, args.output, kind=args.kind, period=args.period)
+    with progress("writing") as advance:
+        rows = export_relation(home, args.relation, args.output, kind=args.kind, period=args.period)
+        advance()
     _print_written(args, rows)
     return CLEAN
 
@@ -128,13 +130,15 @@ def _run_focus(args: argparse.Namespace) -> int:
         raise ConfigError(
             f"Cannot tell the format of {str(args.output)!r}; name it .csv or .parquet"
         )
-    exported = export_focus(
-        homes_of(args)[0],
-        args.output,
-        kind=kind,
-        period=args.period,
-        billed_only=args.billed_only,
-    )
+    with progress("checking and writing") as advance:
+        exported = export_focus(
+            homes_of(args)[0],
+            args.output,
+            kind=kind,
+            period=args.period,
+            billed_only=args.billed_only,
+        )
+        advance()
     if args.json:
         print_json([entry._asdict() for entry in exported])
         return CLEAN
