@@ -1404,7 +1404,7 @@ WHERE period NOT IN (
 -- Estimated against invoiced, for invoices and for what has none yet.
 INSERT INTO reconciliation (
     period, provider, account, invoice_id, invoice_total, currency, estimated_total_usd, untracked,
-    unallocated, idle, adjustment, rounding, variance, variance_percent, threshold, flagged, status, mode,
+    unallocated, idle, adjustment, unexplained, rounding, variance, variance_percent, threshold, flagged, status, mode,
     reconciled_at
 )
 WITH app_total AS (
@@ -1439,6 +1439,7 @@ compared AS (
         app_total.unallocated,
         app_total.idle,
         app_total.adjustment,
+        bucket_total.unexplained,
         app_total.rounding,
         CASE
             WHEN scope.currency = 'USD' THEN app_total.estimated_total_usd - scope.total
@@ -1480,6 +1481,15 @@ compared AS (
         )
     ) AS app_total
     LEFT JOIN scope ON scope.invoice_id = app_total.invoice_id
+    LEFT JOIN (
+        SELECT
+            invoice_id,
+            atto_decimal(SUM(atto)) AS unexplained
+        FROM cost_part
+        WHERE split = 'app'
+            AND bucket IS NOT NULL
+        GROUP BY invoice_id
+    ) AS bucket_total ON bucket_total.invoice_id = app_total.invoice_id
 )
 SELECT
     period,
@@ -1493,6 +1503,7 @@ SELECT
     CASE WHEN invoice_id IS NOT NULL THEN unallocated END,
     CASE WHEN invoice_id IS NOT NULL THEN idle END,
     CASE WHEN invoice_id IS NOT NULL THEN adjustment END,
+    CASE WHEN invoice_id IS NOT NULL THEN COALESCE(unexplained, 0) END,
     CASE WHEN invoice_id IS NOT NULL THEN rounding END,
     variance,
     -- Integers: a quotient of decimals would be a binary fraction.

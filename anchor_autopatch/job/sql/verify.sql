@@ -408,7 +408,7 @@ ORDER BY ALL;
 
 -- name: broken_anchors
 -- Invoices whose receipts, with what no receipt explains, do not carry the whole total. A receipt's share is cut off
--- after 18 decimals, so each may lack less than 1e-18; rows that no receipt explains are whole minor units.
+-- after 18 decimals, so each may lack less than 1e-18.
 WITH carried AS (
     SELECT
         invoice_id,
@@ -416,25 +416,14 @@ WITH carried AS (
         count(*) AS row_count
     FROM receipt_anchor
     GROUP BY invoice_id
-),
-unexplained AS (
-    SELECT
-        invoice_id,
-        sum(anchored_cost) AS amount,
-        count(*) AS row_count
-    FROM app_cost
-    WHERE bucket IS NOT NULL
-    GROUP BY invoice_id
 )
 SELECT
     reconciliation.invoice_id,
     reconciliation.invoice_total,
-    coalesce(carried.amount, 0) + coalesce(unexplained.amount, 0) AS found,
+    coalesce(carried.amount, 0) + reconciliation.unexplained AS found,
     reconciliation.currency
 FROM reconciliation
 LEFT JOIN carried USING (invoice_id)
-LEFT JOIN unexplained USING (invoice_id)
-LEFT JOIN invoice USING (invoice_id)
 WHERE reconciliation.invoice_id IS NOT NULL
     -- The shares of purged receipts are in the archive; the split of their bill stays, and is checked above.
     AND reconciliation.period NOT IN (
@@ -444,7 +433,6 @@ WHERE reconciliation.invoice_id IS NOT NULL
     )
     AND abs(found - reconciliation.invoice_total)
         > greatest(1, coalesce(carried.row_count, 0)) * CAST(0.000000000001 AS DECIMAL(38, 18))
-        + coalesce(unexplained.row_count, 0) * CAST('1e-' || coalesce(invoice.minor_units, 2) AS DECIMAL(38, 18))
 ORDER BY ALL;
 
 -- name: doubled_anchors

@@ -175,6 +175,7 @@ CREATE TABLE IF NOT EXISTS reconciliation (
     unallocated DECIMAL(38, 18),
     idle DECIMAL(38, 18),
     adjustment DECIMAL(38, 18),
+    unexplained DECIMAL(38, 18),
     rounding DECIMAL(38, 18),
     variance DECIMAL(38, 18),
     variance_percent DECIMAL(38, 6),
@@ -191,6 +192,7 @@ COMMENT ON COLUMN reconciliation.untracked IS 'Share of usage that the provider 
 COMMENT ON COLUMN reconciliation.unallocated IS 'Lines for which no receipt was found';
 COMMENT ON COLUMN reconciliation.idle IS 'Share of commitments that exceeds the tokens used';
 COMMENT ON COLUMN reconciliation.adjustment IS 'Charged or given back for past periods, divided as those were';
+COMMENT ON COLUMN reconciliation.unexplained IS 'All that no receipt explains, not rounded: with what the receipts carry it is the invoice total';
 COMMENT ON COLUMN reconciliation.rounding IS 'Part of the total that its lines do not explain';
 COMMENT ON COLUMN reconciliation.variance IS 'Estimated minus invoiced; NULL = not invoiced yet, or not invoiced in USD';
 COMMENT ON COLUMN reconciliation.variance_percent IS 'Of the invoice total, 0..100; NULL also for a total of zero';
