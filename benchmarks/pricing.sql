@@ -22,7 +22,8 @@ WITH made AS (
     FROM RANGE($count) AS made (n)
 )
 SELECT
-    CAST(UUID() AS VARCHAR) AS receipt_id,
+    -- In the order of time, as hosts make them.
+    CAST(UUIDV7() AS VARCHAR) AS receipt_id,
     made.n,
     made.dice,
     $start + TO_SECONDS(made.n * 1.0 / $count * 30 * 86400) AS occurred_at,

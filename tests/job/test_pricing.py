@@ -299,3 +299,33 @@ def test_deployment_is_priced_once_somebody_says_what_it_is(con):
     run(con, models={"chat-prod": "gpt-4o"})
 
     assert (before, cost(con)) == (None, Decimal(1))
+
+
+def test_receipt_that_becomes_billable_later_is_priced_then(con):
+    load_table(con, {"gpt-4o": {"input_cost_per_token": 0.001, "output_cost_per_token": 0}})
+    days = timedelta(days=3)
+    add(con, billable=False)
+    run(con)
+    add(con, "other", shipped_at=NOW + days)
+    run(con, NOW + days)
+    before = con.execute("SELECT count(*) FROM receipt_price WHERE receipt_id = 'r1'").fetchone()
+
+    con.execute(
+        "INSERT INTO settlement (receipt_id, occurred_at, is_billed, has_submitter, settled_at) "
+        "VALUES ('r1', ?, true, false, ?)",
+        [NOON, NOW + 2 * days],
+    )
+    run(con, NOW + 2 * days)
+
+    assert (before, cost(con)) == ((0,), Decimal(1))
+
+
+def test_receipt_of_a_clock_that_was_taken_before_waiting_is_priced(con):
+    load_table(con, {"gpt-4o": {"input_cost_per_token": 0.001, "output_cost_per_token": 0}})
+    add(con, "first")
+    run(con)
+
+    add(con, shipped_at=NOW - timedelta(minutes=30))
+    run(con, NOW + timedelta(minutes=1))
+
+    assert cost(con) == Decimal(1)

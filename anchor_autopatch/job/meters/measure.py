@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from anchor_autopatch.job.meters.reading import METER_VERSION, read_meters
 from anchor_autopatch.job.meters.record import Meters
@@ -13,11 +14,14 @@ from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.warehouse import transaction
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import duckdb
 
     from anchor_autopatch.job.meters.fields import Json
+
+
+_EVER: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the warehouse holds UTC without a zone
+_LOOK_BACK: Final = timedelta(hours=1)
+"""A side-car may have taken the time before it waited for the warehouse."""
 
 
 class MeasureReport(NamedTuple):
@@ -33,7 +37,9 @@ def measure(
 ) -> MeasureReport:
     """Measures every receipt without meters of this version; one transaction per batch."""
     sql = load("meters")
-    con.execute(sql["collect_unmeasured"], {"meter_version": METER_VERSION})
+    con.execute(
+        sql["collect_unmeasured"], {"meter_version": METER_VERSION, "since": _measured_since(con)}
+    )
     total = _one(con, sql["count_unmeasured"])
     mismatches = 0
     for start in range(0, total, batch_size):
@@ -49,6 +55,13 @@ def measure(
         mismatches += sum(1 for row in rows if row[_MISMATCH])
     con.execute(sql["drop_unmeasured"])
     return MeasureReport(total, mismatches)
+
+
+def _measured_since(con: duckdb.DuckDBPyConnection) -> datetime:
+    """Where to begin: receipts shipped earlier were measured by a run before, at this version."""
+    version = {"meter_version": METER_VERSION}
+    row = con.execute(load("meters")["measured_since"], version).fetchone()
+    return _EVER if row is None or row[0] is None else row[0] - _LOOK_BACK
 
 
 _MISMATCH = 3 + Meters._fields.index("usage_mismatch")

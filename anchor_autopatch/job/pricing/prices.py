@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -27,6 +27,9 @@ PRICING_VERSION: Final = 2
 """Raised whenever the same meters and rates would give another price."""
 _CHECKED_COUNT: Final = 100_000
 """Sums of usage lines are checked for all receipts of a run up to so many, else for as many."""
+LOOK_BACK: Final = timedelta(hours=1)
+"""How much further back than the last run receipts are looked for: a side-car may have taken the
+time before it waited for the warehouse."""
 NO_MODELS: Final[Mapping[str, str]] = MappingProxyType({})
 _EVER: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the warehouse holds UTC without a zone
 
@@ -70,7 +73,11 @@ def price(
     with transaction(con):
         knowledge, last = _knowledge(con, models), _last_run(con)
         is_known = last is not None and last.knowledge == knowledge
-        _collect(con, is_known, open_from)
+        if last is not None and is_known:
+            since = last.priced_at - LOOK_BACK
+            con.execute(load("pricing")["collect_new"], {"since": since})
+        else:
+            con.execute(load("pricing")["collect_open"], {"open_from": open_from})
         work = _count(con, "count_work")
         if work:
             price_collected(con, now, models)
@@ -115,14 +122,6 @@ def _knowledge(con: duckdb.DuckDBPyConnection, models: Mapping[str, str]) -> str
 def _last_run(con: duckdb.DuckDBPyConnection) -> _LastRun | None:
     row = con.execute(load("pricing")["last_run"]).fetchone()
     return _LastRun(*row) if row else None
-
-
-def _collect(con: duckdb.DuckDBPyConnection, is_known: bool, open_from: datetime) -> None:
-    sql = load("pricing")
-    if is_known:
-        con.execute(sql["collect_new"])
-    else:
-        con.execute(sql["collect_open"], {"open_from": open_from})
 
 
 def _propose(

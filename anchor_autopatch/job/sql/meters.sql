@@ -1,8 +1,16 @@
 -- Statements that turn raw usage into meters; the reading itself is Python.
 
+-- name: measured_since
+-- The instant before which all receipts of open periods have meters of version $meter_version; NULL = not known.
+-- The pricing run notes the version in its knowledge, after measuring.
+SELECT MAX(priced_at)
+FROM pricing_run
+WHERE SPLIT_PART(knowledge, '|', 2) = CAST($meter_version AS VARCHAR)
+    AND priced_at = (SELECT MAX(priced_at) FROM pricing_run);
+
 -- name: collect_unmeasured
--- Numbers the receipts without meters of version $meter_version, so that batches are cheap ranges. Receipts of frozen
--- periods keep the meters that they were frozen with.
+-- Numbers the receipts without meters of version $meter_version that were shipped at $since or later, so that batches
+-- are cheap ranges. Receipts of frozen periods keep the meters that they were frozen with.
 CREATE OR REPLACE TEMP TABLE unmeasured AS
 SELECT
     row_number() OVER () - 1 AS n,
@@ -21,8 +29,10 @@ ANTI JOIN (
     SELECT receipt_id
     FROM receipt
     SEMI JOIN receipt_meters USING (receipt_id)
-    WHERE DATE_TRUNC('month', occurred_at) IN (SELECT CAST(period || '-01' AS TIMESTAMP) FROM frozen_period)
-) AS frozen USING (receipt_id);
+    WHERE shipped_at >= $since
+        AND DATE_TRUNC('month', occurred_at) IN (SELECT CAST(period || '-01' AS TIMESTAMP) FROM frozen_period)
+) AS frozen USING (receipt_id)
+WHERE receipt.shipped_at >= $since;
 
 -- name: count_unmeasured
 -- How many receipts wait.

@@ -18,13 +18,24 @@ ORDER BY priced_at DESC
 LIMIT 1;
 
 -- name: collect_new
--- Billable receipts that have meters and no price.
+-- Billable receipts that have meters and no price, among those shipped or settled anew at $since or later: whatever is
+-- older was looked at by a run before. The part of the history that is read does not grow with it.
 CREATE OR REPLACE TEMP TABLE price_work AS
-SELECT receipt.receipt_id
-FROM settled_receipt AS receipt
+SELECT receipt_id
+FROM (
+    SELECT receipt_id
+    FROM settled_receipt
+    WHERE billable
+        AND shipped_at >= $since
+    UNION
+    SELECT receipt_id
+    FROM settlement
+    JOIN settled_receipt USING (receipt_id)
+    WHERE settlement.settled_at >= $since
+        AND settled_receipt.billable
+) AS candidate
 SEMI JOIN receipt_meters USING (receipt_id)
-ANTI JOIN receipt_price USING (receipt_id)
-WHERE receipt.billable;
+ANTI JOIN receipt_price USING (receipt_id);
 
 -- name: collect_open
 -- All billable receipts that have meters, of periods from $open_from on that are not frozen, and those without a price.
