@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from anchor_autopatch.core.hosts import UNMAPPED
+from anchor_autopatch.core.scrub import is_harmless, scrub
 from anchor_autopatch.host import identity, outbox, streams
 from anchor_autopatch.host.calls import Call, Seen
 from anchor_autopatch.host.patching import guarded
@@ -81,7 +82,8 @@ def _record(response: object, provider: str | None, model: str | None) -> None:
     shape = usage_shape(usage)
     # What has no shape of its own is still evidence: kept verbatim, and metered once the shape is
     # known.
-    seen = Seen(_usage_json(usage), shape, served, response_id, facts(answer, "service_tier"))
+    told = _without_secrets(_usage_json(usage))
+    seen = Seen(told, shape, served, response_id, facts(answer, "service_tier"))
     call.succeed(seen, response)
     if response_id is not None:
         _recorded[(call.provider, response_id)] = None
@@ -157,6 +159,24 @@ def _usage_json(usage: Any) -> str | None:
         defaults = usage.model_dump(mode="json", exclude_none=True, warnings=False)
         return to_json(defaults) if defaults else None
     return told
+
+
+def _without_secrets(usage: str | None) -> str | None:
+    """The same text, unless a value in it looks like a secret: callers hand anything over."""
+    if usage is None:
+        return None
+    told = json.loads(usage)
+    clean = _scrubbed(told)
+    return usage if clean == told else to_json(clean)
+
+
+def _scrubbed(value: Any) -> Any:
+    # Values only: of the names, `promptTokenCount` looks to a scrubber like what a token follows.
+    if isinstance(value, str):
+        return value if is_harmless(value) else scrub(value)
+    if isinstance(value, dict):
+        return {name: _scrubbed(inner) for name, inner in value.items()}
+    return [_scrubbed(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _names(value: Any) -> set[str]:

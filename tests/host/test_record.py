@@ -225,3 +225,12 @@ def test_flush_says_that_nothing_waits(home):
     record({"usage": CHAT})
 
     assert flush() == 0
+
+
+def test_secret_in_a_usage_object_is_masked(one_receipt):
+    usage = {"promptTokenCount": 1234, "tier": "standard", "note": "sk-proj-CANARY1234567890abcd"}
+
+    record({"usage_metadata": usage}, provider="gemini")
+
+    kept = json.loads(one_receipt().raw_usage)
+    assert kept == usage | {"note": "[redacted]"}
