@@ -131,7 +131,7 @@ def test_purged_rows_are_still_proven(con, home):
     assert "each once, 7 older ones in the archive" in report.links[1].proven
 
 
-def test_archive_that_was_changed_after_the_purge_is_named(con, home):
+def test_archive_that_was_changed_after_the_purge_is_named(con, home, closed):
     purge(con, home, YEAR, LATER)
     path = home / "archive/receipts/day=2026-09-22/0001.parquet"
     con.execute(
@@ -142,7 +142,8 @@ def test_archive_that_was_changed_after_the_purge_is_named(con, home):
     faults = verify(con, [home]).links[1].faults
 
     assert faults == (
-        "outbox id-of-second: rows 1 to 1 are not as they were shipped (1 of 1 are there)",
+        "outbox id-of-second: rows 1 to 1 are not as they were shipped (1 of 1 are there), "
+        f"from '{closed}/outbox/second.db'",
     )
 
 

@@ -36,6 +36,14 @@ def sound(synced_warehouse, tmp_path_factory):
         import_file(con, bill, NOW)
         add_total(con, TypedTotal("openai", "2026-09", "100.00", "USD"), NOW)
     reconcile([synced_home], NOW, {})
+    with open_warehouse(synced_home) as con:
+        for number, (old, new) in enumerate((("search", "blue"), ("blue", "green")), start=1):
+            con.execute(
+                "INSERT INTO correction VALUES"
+                " ($1, $2, 'receipt-000001', 'team', $3, $4, 'ann', 'asked', '2026-09-30')",
+                [number, f"decision-{number}", old, new],
+            )
+    reconcile([synced_home], NOW, {})
     return synced_home
 
 
@@ -94,6 +102,27 @@ TAMPERED = {
         "DELETE FROM receipt WHERE receipt_id = 'receipt-000001'",
         "8 rows were shipped, the warehouse holds 7",
     ),
+    "row that is gone": (
+        "shipments",
+        "DELETE FROM receipt WHERE receipt_id = 'receipt-000005'",
+        "(7 of 8 are there, the first that is not: row 5), from '",
+    ),
+    "correction taken out": (
+        "corrections",
+        "DELETE FROM correction WHERE correction_no = 1",
+        "correction 1 is there 0 times, not once",
+    ),
+    "correction put in": (
+        "corrections",
+        "INSERT INTO correction BY NAME SELECT * REPLACE (3 AS correction_no, 'x' AS receipt_id)"
+        " FROM correction WHERE correction_no = 2",
+        "correction 3 is about receipt x, which was never there",
+    ),
+    "correction changed": (
+        "corrections",
+        "UPDATE correction SET new_value = 'red' WHERE correction_no = 1",
+        "correction 2 of receipt receipt-000001: team was 'red' when it was written, it says",
+    ),
     "moved watermark": (
         "shipments",
         "UPDATE outbox SET watermark = 99 WHERE outbox_id = 'id-of-writer'",
@@ -139,7 +168,7 @@ TAMPERED = {
     "changed split": (
         "split",
         "UPDATE cost_split SET anchored_cost = anchored_cost + 0.01 "
-        "WHERE split = 'feature' AND provider = 'openai'",
+        "WHERE split = 'feature' AND provider = 'openai' AND team = 'search'",
         "its split by feature sums to 100.01, not to 100.00 USD",
     ),
     "changed share": (

@@ -22,7 +22,8 @@ SELECT
             ON archive_file.relation = purged_row.relation
             AND archive_file.day = CAST(purged_row.occurred_at AS DATE)
         WHERE archive_file.removed_at IS NOT NULL
-    ) AS is_kept
+    ) AS is_kept,
+    path
 FROM shipment
 ORDER BY outbox_id, after_seq, last_seq;
 

@@ -12,6 +12,7 @@ from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.verify.alerts import check_alerts
 from anchor_autopatch.job.verify.archives import check_archive
 from anchor_autopatch.job.verify.closing import check_closed, check_ledger
+from anchor_autopatch.job.verify.corrections import check_corrections
 from anchor_autopatch.job.verify.documents import check_documents
 from anchor_autopatch.job.verify.link import Link, VerifyReport
 from anchor_autopatch.job.verify.outboxes import check_outboxes
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ("STEPS", "Link", "VerifyReport", "verify")
 
-STEPS = 13
+STEPS = 14
 """How often `advance` is called."""
 
 
@@ -55,6 +56,7 @@ def verify(
         lambda: check_outboxes(homes),
         lambda: check_shipments(con, homes[0], totals),
         lambda: check_archive(con, homes[0]),
+        lambda: check_corrections(con),
         lambda: check_meters(con, totals),
         lambda: check_rate_sheets(con),
         lambda: check_prices(con, totals),

@@ -18,7 +18,7 @@ from anchor_autopatch.job.verify.link import SHOWN_FAULTS, Link
 from anchor_autopatch.job.verify.sums import faults_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _FETCH_ROWS = 10_000
@@ -54,6 +54,7 @@ class _Shipment(NamedTuple):
     row_format: str
     is_kept: bool
     """Whether all its rows are in the warehouse or in the archive."""
+    path: str
 
 
 class _Numbered(NamedTuple):
@@ -78,17 +79,26 @@ def _changed(con: duckdb.DuckDBPyConnection, home: Path) -> list[str]:
             # Two clones number different rows alike, and rows of another version had other
             # columns: only their counts can be compared.
             continue
-        crcs = (*receipts.take(shipment), *events.take(shipment))
+        rows = (*receipts.take(shipment), *events.take(shipment))
         # Rows that came by another outbox first were left out: the rest has no digest.
-        if not shipment.duplicates and batch_checksum(crcs) != shipment.checksum:
-            found.append(
-                f"outbox {shipment.outbox_id}: rows {shipment.after_seq + 1} to "
-                f"{shipment.last_seq} are not as they were shipped ({len(crcs)} of "
-                f"{shipment.receipts + shipment.events} are there)"
-            )
+        checksum = batch_checksum(row.crc for row in rows)
+        if not shipment.duplicates and checksum != shipment.checksum:
+            found.append(_difference(shipment, rows))
             if len(found) == SHOWN_FAULTS:
                 break
     return found
+
+
+def _difference(shipment: _Shipment, rows: Sequence[_Numbered]) -> str:
+    """Names the batch, its file and, where one is gone, the first row that is not there."""
+    shipped, held = shipment.receipts + shipment.events, {row.seq for row in rows}
+    absent = (n for n in range(shipment.after_seq + 1, shipment.last_seq + 1) if n not in held)
+    first = f", the first that is not: row {next(absent)}" if len(rows) < shipped else ""
+    return (
+        f"outbox {shipment.outbox_id}: rows {shipment.after_seq + 1} to {shipment.last_seq} are "
+        f"not as they were shipped ({len(rows)} of {shipped} are there{first}), "
+        f"from {shipment.path!r}"
+    )
 
 
 class _Rows:
@@ -103,16 +113,16 @@ class _Rows:
         self._rows = _numbered(cursor, name)
         self._next = next(self._rows, None)
 
-    def take(self, shipment: _Shipment) -> list[int]:
-        """Checksums of the rows of a shipment; rows before it belong to none and are passed."""
+    def take(self, shipment: _Shipment) -> list[_Numbered]:
+        """The rows of a shipment; rows before it belong to none and are passed."""
         first = (shipment.outbox_id, shipment.after_seq)
         last = (shipment.outbox_id, shipment.last_seq)
-        crcs = []
+        rows = []
         while self._next is not None and self._next[:2] <= last:
             if self._next[:2] > first:
-                crcs.append(self._next.crc)
+                rows.append(self._next)
             self._next = next(self._rows, None)
-        return crcs
+        return rows
 
 
 def _name_what_is_kept(con: duckdb.DuckDBPyConnection, home: Path, relation: str) -> None:
