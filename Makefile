@@ -8,7 +8,7 @@
 
 .DEFAULT_GOAL := check
 .PHONY: check help setup worlds demo test test-fast test-oldest test-pythons test-all matrix parity conformance chaos focus \
-        faults peers correctness frameworks coverage bench bench-pricing bench-shipping docs lint types format measure smoke lock clean
+        faults peers correctness memory frameworks coverage bench bench-pricing bench-shipping docs lint types format measure smoke lock clean
 
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
@@ -92,6 +92,9 @@ peers: .venv/.stamp .venvs/peers-a/.stamp .venvs/peers-b/.stamp  ## Beside Datad
 correctness: worlds  ## The calls that other observers count wrongly: what each bills, and what our receipt tells
 	@for world in a b; do echo "SDK world $$world"; \
 	    .venvs/$$world/bin/python -m pytest -q -s tests/sdk/correctness $(PYTEST_ARGS) || exit; done
+
+memory: worlds  ## A million calls in one process, which stays as small as it was; takes half an hour
+	@for world in a b; do echo "SDK world $$world"; .venvs/$$world/bin/python -m benchmarks.memory || exit; done
 
 frameworks: .venvs/frameworks/.stamp  ## Real servers and workers, 500 interleaved requests each; test runs half of them
 	@.venvs/frameworks/bin/python -m pytest tests/frameworks $(PYTEST_ARGS)
