@@ -25,10 +25,13 @@ EVENT_CLASSES = (
     "partial_stream",
     "attribution_required",
     "headers_refused",
+    "app_error",
 )
 # No failures of a provider, and none of the application's:
 ATTRIBUTION_REQUIRED = "attribution_required"
 """The policy refused the call before it was sent."""
+APP_ERROR = "app_error"
+"""The application itself: an exception that nobody caught, or an error that it logged."""
 HEADERS_REFUSED = "headers_refused"
 """Inbound attribution headers were not believed; `attempts` says how many since the last event."""
 

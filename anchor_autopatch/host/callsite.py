@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-from types import CodeType, FrameType
+from types import CodeType, FrameType, TracebackType
 
 _OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 _LIBRARY_FOLDERS = tuple(
@@ -59,6 +59,16 @@ def find() -> str | None:
                 return end[1]
         frame = frame.f_back
     return None
+
+
+def of_traceback(traceback: TracebackType | None) -> str | None:
+    """`module:function` of the innermost application frame of an exception, or None."""
+    found: FrameType | None = None
+    while traceback is not None:
+        if not _is_library(traceback.tb_frame.f_code.co_filename):
+            found = traceback.tb_frame
+        traceback = traceback.tb_next
+    return None if found is None else _name(found.f_code, found)
 
 
 def _learn(code: CodeType, frame: FrameType) -> tuple[CodeType, str | None] | None:

@@ -10,10 +10,11 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from anchor_autopatch.core.failures import HEADERS_REFUSED, Failure, classify
+from anchor_autopatch.core.failures import APP_ERROR, HEADERS_REFUSED, Failure, classify
 from anchor_autopatch.core.records import Attribution, ExceptionEvent
 from anchor_autopatch.core.scrub import scrub
 from anchor_autopatch.host import ids, outbox, rpc_failures
+from anchor_autopatch.host.dependencies import seen
 
 if TYPE_CHECKING:
     from anchor_autopatch.host.calls import Call
@@ -107,6 +108,9 @@ def innermost(error: BaseException, handling: int = 0) -> BaseException:
 
 def read(error: BaseException, handling: int = 0) -> Failure:
     """What the exception says, by duck typing: the SDKs share no base class."""
+    for link in chain(error, handling):
+        # What the application says about it later is about this failure.
+        seen.remember(link)
     cause = innermost(error, handling)
     if rpc_failures.is_rpc_error(cause):
         return rpc_failures.read(cause)
@@ -219,6 +223,34 @@ def record_refused_headers(reason: str, count: int, text: str, who: Attribution)
     """Leaves an event about inbound headers that were not believed; `count` since the last one."""
     failure = Failure("InboundHeaders", None, reason, None, text)
     outbox.write_event(_event(HEADERS_REFUSED, failure, _Where(attempts=count), who))
+
+
+def record_application_error(
+    error: BaseException, logger: str | None, call_site: str | None
+) -> None:
+    """Leaves an event about an exception of the application's; `code` says which logger told it."""
+    failure = read(error)._replace(exception_type=type(error).__name__, code=logger)
+    _record_application(failure, call_site)
+
+
+def record_application(level: str, logger: str, text: str | None, call_site: str) -> None:
+    """Leaves an event about an error that the application logged; no text where it is not its own.
+
+    Args:
+        level: Name of the level.
+        logger: Name of the logger.
+        text: What stands in the source; None when the text was made at run time.
+        call_site: `module:function` that logged.
+    """
+    message = scrub(text) if text is not None else "(text left out: it may quote a prompt)"
+    _record_application(Failure(level, None, scrub(logger, 128), None, message), call_site)
+
+
+def _record_application(failure: Failure, call_site: str | None) -> None:
+    from anchor_autopatch.host.attribution import resolving
+
+    who = resolving.without_call()._replace(call_site=call_site)
+    outbox.write_event(_event(APP_ERROR, failure, _Where(), who))
 
 
 def unwritable_event(reason: str, dropped: int, waiting: int) -> ExceptionEvent:

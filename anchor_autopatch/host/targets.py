@@ -204,13 +204,17 @@ _HOST = "anchor_autopatch.host."
 
 # What starts work in other threads and processes. Nearly every process imports these, so they are
 # patched only where an SDK or a framework is imported as well.
-EXECUTORS = tuple(
-    Target(f"executors/{trigger}", trigger, _HOST + patcher, "python", "3.11", "3.13")
-    for trigger, patcher in (
-        ("threading", "executors"),
-        ("concurrent.futures.thread", "executors"),
-        ("multiprocessing.pool", "pools"),
-    )
+EXECUTORS = (
+    *(
+        Target(f"executors/{trigger}", trigger, _HOST + patcher, "python", "3.11", "3.13")
+        for trigger, patcher in (
+            ("threading", "executors"),
+            ("concurrent.futures.thread", "executors"),
+            ("multiprocessing.pool", "pools"),
+        )
+    ),
+    # What the application itself says of its failures; does nothing unless ANCHOR_ERRORS asks.
+    Target("errors", "logging", _HOST + "dependencies.applications", "python", "3.11", "3.13"),
 )
 
 _FRAMEWORKS = _HOST + "frameworks."

@@ -432,7 +432,7 @@ INSERT INTO intake (
 )
 VALUES ($outbox_id, $seq, $crc)
 ON CONFLICT (outbox_id) DO UPDATE SET
-    crc = iif(excluded.seq > seq, excluded.crc, crc),
+    crc = CASE WHEN excluded.seq > seq THEN excluded.crc ELSE crc END,
     seq = max(seq, excluded.seq);
 
 -- name: add_silence

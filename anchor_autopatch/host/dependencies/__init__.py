@@ -1,0 +1,1 @@
+"""Failures beside those of provider calls: of the application itself."""
