@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 _MIB = 1024
+_EVER = datetime(1970, 1, 1)  # noqa: DTZ001 - the warehouse holds UTC without a zone
 _AGGREGATE = """
     SELECT
         receipt.team,
@@ -137,7 +138,7 @@ def _mass(home: Path, receipts: int) -> dict[str, float]:
     from anchor_autopatch.job.sql import load
 
     con = _open(home)
-    con.execute(load("pricing")["collect_new"])
+    con.execute(load("pricing")["collect_open"], {"open_from": _EVER})
     start = time.process_time()
     price_collected(con, NOW)
     con.execute(_AGGREGATE).fetchall()
@@ -154,15 +155,17 @@ def _first(home: Path, receipts: int) -> dict[str, float]:
 
 
 def _day(home: Path, receipts: int) -> dict[str, float]:
-    """100,000 more receipts, measured and priced with the rates of the run before."""
+    """100,000 more receipts, found and priced with the rates of the run before."""
     from anchor_autopatch.job.meters import METER_VERSION, measure
     from anchor_autopatch.job.pricing import price
 
     con = _open(home)
-    _add(con, 100_000, METER_VERSION, NOW - timedelta(days=1))
+    _add(con, 100_000, METER_VERSION, NOW)
     start = time.process_time()
-    measure(con, NOW)
-    price(con, NOW + timedelta(hours=1))
+    measure(con, NOW + timedelta(days=31))
+    report = price(con, NOW + timedelta(days=31))
+    if report.changed_count != 100_000:
+        raise SystemExit(f"Priced {report.changed_count} receipts, expected 100,000")
     return _spent(start)
 
 

@@ -47,7 +47,7 @@ SELECT
     '' AS provider_account,
     'outbox-1' AS outbox_id,
     n AS writer_seq,
-    $now AS shipped_at
+    occurred_at + INTERVAL 1 HOUR AS shipped_at
 FROM made_receipt;
 INSERT INTO receipt_meters BY NAME
 SELECT
