@@ -12,6 +12,7 @@ from anchor_autopatch.cli.doctor_checks import homes
 from anchor_autopatch.cli.doctor_checks.finding import NOTE, PROBLEM, Finding
 from anchor_autopatch.core import outbox_format, settings
 from anchor_autopatch.host.outbox_file import OutboxFile
+from anchor_autopatch.host.storage import filesystems, quota
 from tests.job.outboxes import START_US, event, receipt
 
 NOW = START_US / 1_000_000 + 60
@@ -49,6 +50,25 @@ def test_last_receipt_has_an_age(home: Path) -> None:
     _write(home, receipt(1), receipt(30))
 
     assert _check(home)["last receipt"].text == "30 seconds ago"
+
+
+def test_network_file_system_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(home, receipt(1))
+    monkeypatch.setattr(filesystems, "network_type", lambda folder: "nfs4")
+
+    found = _check(home)["disk"]
+
+    assert (found.status, "network file system (nfs4)" in found.text) == (NOTE, True)
+
+
+def test_outboxes_that_may_take_no_more_are_a_problem(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _write(home, receipt(1))
+    monkeypatch.setenv(quota.VARIABLE, "1")
+    (path.parent / "heap.lock").write_bytes(bytes(1_000_001))
+
+    assert "take 1 of 1 MB; run anchor ship, or raise ANCHOR_OUTBOX_MB" in _problem(home)
 
 
 def test_outbox_that_nobody_ships_is_a_problem(home: Path) -> None:

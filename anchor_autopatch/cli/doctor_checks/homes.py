@@ -14,6 +14,7 @@ from anchor_autopatch.cli.doctor_checks.outbox_file import Told
 from anchor_autopatch.core import settings
 from anchor_autopatch.core.hosts import UNMAPPED, is_local, provider_of_model
 from anchor_autopatch.host.sites import host_map
+from anchor_autopatch.host.storage import filesystems, quota
 
 _SHIPPED_WITHIN = 2 * 86_400
 """Seconds that a finished outbox may wait before somebody should look for the cron job."""
@@ -39,9 +40,27 @@ def _home(subject: str, home: Path, now: float) -> Iterator[Finding]:
             yield Finding(subject, PROBLEM, f"{refused}; until then {_instead(home)}")
             return
     yield Finding(subject, OK, str(home))
+    yield from _disk(home)
     yield from _salt(home / settings.SALT_FILE)
     yield from _outboxes(home / settings.OUTBOX_FOLDER, now)
     yield from _quarantine(home / settings.QUARANTINE_FOLDER)
+
+
+def _disk(home: Path) -> Iterator[Finding]:
+    """What the disk itself keeps from the outboxes."""
+    kind = filesystems.network_type(str(home))
+    if kind is not None:
+        text = (
+            f"{home} lies on a network file system ({kind}): an outbox there is shipped only when "
+            "it is sealed or its process is gone; name a local folder"
+        )
+        yield Finding("disk", NOTE, text)
+    folder = home / settings.OUTBOX_FOLDER
+    try:
+        if folder.exists():
+            quota.expect_room(str(folder))
+    except OSError as error:
+        yield Finding("disk", PROBLEM, f"{error}; until then {_instead(home)}")
 
 
 def _missing(subject: str, home: Path) -> Finding:
