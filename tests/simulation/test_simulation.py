@@ -111,6 +111,10 @@ class History(RuleBasedStateMachine):
     def reconcile(self, die_at: int | None) -> None:
         self.world.reconcile(die_at)
 
+    @rule(die_at=st.none() | st.integers(0, 10))
+    def archive(self, die_at: int | None) -> None:
+        self.world.archive(die_at)
+
     @invariant()
     def nothing_is_doubled_or_made_up(self) -> None:
         if not self.world.has_shipped:
@@ -142,6 +146,7 @@ class History(RuleBasedStateMachine):
         while world.writers:
             world.kill_writer(0)
         world.reconcile()
+        world.archive()
         model = world.model
         with open_warehouse(world.home) as con:
             receipts = _column(con, "SELECT receipt_id FROM receipt")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from anchor_autopatch.core import crash_points, outbox_format
 from anchor_autopatch.core.settings import WAREHOUSE_FILE
 from anchor_autopatch.host.outbox import Writer
+from anchor_autopatch.job.archive import archive
 from anchor_autopatch.job.invoices import TypedTotal, add_total
 from anchor_autopatch.job.reconcile import reconcile
 from anchor_autopatch.job.ship import ship
@@ -168,6 +169,11 @@ class World:
         """One run of the cron line; killed at the given step, if it has so many."""
         with self._dying(die_at):
             reconcile([self.home], self.now, {})
+
+    def archive(self, die_at: int | None = None) -> None:
+        """One run of the archive; killed at the given step, if it has so many."""
+        with self._dying(die_at), open_warehouse(self.home) as con:
+            archive(con, self.home, self.now)
 
     def add_invoice(self, cents: int) -> None:
         """The provider's bill of the month, typed in; replaces the one before."""
