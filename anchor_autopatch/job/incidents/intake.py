@@ -7,6 +7,7 @@ outbox. So a side-car and a cron job, or either alone, may look at the same call
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from anchor_autopatch.core.destinations import Watermark
@@ -23,7 +24,6 @@ from anchor_autopatch.job.sql import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from duckdb import DuckDBPyConnection
 
@@ -37,6 +37,10 @@ _OUTCOME = 1 + Receipt._fields.index("outcome")
 _PROVIDER = 1 + Receipt._fields.index("provider")
 _MODEL = 1 + Receipt._fields.index("request_model")
 _OCCURRED = 1 + Receipt._fields.index("occurred_at_us")
+
+
+Signatures = dict[Path, tuple[int, ...]]
+"""Outbox file -> sizes and times of it and of its log: equal means that nothing was written."""
 
 
 class Success(NamedTuple):
@@ -58,8 +62,10 @@ class Intake(NamedTuple):
     """Outbox -> how far it was read."""
 
 
-def from_outboxes(store: Store, homes: Sequence[Path]) -> Intake:
+def from_outboxes(store: Store, homes: Sequence[Path], read: Signatures) -> Intake:
     """Reads the outboxes themselves, without touching them, since where `store` says.
+
+    Files that are as `read` has them are left out, and `read` is brought up to date.
 
     A file that is damaged, busy or newer than this version is left to the shipper, which tells.
     """
@@ -67,7 +73,13 @@ def from_outboxes(store: Store, homes: Sequence[Path]) -> Intake:
     receipts: list[Row] = []
     marks: dict[str, Watermark] = {}
     for path in (path for home in homes for path in outbox_files(home)):
+        before = read.pop(path, None)
         try:
+            # Taken first: what is written while it is read is for the next time.
+            now = _signature(path)
+            if now == before:
+                read[path] = now
+                continue
             with OutboxReader(path) as reader:
                 known = store.mark(reader.outbox.outbox_id)
                 for batch in reader.batches(known):
@@ -76,6 +88,7 @@ def from_outboxes(store: Store, homes: Sequence[Path]) -> Intake:
                     # Places 0 and -1 are the number and the checksum.
                     events += (ExceptionEvent._make(row[1:-1]) for row in batch.events)
                     marks[batch.outbox.outbox_id] = batch.after
+            read[path] = now
         except (DamagedOutbox, BusyOutbox, NewerOutbox, FileNotFoundError):
             continue
     return Intake(events, _successes(receipts), marks)
@@ -101,6 +114,12 @@ def from_warehouse(store: Store, con: DuckDBPyConnection) -> Intake:
 
 def _seq(row: Row) -> int:
     return int(str(row[0]))
+
+
+def _signature(path: Path) -> tuple[int, ...]:
+    log = path.with_name(f"{path.name}-wal")
+    files = [path.stat(), *([log.stat()] if log.exists() else [])]
+    return tuple(value for each in files for value in (each.st_ino, each.st_size, each.st_mtime_ns))
 
 
 def _successes(rows: Iterable[Row]) -> list[Success]:

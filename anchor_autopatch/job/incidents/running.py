@@ -9,7 +9,7 @@ from anchor_autopatch.job.delivery import rules as alert_rules
 from anchor_autopatch.job.delivery.rules import AlertRules
 from anchor_autopatch.job.delivery.sending import Sender, SendReport
 from anchor_autopatch.job.incidents.evaluating import EvaluateReport, evaluate
-from anchor_autopatch.job.incidents.intake import from_outboxes, from_warehouse
+from anchor_autopatch.job.incidents.intake import Signatures, from_outboxes, from_warehouse
 from anchor_autopatch.job.incidents.publishing import copy_to_warehouse
 from anchor_autopatch.job.incidents.rules import IncidentRules, read_rules
 from anchor_autopatch.job.incidents.store import Store
@@ -39,12 +39,30 @@ def read_settings(config: Mapping[str, object], environ: Mapping[str, str]) -> S
 
 
 def look_into_outboxes(
-    store: Store, homes: Sequence[Path], settings: Settings, now: datetime
+    store: Store,
+    homes: Sequence[Path],
+    settings: Settings,
+    now: datetime,
+    read: Signatures | None = None,
 ) -> EvaluateReport:
-    """Takes in what the outboxes hold; the warehouse is left alone."""
-    return evaluate(
-        store, lambda: from_outboxes(store, homes), settings.incidents, settings.alerts, now
+    """Takes in what the outboxes hold; the warehouse is left alone.
+
+    Args:
+        store: Open incidents.db.
+        homes: Whose outboxes are read.
+        settings: What is an incident, and who is told.
+        now: Aware.
+        read: What an earlier look has read, brought up to date; None reads every file.
+    """
+    fresh = dict(read or {})
+    report = evaluate(
+        store, lambda: from_outboxes(store, homes, fresh), settings.incidents, settings.alerts, now
     )
+    if read is not None:
+        # Only now: what was read and not committed has to be read again.
+        read.clear()
+        read.update(fresh)
+    return report
 
 
 def send(store: Store, home: Path, settings: Settings, now: datetime) -> SendReport:

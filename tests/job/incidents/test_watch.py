@@ -13,9 +13,12 @@ from threading import Thread
 import pytest
 
 from anchor_autopatch.cli import main
+from anchor_autopatch.core.crash_points import watched
+from anchor_autopatch.job.incidents.running import look_into_outboxes
 from anchor_autopatch.job.incidents.store import Store
 from tests.job.delivery.faulty_sink import FaultySink
-from tests.job.outboxes import event, living
+from tests.job.incidents.support import START
+from tests.job.outboxes import Outbox, event, living
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -122,3 +125,39 @@ def test_damaged_outbox_does_not_hide_the_others(world):
     (world.home / "outbox" / "zzz.db").write_bytes(b"")
 
     assert world.look(minutes=1).events == 1
+
+
+def test_file_that_nobody_wrote_to_is_not_opened_again(world):
+    read = {}
+    outbox = Outbox(world.home).write(event(1, event_class="auth"))
+
+    def look():
+        with Store(world.home) as store:
+            return look_into_outboxes(store, [world.home], world.settings, START, read).events
+
+    first = look()
+    with Store(world.home) as store:
+        store.con.execute("DELETE FROM intake")
+        store.con.execute("DELETE FROM incident_event")
+    unchanged = look()
+    outbox.write(event(2, event_class="auth")).die()
+
+    assert (first, unchanged, look()) == (1, 0, 2)
+
+
+def test_round_that_was_lost_is_read_again(world):
+    read = {}
+    world.happen(event(1, event_class="auth"))
+
+    def die(reached):
+        if reached == "incidents.evaluated":
+            raise RuntimeError
+
+    def look():
+        with Store(world.home) as store:
+            return look_into_outboxes(store, [world.home], world.settings, START, read).events
+
+    with watched(die), pytest.raises(RuntimeError):
+        look()
+
+    assert look() == 1
