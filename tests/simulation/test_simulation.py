@@ -68,6 +68,11 @@ class History(RuleBasedStateMachine):
 
     @precondition(lambda self: self.world.writers)
     @rule(which=WHICH)
+    def seal_file(self, which: int) -> None:
+        self.world.seal_file(which)
+
+    @precondition(lambda self: self.world.writers)
+    @rule(which=WHICH)
     def kill_writer(self, which: int) -> None:
         self.world.kill_writer(which)
 

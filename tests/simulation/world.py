@@ -82,6 +82,14 @@ class World:
     def _clock_us(self) -> int:
         return int(self.now.timestamp() * 1e6)
 
+    def seal_file(self, which: int) -> None:
+        """A writer's file is full: it goes on in the next one, and the job may have the old."""
+        writer = self.writers[which % len(self.writers)]
+        if writer.file is not None:
+            # What the housekeeper's thread does, on this one: a history runs twice in the same way.
+            writer._change_file()
+            self.outboxes()
+
     def kill_writer(self, which: int) -> None:
         """A process dies as by SIGKILL: the kernel drops its lock, its WAL stays as it is."""
         writer = self.writers.pop(which % len(self.writers))
