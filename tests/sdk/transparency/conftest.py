@@ -43,7 +43,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
 def _ask_a_bare_process(folder: Path) -> str:
     hosts = {"ANCHOR_PROVIDER_HOSTS": "127.0.0.1=sdk", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     module = "tests.sdk.transparency.bare"
-    done = run_python("-m", module, home=folder, hook=False, path=[CHECKOUT], timeout=110, **hosts)
+    done = run_python("-m", module, home=folder, hook=False, path=[CHECKOUT], timeout=580, **hosts)
     return done.stdout
 
 
