@@ -77,8 +77,8 @@ def main(kills: int, seed: int) -> None:
     """Kills that many writers."""
     rng = random.Random(seed)
     # The parent has an outbox too, as a server has that forks its workers after its first call.
-    write_one("parent-0")
-    sys.stdout.write("parent-0\n")
+    write_one(f"parent{seed}-0")
+    sys.stdout.write(f"parent{seed}-0\n")
     assert outbox.own_writer().file is not None
     for number in range(kills):
         sys.stdout.write(_kill_one(rng, f"w{seed}.{number}"))
