@@ -12,4 +12,7 @@ done
 # One at a time: each test is a server, its load and the simulator already. `make frameworks` runs them all.
 part "Frameworks (.venvs/frameworks)" .venvs/frameworks/bin/python -m pytest -q tests/frameworks \
     -m "not slow" "$@"
+# Only this environment has gevent.
+part "Greenlets (.venvs/frameworks)" .venvs/frameworks/bin/python -m pytest -q \
+    tests/host/test_kinds_of_process.py -m "not chaos" -k "gevent or gunicorn" "$@"
 verdict "make test"
