@@ -12,8 +12,8 @@ from anchor_autopatch.host import layers, streams
 from tests.sdk.transparency import casting, faults, hooks, performing
 from tests.sdk.transparency.casting import every_play
 
-SHARES = 4
-"""A point that all plays pass is tried in every fourth of them; `make faults` tries it in all."""
+SHARES = 8
+"""A point that all plays pass is tried in every eighth of them; `make faults` tries it in all."""
 SHARED = "host/"
 OWN = ("host/providers/", "host/clients/")
 
