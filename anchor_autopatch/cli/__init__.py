@@ -42,7 +42,7 @@ COMMANDS = {
     ),
     "report": Command("report", "print the split of the bill"),
     "close": Command("close", "close a month: review, sign-off, freeze, corrections"),
-    "export": Command("export", "write the split of the bills as FOCUS, CSV or Parquet"),
+    "export": Command("export", "write FOCUS, CSV, Parquet or the journal for other tools"),
     "audit": Command("audit", "say whether a charge can be defended, and what would mend it"),
     "incidents": Command("incidents", "what fails, since when, whom it hits; ack, silence"),
     "alerts": Command("alerts", "prove that each sink is told; list what was sent"),
