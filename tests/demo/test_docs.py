@@ -13,7 +13,7 @@ from tests.demo.conftest import CHECKOUT
 from tools import report_page
 
 DOCS = CHECKOUT / "docs"
-_NAME = re.compile(r'"((?:ANCHOR|OTEL|XDG)_[A-Z_]+)"')
+_NAME = re.compile(r'"((?:ANCHOR|OTEL|XDG)_[A-Z_]+|[A-Z]+_(?:ADMIN|MANAGEMENT)_KEY|XAI_TEAM_ID)"')
 
 
 def _read(name: str) -> str:
