@@ -3,8 +3,10 @@
 set -u
 . tools/parts.sh
 
+# The simulation's tests take a minute each and come last: a worker that is done takes over what another has left.
 part "Job, core, simulator (.venv)" .venv/bin/python -m pytest tests -q \
-    --ignore tests/sdk --ignore tests/frameworks --ignore tests/packaging --ignore tests/peers -n 2 -m "not chaos" "$@"
+    --ignore tests/sdk --ignore tests/frameworks --ignore tests/packaging --ignore tests/peers \
+    -n 2 --dist worksteal -m "not chaos" "$@"
 for world in a b; do
     part "Host half, SDK world $world (.venvs/$world)" ".venvs/$world/bin/python" -m pytest -q \
         tests/sdk tests/host tests/conformance -n 2 -m "not chaos and not conformance" "$@"
