@@ -176,10 +176,10 @@ def test_hook_that_was_there_is_called_and_its_fault_is_its_own(home, events, mo
     def theirs(*_):
         raise RuntimeError("theirs")
 
-    from anchor_autopatch.host.dependencies import applications
+    from anchor_autopatch.host.dependencies import errors
 
     with pytest.raises(RuntimeError, match="theirs"):
-        applications._excepthook(theirs)(OrderError, OrderError("x"), None)
+        errors._excepthook(theirs)(OrderError, OrderError("x"), None)
 
     assert len(events()) == 1
 
