@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import ssl
+from contextlib import suppress
 from typing import Any
 from unittest import mock
 
@@ -11,6 +13,10 @@ from google.genai import version
 
 from tests.sdk.transparency.answering import Answer, as_events, as_json, lost, never
 from tests.sdk.transparency.performing import OverHttp, Play, Step
+
+with suppress(ImportError):
+    # Renames the SDK's exceptions: they must have the same names here as in a bare process.
+    importlib.import_module("google.genai._interactions")
 
 USAGE = {"promptTokenCount": 5, "candidatesTokenCount": 2, "totalTokenCount": 7}
 
