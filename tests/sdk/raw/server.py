@@ -103,7 +103,9 @@ def _handler(server):  # noqa: C901 - a class of six short methods
             for number, piece in enumerate(answer.pieces):
                 if number:
                     time.sleep(answer.wait)
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if answer.chunked else piece)
+                # An empty chunk would be the end.
+                framed = answer.chunked and piece
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if framed else piece)
             self._end(answer)
 
         def _end(self, answer):
