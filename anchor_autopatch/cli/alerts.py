@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from anchor_autopatch.cli import CLEAN, FINDINGS
 from anchor_autopatch.cli.jobs import add_job_arguments, config_of, homes_of
 from anchor_autopatch.cli.output import print_json, print_table
-from anchor_autopatch.core.config import load_config
 from anchor_autopatch.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def add_parser(
 def _rules(args: argparse.Namespace) -> AlertRules:
     from anchor_autopatch.job.delivery.rules import read_rules
 
-    return read_rules(load_config(config_of(homes_of(args)[0])), os.environ)
+    return read_rules(config_of(homes_of(args)[0]), os.environ)
 
 
 def _test(args: argparse.Namespace) -> int:

@@ -60,13 +60,12 @@ _PARSERS = {"archive": _add_archive, "purge": _add_purge}
 
 
 def _archive(args: argparse.Namespace) -> int:
-    from anchor_autopatch.core.config import load_config
     from anchor_autopatch.job.archive import archive, read_retention
     from anchor_autopatch.job.clock import utc_now
     from anchor_autopatch.job.warehouse import open_warehouse
 
     home = homes_of(args)[0]
-    retention = read_retention(load_config(config_of(home)))
+    retention = read_retention(config_of(home))
     with only_job(home) as mine:
         if not mine:
             return CLEAN
@@ -92,13 +91,12 @@ def _archive_as_dict(report: ArchiveReport) -> dict[str, object]:
 
 
 def _purge(args: argparse.Namespace) -> int:
-    from anchor_autopatch.core.config import load_config
     from anchor_autopatch.job.archive import purge, read_retention
     from anchor_autopatch.job.clock import utc_now
     from anchor_autopatch.job.warehouse import open_warehouse
 
     home = homes_of(args)[0]
-    retention = read_retention(load_config(config_of(home)))
+    retention = read_retention(config_of(home))
     with only_job(home) as mine:
         if not mine:
             return CLEAN

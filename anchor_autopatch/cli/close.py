@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anchor_autopatch.cli import CLEAN, FINDINGS, close_actions, close_corrections
-from anchor_autopatch.cli.jobs import add_job_arguments, config_of, homes_of, in_warehouse
+from anchor_autopatch.cli.close_actions import rules_of
+from anchor_autopatch.cli.jobs import (
+    add_action,
+    add_actor,
+    add_job_arguments,
+    homes_of,
+    in_warehouse,
+)
 from anchor_autopatch.cli.output import print_json, print_table
-from anchor_autopatch.core.config import load_config
 from anchor_autopatch.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from anchor_autopatch.job.close import CloseRules
 
 _FORMATS = ("csv", "md", "html")
 """As `job.close.statements.FORMATS`, whose import needs duckdb: too early for `--help`."""
@@ -35,25 +39,11 @@ def add_parser(
     _add_sign_off(actions)
     _add_freeze(actions)
     _add_restate(actions)
-    close_actions.add_actions(actions, add_actor, rules_of)
-    close_corrections.add_correct(actions, add_actor, rules_of)
+    close_actions.add_actions(actions)
+    close_corrections.add_correct(actions)
     _add_statement(actions)
     _add_journal(actions)
     _add_trail(actions)
-
-
-def rules_of(args: argparse.Namespace) -> CloseRules:
-    """The section `[close]` of the policy that goes with the first home."""
-    from anchor_autopatch.job.close import read_rules
-
-    return read_rules(load_config(config_of(homes_of(args)[0])))
-
-
-def add_actor(parser: argparse.ArgumentParser) -> None:
-    """Adds --by: who does it."""
-    parser.add_argument(
-        "--by", default=getpass.getuser(), metavar="NAME", help="who does it; default: this user"
-    )
 
 
 def _add(
@@ -65,14 +55,10 @@ def _add(
     acts: bool = True,
 ) -> argparse.ArgumentParser:
     """An action of a period; `texts` are its help, its description and its example."""
-    parser = actions.add_parser(
-        name, help=texts[0], description=texts[1], epilog=f"example: {texts[2]}"
-    )
+    parser = add_action(actions, name, run, texts)
     parser.add_argument("period", metavar="YYYY-MM")
     if acts:
         add_actor(parser)
-    add_job_arguments(parser)
-    parser.set_defaults(run=run)
     return parser
 
 

@@ -6,12 +6,17 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from anchor_autopatch.cli import CLEAN, FINDINGS
-from anchor_autopatch.cli.jobs import add_job_arguments, in_warehouse
+from anchor_autopatch.cli.jobs import (
+    add_actor,
+    add_job_arguments,
+    config_of,
+    homes_of,
+    in_warehouse,
+)
 from anchor_autopatch.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
 
     from anchor_autopatch.job.close import CloseRules
 
@@ -20,8 +25,6 @@ _CENT = Decimal("0.01")
 
 def add_actions(
     actions: argparse._SubParsersAction[argparse.ArgumentParser],
-    add_actor: Callable[[argparse.ArgumentParser], None],
-    rules_of: Callable[[argparse.Namespace], CloseRules],
 ) -> None:
     """Adds the action `actions`."""
     parser = actions.add_parser(
@@ -42,6 +45,13 @@ def add_actions(
     add_actor(parser)
     add_job_arguments(parser)
     parser.set_defaults(run=lambda args: _actions(args, rules_of(args)))
+
+
+def rules_of(args: argparse.Namespace) -> CloseRules:
+    """The section `[close]` of the policy that goes with the first home."""
+    from anchor_autopatch.job.close import read_rules
+
+    return read_rules(config_of(homes_of(args)[0]))
 
 
 def _actions(args: argparse.Namespace, rules: CloseRules) -> int:

@@ -6,13 +6,14 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
 from anchor_autopatch.cli import CLEAN, FINDINGS
-from anchor_autopatch.cli.jobs import add_job_arguments, in_warehouse
+from anchor_autopatch.cli.close_actions import rules_of
+from anchor_autopatch.cli.jobs import add_actor, add_job_arguments, in_warehouse
 from anchor_autopatch.cli.output import print_json, print_table
 from anchor_autopatch.core.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from anchor_autopatch.job.close import CloseRules
     from anchor_autopatch.job.close.correcting import Move
@@ -24,8 +25,6 @@ _TARGETS = ("team", "service", "environment")
 
 def add_correct(
     actions: argparse._SubParsersAction[argparse.ArgumentParser],
-    add_actor: Callable[[argparse.ArgumentParser], None],
-    rules_of: Callable[[argparse.Namespace], CloseRules],
 ) -> None:
     """Adds the action `correct`."""
     parser = actions.add_parser(

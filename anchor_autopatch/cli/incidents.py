@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from anchor_autopatch.cli import CLEAN, FINDINGS
-from anchor_autopatch.cli.jobs import add_job_arguments, homes_of
+from anchor_autopatch.cli.jobs import add_action, add_actor, homes_of
 from anchor_autopatch.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from anchor_autopatch.job.incidents.records import Incident
     from anchor_autopatch.job.incidents.store import Store
 
@@ -35,30 +32,8 @@ def add_parser(
     _add_silence(actions)
 
 
-def _add(
-    actions: argparse._SubParsersAction[argparse.ArgumentParser],
-    name: str,
-    run: Callable[[argparse.Namespace], int],
-    texts: tuple[str, str, str],
-) -> argparse.ArgumentParser:
-    """An action; `texts` are its help, its description and its example."""
-    parser = actions.add_parser(
-        name, help=texts[0], description=texts[1], epilog=f"example: {texts[2]}"
-    )
-    add_job_arguments(parser)
-    parser.set_defaults(run=run)
-    return parser
-
-
-def _add_actor(parser: argparse.ArgumentParser, *, reason: str) -> None:
-    parser.add_argument(
-        "--by", default=getpass.getuser(), metavar="NAME", help="who does it; default: this user"
-    )
-    parser.add_argument("--reason", default="", metavar="TEXT", help=reason)
-
-
 def _add_list(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _add(
+    parser = add_action(
         actions,
         "list",
         _list,
@@ -106,7 +81,7 @@ def _short(instant: datetime) -> str:
 
 
 def _add_show(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _add(
+    parser = add_action(
         actions,
         "show",
         _show,
@@ -160,7 +135,7 @@ def _print(shown: dict[str, Any]) -> None:
 
 
 def _add_ack(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _add(
+    parser = add_action(
         actions,
         "ack",
         _ack,
@@ -172,7 +147,8 @@ def _add_ack(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         ),
     )
     parser.add_argument("incident", metavar="ID")
-    _add_actor(parser, reason="kept with it")
+    add_actor(parser)
+    parser.add_argument("--reason", default="", metavar="TEXT", help="kept with it")
 
 
 def _ack(args: argparse.Namespace) -> int:
@@ -185,7 +161,7 @@ def _ack(args: argparse.Namespace) -> int:
 
 
 def _add_resolve(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _add(
+    parser = add_action(
         actions,
         "resolve",
         _resolve,
@@ -197,7 +173,8 @@ def _add_resolve(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -
         ),
     )
     parser.add_argument("incident", metavar="ID")
-    _add_actor(parser, reason="kept with it")
+    add_actor(parser)
+    parser.add_argument("--reason", default="", metavar="TEXT", help="kept with it")
 
 
 def _resolve(args: argparse.Namespace) -> int:
@@ -210,7 +187,7 @@ def _resolve(args: argparse.Namespace) -> int:
 
 
 def _add_silence(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _add(
+    parser = add_action(
         actions,
         "silence",
         _silence,
@@ -224,7 +201,8 @@ def _add_silence(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("matcher", nargs="?", metavar="FIELD=VALUE,...", help="* matches any text")
     parser.add_argument("--for", dest="time", default="1h", metavar="TIME", help="30m, 2h, 1d")
     parser.add_argument("--end", metavar="ID", help="end a silence now")
-    _add_actor(parser, reason="why; must be given")
+    add_actor(parser)
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why; must be given")
 
 
 def _silence(args: argparse.Namespace) -> int:

@@ -164,13 +164,12 @@ def _run_import(args: Namespace) -> int:
 
 
 def _run_pull(args: Namespace) -> int:
-    from anchor_autopatch.core.config import load_config
     from anchor_autopatch.job.clock import utc_now
     from anchor_autopatch.job.invoices.pull import pull, read_targets, window_of
     from anchor_autopatch.job.warehouse import open_warehouse
 
     home, now = homes_of(args)[0], utc_now()
-    targets = read_targets(load_config(config_of(home)), os.environ, args.providers)
+    targets = read_targets(config_of(home), os.environ, args.providers)
     with open_warehouse(home) as con:
         window = window_of(con, now, args.period)
     with progress("fetching pages") as advance:

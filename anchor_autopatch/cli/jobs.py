@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import sys
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from anchor_autopatch.core.config import load_config
 from anchor_autopatch.core.errors import ConfigError, StoreError
 from anchor_autopatch.core.settings import CONFIG_FILE, home
 
@@ -34,6 +36,28 @@ def add_job_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
+def add_action(
+    actions: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    texts: tuple[str, str, str],
+) -> argparse.ArgumentParser:
+    """Adds an action of a command; `texts` are its help, its description and its example."""
+    parser = actions.add_parser(
+        name, help=texts[0], description=texts[1], epilog=f"example: {texts[2]}"
+    )
+    add_job_arguments(parser)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_actor(parser: argparse.ArgumentParser) -> None:
+    """Adds --by: who does it."""
+    parser.add_argument(
+        "--by", default=getpass.getuser(), metavar="NAME", help="who does it; default: this user"
+    )
+
+
 def homes_of(args: argparse.Namespace) -> list[Path]:
     """The homes as absolute paths, each once; the first holds the warehouse.
 
@@ -47,9 +71,13 @@ def homes_of(args: argparse.Namespace) -> list[Path]:
     return list(dict.fromkeys(given))
 
 
-def config_of(home_path: Path) -> str:
-    """The policy file that goes with a home."""
-    return os.environ.get("ANCHOR_CONFIG") or str(home_path / CONFIG_FILE)
+def config_of(home_path: Path) -> dict[str, Any]:
+    """What the policy file says that goes with a home; {} when there is none.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    return load_config(os.environ.get("ANCHOR_CONFIG") or str(home_path / CONFIG_FILE))
 
 
 @contextmanager

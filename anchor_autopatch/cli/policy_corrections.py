@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import getpass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from anchor_autopatch.cli import CLEAN, FINDINGS
-from anchor_autopatch.cli.jobs import add_job_arguments, config_of, homes_of, only_job
+from anchor_autopatch.cli.jobs import add_job_arguments, config_of, homes_of, in_warehouse
 from anchor_autopatch.cli.output import print_json, print_table
-from anchor_autopatch.core.config import load_config
 from anchor_autopatch.core.errors import ConfigError
 from anchor_autopatch.core.policy import read_policy
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from duckdb import DuckDBPyConnection
-
-_Result = TypeVar("_Result")
 _SELECTORS = ("team", "service", "feature", "environment", "call_site")
 
 
@@ -45,7 +41,7 @@ def _add_held(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 def _held(args: argparse.Namespace) -> int:
     from anchor_autopatch.job.policy import held_groups
 
-    groups = _in_warehouse(args, lambda con: held_groups(con, args.period))
+    groups = in_warehouse(args, lambda con: held_groups(con, args.period))
     if args.json:
         print_json([group._asdict() for group in groups])
     elif groups:
@@ -93,8 +89,8 @@ def _release(args: argparse.Namespace) -> int:
     selection = Selection(tuple(args.receipt), args.period, where)
     fields = _pairs("--set", args.set)
     decision = Decision(fields, args.accept, args.by or getpass.getuser(), args.reason)
-    policy = read_policy(load_config(config_of(homes_of(args)[0])))[0]
-    done = _in_warehouse(
+    policy = read_policy(config_of(homes_of(args)[0]))[0]
+    done = in_warehouse(
         args, lambda con: correct(con, selection, decision, policy, utc_now()), for_change=True
     )
     if args.json:
@@ -134,7 +130,7 @@ def _add_corrections(commands: argparse._SubParsersAction[argparse.ArgumentParse
 def _corrections(args: argparse.Namespace) -> int:
     from anchor_autopatch.job.corrections import past_decisions
 
-    decisions = _in_warehouse(args, past_decisions)
+    decisions = in_warehouse(args, past_decisions)
     if args.json:
         print_json([decision._asdict() for decision in decisions])
     elif decisions:
@@ -143,28 +139,3 @@ def _corrections(args: argparse.Namespace) -> int:
     else:
         print("No corrections yet.")
     return CLEAN
-
-
-def _in_warehouse(
-    args: argparse.Namespace,
-    work: Callable[[DuckDBPyConnection], _Result],
-    *,
-    for_change: bool = False,
-) -> _Result:
-    """What `work` gives for the open warehouse of the first home.
-
-    Raises:
-        StoreError: another process is at work on it.
-    """
-    from anchor_autopatch.core.errors import StoreError
-    from anchor_autopatch.job.warehouse import open_warehouse
-
-    home = homes_of(args)[0]
-    if not for_change:
-        with open_warehouse(home) as con:
-            return work(con)
-    with only_job(home) as mine:
-        if not mine:
-            raise StoreError(f"Another job is at work on {str(home)!r}; wait for it and try again")
-        with open_warehouse(home) as con:
-            return work(con)

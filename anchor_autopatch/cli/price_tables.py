@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from anchor_autopatch.cli.jobs import config_of, homes_of
 from anchor_autopatch.cli.output import print_json, print_table
-from anchor_autopatch.core.config import load_config
 from anchor_autopatch.core.errors import ConfigError
 from anchor_autopatch.job import rates
 from anchor_autopatch.job.allocation.accounts import text_table
@@ -111,7 +110,7 @@ def run_diff(args: argparse.Namespace) -> int:
 
 def own_models(args: argparse.Namespace) -> dict[str, str]:
     """`[models]` of the home's anchor.toml."""
-    return text_table(load_config(config_of(homes_of(args)[0])), "models")
+    return text_table(config_of(homes_of(args)[0]), "models")
 
 
 def table_name(args: argparse.Namespace) -> str:

@@ -8,7 +8,6 @@ from anchor_autopatch.cli import CLEAN, FINDINGS
 from anchor_autopatch.cli.jobs import add_job_arguments, config_of, homes_of, only_job
 from anchor_autopatch.cli.output import print_json, print_table, progress
 from anchor_autopatch.cli.ship import as_dict, shipped_line
-from anchor_autopatch.core.config import load_config
 
 if TYPE_CHECKING:
     import argparse
@@ -39,7 +38,7 @@ def _run(args: argparse.Namespace) -> int:
     from anchor_autopatch.job.reconcile import STEPS, reconcile
 
     homes = homes_of(args)
-    config = load_config(config_of(homes[0]))
+    config = config_of(homes[0])
     with only_job(homes[0]) as mine:
         if not mine:
             return CLEAN

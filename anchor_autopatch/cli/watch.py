@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from anchor_autopatch.cli import CLEAN, FINDINGS
 from anchor_autopatch.cli.jobs import add_job_arguments, config_of, homes_of
 from anchor_autopatch.cli.output import print_json
-from anchor_autopatch.core.config import load_config
 from anchor_autopatch.core.errors import StoreError
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def _run(args: argparse.Namespace) -> int:
     from anchor_autopatch.job.incidents.watching import watch_once
 
     homes = homes_of(args)
-    settings = read_settings(load_config(config_of(homes[0])), os.environ)
+    settings = read_settings(config_of(homes[0]), os.environ)
     if args.once:
         report = watch_once(homes, settings, utc_now())
         _say(args, report)
