@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import socket
+import subprocess
 import tempfile
+import time
 
 import pytest
 
-from tests.frameworks.serving import Site
+from tests.frameworks.serving import Site, free_port
 from tests.host.fixtures import events, home, policy
 from tests.sdk.conftest import simulator, simulator_process
 
@@ -33,3 +38,23 @@ def site(home, simulator, tmp_path):
     (home / "anchor.toml").write_text(POLICY)
     with Site(home, simulator, tmp_path) as started:
         yield started
+
+
+@pytest.fixture
+def redis_url():
+    """A Redis of this test's own, in memory only."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("needs a real Redis: apt-get install redis-server")
+    port = free_port()
+    process = subprocess.Popen(
+        ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""],
+        stdout=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            break
+        time.sleep(0.05)
+    yield f"redis://127.0.0.1:{port}"
+    process.terminate()
+    process.wait(10)

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import socket
-import subprocess
-import time
-
 import pytest
 
-from tests.frameworks.serving import asked, free_port
+from tests.frameworks.serving import asked
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("redis-server") is None,
-    reason="needs a real Redis: apt-get install redis-server",
-)
 SIMPLE = {
     "/ask/NAME": "rq_app.ask",
     "/callback/NAME": "rq_app.shout",
@@ -24,24 +14,6 @@ SIMPLE = {
 }
 FORK = {path: SIMPLE[path] for path in ("/ask/NAME", "/callback/NAME")}
 WEB = ("-m", "gunicorn", "-b", "127.0.0.1:PORT", "--threads", "4", "rq_app:web")
-
-
-@pytest.fixture
-def redis_url():
-    """A Redis of this test's own, in memory only."""
-    port = free_port()
-    process = subprocess.Popen(
-        ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""],
-        stdout=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            break
-        time.sleep(0.05)
-    yield f"redis://127.0.0.1:{port}"
-    process.terminate()
-    process.wait(10)
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,8 @@ from calling import call
 from celery import Celery, chain
 from flask import Flask
 
-folder = os.environ["BROKER"]
-app = Celery("shop", broker="filesystem://")
+app = Celery("shop", broker=os.environ["REDIS"])
 app.conf.update(
-    broker_transport_options={
-        "data_folder_in": folder,
-        "data_folder_out": folder,
-        "control_folder": folder,
-    },
     task_ignore_result=True,
     broker_connection_retry_on_startup=True,
     worker_hijack_root_logger=False,
