@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from anchor_autopatch.core.outbox_format import INSERT_RECEIPT
 from anchor_autopatch.core.records import Receipt
-from anchor_autopatch.host import outbox
+from anchor_autopatch.host.storage import outbox
 from benchmarks.clock import stopwatch
 
 _PROCESSES = 8

@@ -28,20 +28,22 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "run": Command("host", "run a program and its children with the hook on"),
-    "hook": Command("host", "print the folder that goes on PYTHONPATH"),
-    "install": Command("host", "switch the hook on in this environment's site-packages"),
-    "uninstall": Command("host", "remove what `anchor install` wrote"),
+    "run": Command("hook.command", "run a program and its children with the hook on"),
+    "hook": Command("hook.command", "print the folder that goes on PYTHONPATH"),
+    "install": Command("hook.command", "switch the hook on in this environment's site-packages"),
+    "uninstall": Command("hook.command", "remove what `anchor install` wrote"),
     "doctor": Command("doctor", "say what is captured here, what is not, and why"),
-    "policy": Command("policy", "check anchor.toml; see and release what it holds; sign headers"),
+    "policy": Command(
+        "policy.command", "check anchor.toml; see and release what it holds; sign headers"
+    ),
     "ship": Command("ship", "move receipts from the outboxes to the warehouse, exactly once"),
-    "prices": Command("prices", "list prices: sync, diff, show, set, start"),
+    "prices": Command("prices.command", "list prices: sync, diff, show, set, start"),
     "invoices": Command("invoices", "provider invoices: import, pull, add, list"),
     "reconcile": Command(
         "reconcile", "the cron line: ship, price, anchor to the invoices, publish"
     ),
-    "report": Command("report", "print the split of the bill"),
-    "close": Command("close", "close a month: review, sign-off, freeze, corrections"),
+    "report": Command("report.command", "print the split of the bill"),
+    "close": Command("close.command", "close a month: review, sign-off, freeze, corrections"),
     "export": Command("export", "write FOCUS, CSV, Parquet or the journal for other tools"),
     "audit": Command("audit", "say whether a charge can be defended, and what would mend it"),
     "incidents": Command("incidents", "what fails, since when, whom it hits; ack, silence"),

@@ -123,7 +123,7 @@ class attribute:  # noqa: N801 - reads as a verb: `with attribute(team="search")
         return run  # type: ignore[return-value]  # same signature by wraps
 
     def _around_steps(self, function: _Function) -> _Function:
-        from anchor_autopatch.host import steps
+        from anchor_autopatch.host.capture import steps
 
         bound: Any = steps.bound if isgeneratorfunction(function) else steps.bound_async
 

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from anchor_autopatch.core.failures import APP_ERROR, HEADERS_REFUSED, Failure, classify
 from anchor_autopatch.core.records import Attribution, ExceptionEvent
 from anchor_autopatch.core.scrub import scrub
-from anchor_autopatch.host import ids, outbox, rpc_failures
+from anchor_autopatch.host import ids
+from anchor_autopatch.host.capture import rpc_failures
 from anchor_autopatch.host.dependencies import seen
+from anchor_autopatch.host.storage import outbox
 
 if TYPE_CHECKING:
-    from anchor_autopatch.host.calls import Call
+    from anchor_autopatch.host.capture.calls import Call
 
 # Roots of the modules whose exceptions speak for a provider; what lies deeper in the cause chain is
 # transport.

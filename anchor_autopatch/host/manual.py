@@ -11,12 +11,13 @@ from typing import Any
 
 from anchor_autopatch.core.hosts import UNMAPPED
 from anchor_autopatch.core.scrub import is_harmless, scrub
-from anchor_autopatch.host import identity, outbox, streams
-from anchor_autopatch.host.calls import Call, Seen
+from anchor_autopatch.host.capture import identity, streams
+from anchor_autopatch.host.capture.calls import Call, Seen
+from anchor_autopatch.host.capture.sites import site
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers.reading import facts, get, text, to_json
 from anchor_autopatch.host.providers.tap import parsed
-from anchor_autopatch.host.sites import site
+from anchor_autopatch.host.storage import outbox
 
 _INNER = ("response", "raw", "parsed", "data", "body", "result")
 """Where wrappers keep the provider's answer, in the order in which they are tried."""

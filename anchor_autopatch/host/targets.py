@@ -33,14 +33,19 @@ _CLIENTS = "anchor_autopatch.host.clients."
 # The trigger is the module whose end of execution makes the choke point patchable: everything that
 # it needs is imported by then, and no client exists yet.
 TARGETS = (
-    Target("openai", "openai._base_client", _PROVIDERS + "openai", "openai", "1.30", "3.54"),
+    Target("openai", "openai._base_client", _PROVIDERS + "openai.sdk", "openai", "1.30", "3.54"),
     Target(
-        "anthropic", "anthropic._base_client", _PROVIDERS + "anthropic", "anthropic", "0.75", "2.12"
+        "anthropic",
+        "anthropic._base_client",
+        _PROVIDERS + "anthropic.sdk",
+        "anthropic",
+        "0.75",
+        "2.12",
     ),
     Target(
         "google-genai",
         "google.genai._api_client",
-        _PROVIDERS + "google_genai",
+        _PROVIDERS + "google.sdk",
         "google-genai",
         "1.10",
         "3.4",
@@ -48,26 +53,33 @@ TARGETS = (
     Target(
         "google-genai",
         "google.genai._gaos.basesdk",
-        _PROVIDERS + "google_interactions",
+        _PROVIDERS + "google.interactions",
         "google-genai",
         "2.0",
         "3.4",
     ),
     Target("litellm", "litellm.utils", _PROVIDERS + "litellm", "litellm", "1.70", "1.109"),
-    Target("botocore", "botocore.client", _PROVIDERS + "botocore", "botocore", "1.34", "1.44"),
+    Target(
+        "botocore", "botocore.client", _PROVIDERS + "amazon.botocore", "botocore", "1.34", "1.44"
+    ),
     Target(
         "aiobotocore",
         "aiobotocore.client",
-        _PROVIDERS + "aiobotocore",
+        _PROVIDERS + "amazon.aiobotocore",
         "aiobotocore",
         "2.5",
         "3.10",
     ),
     Target("groq", "groq._base_client", _PROVIDERS + "groq", "groq", "0.11", "1.7"),
     Target(
-        "mistralai", "mistralai.client.basesdk", _PROVIDERS + "mistralai", "mistralai", "2.0", "3.7"
+        "mistralai",
+        "mistralai.client.basesdk",
+        _PROVIDERS + "mistral.sdk",
+        "mistralai",
+        "2.0",
+        "3.7",
     ),
-    Target("cohere", "cohere.core.http_client", _PROVIDERS + "cohere", "cohere", "5.0", "7.3"),
+    Target("cohere", "cohere.core.http_client", _PROVIDERS + "cohere.sdk", "cohere", "5.0", "7.3"),
     Target("xai-sdk", "xai_sdk.sync.client", _PROVIDERS + "xai_sdk", "xai-sdk", "1.0", "1.21"),
     # The last layer: calls that the application sends to a provider by itself.
     Target("httpx", "httpx._client", _CLIENTS + "httpx", "httpx", "0.23", "0.28"),
@@ -86,7 +98,7 @@ PARTS = (
         Target(
             f"openai/{part}",
             _OPENAI + part,
-            _PROVIDERS + "openai_realtime",
+            _PROVIDERS + "openai.realtime",
             "openai",
             "1.60",
             "3.54",
@@ -113,7 +125,7 @@ PARTS = (
     Target(
         "litellm/router",
         "litellm.router",
-        _PROVIDERS + "litellm_refusals",
+        _PROVIDERS + "litellm.refusals",
         "litellm",
         "1.70",
         "1.109",
@@ -121,7 +133,7 @@ PARTS = (
     Target(
         "google-genai/interactions",
         "google.genai._interactions._base_client",
-        _PROVIDERS + "google_interactions_v1",
+        _PROVIDERS + "google.interactions_v1",
         "google-genai",
         "1.10",
         "1.75",
@@ -129,7 +141,7 @@ PARTS = (
     Target(
         "google-genai/retries",
         "google.genai._gaos.utils.retries",
-        _PROVIDERS + "speakeasy_retries",
+        _PROVIDERS + "speakeasy.retries",
         "google-genai",
         "2.0",
         "3.4",
@@ -138,7 +150,7 @@ PARTS = (
         Target(
             f"mistralai/{module}",
             f"{module}.utils.retries",
-            _PROVIDERS + "speakeasy_retries",
+            _PROVIDERS + "speakeasy.retries",
             "mistralai",
             "1.0",
             "3.7",
@@ -154,7 +166,7 @@ PARTS = (
     ),
     # Version 1, and the copies of the client for two clouds.
     *(
-        Target(f"mistralai/{module}", module, _PROVIDERS + "mistralai", "mistralai", "1.0", "3.7")
+        Target(f"mistralai/{module}", module, _PROVIDERS + "mistral.sdk", "mistralai", "1.0", "3.7")
         for module in (
             "mistralai.basesdk",
             "mistralai.azure.client.basesdk",
@@ -167,7 +179,7 @@ PARTS = (
         Target(
             f"mistralai/{part}",
             f"mistralai.extra.realtime.{part}",
-            _PROVIDERS + "mistral_realtime",
+            _PROVIDERS + "mistral.realtime",
             "mistralai",
             "1.10",
             "3.7",
@@ -177,7 +189,7 @@ PARTS = (
     Target(
         "google-genai/files",
         "google.genai.files",
-        _PROVIDERS + "google_files",
+        _PROVIDERS + "google.files",
         "google-genai",
         "1.20",
         "3.4",
@@ -185,7 +197,7 @@ PARTS = (
     Target(
         "google-genai/music",
         "google.genai.live_music",
-        _PROVIDERS + "google_music",
+        _PROVIDERS + "google.music",
         "google-genai",
         "1.20",
         "3.4",
@@ -193,7 +205,7 @@ PARTS = (
     Target(
         "google-genai/live",
         "google.genai.live",
-        _PROVIDERS + "google_live",
+        _PROVIDERS + "google.live",
         "google-genai",
         "1.10",
         "3.4",

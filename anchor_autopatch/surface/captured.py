@@ -10,25 +10,19 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 
 from anchor_autopatch.host.clients import paths
-from anchor_autopatch.host.providers import (
-    anthropic,
-    batch_files,
-    botocore,
-    cohere,
-    cohere_objects,
-    google_genai,
-    google_interactions,
-    google_objects,
-    groq,
-    litellm,
-    mistral_realtime,
-    mistralai,
-    openai,
-    speakeasy,
-    stainless,
-    xai_sdk,
-)
+from anchor_autopatch.host.providers import batch_files, groq, litellm, stainless, xai_sdk
+from anchor_autopatch.host.providers.amazon import botocore
+from anchor_autopatch.host.providers.anthropic import sdk as anthropic
+from anchor_autopatch.host.providers.cohere import objects as cohere_objects
+from anchor_autopatch.host.providers.cohere import sdk as cohere
+from anchor_autopatch.host.providers.google import interactions as google_interactions
+from anchor_autopatch.host.providers.google import objects as google_objects
+from anchor_autopatch.host.providers.google import sdk as google_genai
+from anchor_autopatch.host.providers.mistral import realtime as mistral_realtime
+from anchor_autopatch.host.providers.mistral import sdk as mistralai
 from anchor_autopatch.host.providers.objects import Request
+from anchor_autopatch.host.providers.openai import sdk as openai
+from anchor_autopatch.host.providers.speakeasy import sdk as speakeasy
 from anchor_autopatch.host.targets import PARTS, TARGETS
 from anchor_autopatch.surface import ways
 from anchor_autopatch.surface.source import Method

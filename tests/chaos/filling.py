@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 
-from anchor_autopatch.host import outbox
+from anchor_autopatch.host.storage import outbox
 from tests.chaos.writers import write_one
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from anchor_autopatch.cli import main as anchor
 from anchor_autopatch.core import crash_points
 from anchor_autopatch.core.settings import home
-from anchor_autopatch.host import outbox, outbox_file
+from anchor_autopatch.host.storage import outbox, outbox_file
 from anchor_autopatch.job import ship, warehouse
 from tests.chaos.writers import write_one
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from anchor_autopatch.host import outbox, outbox_file
+from anchor_autopatch.host.storage import outbox, outbox_file
 from tests.chaos.writers import write_one
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from anchor_autopatch.core import outbox_format
-from anchor_autopatch.host.writer import Writer
+from anchor_autopatch.host.storage.writer import Writer
 from anchor_autopatch.job.ship import ship
 from anchor_autopatch.job.warehouse import open_warehouse
 from tests.chaos.corruption import KINDS, lose

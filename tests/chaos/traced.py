@@ -11,7 +11,7 @@ import sqlite3
 import sys
 from contextlib import suppress
 
-from anchor_autopatch.host import outbox
+from anchor_autopatch.host.storage import outbox
 from tests.chaos.writers import write_one
 
 _RECEIPTS = 10

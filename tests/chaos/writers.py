@@ -15,7 +15,7 @@ import time
 from itertools import count
 
 from anchor_autopatch import record
-from anchor_autopatch.host import outbox, outbox_file
+from anchor_autopatch.host.storage import outbox, outbox_file
 
 _USAGE = {"prompt_tokens": 1234, "completion_tokens": 567, "details": {"cached_tokens": 89}}
 _MAKING = 0.3

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from anchor_autopatch.host import sites
+from anchor_autopatch.host.capture import sites
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 HOOK = CHECKOUT / "sitecustomize_template"

@@ -11,8 +11,8 @@ import pytest
 from anchor_autopatch.cli.doctor_checks import homes
 from anchor_autopatch.cli.doctor_checks.finding import NOTE, PROBLEM, Finding
 from anchor_autopatch.core import outbox_format, settings
-from anchor_autopatch.host.outbox_file import OutboxFile
 from anchor_autopatch.host.storage import filesystems, quota
+from anchor_autopatch.host.storage.outbox_file import OutboxFile
 from tests.job.outboxes import START_US, event, receipt
 
 NOW = START_US / 1_000_000 + 60

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from anchor_autopatch.core import outbox_format
 from anchor_autopatch.core.records import ExceptionEvent, Receipt
-from anchor_autopatch.host import context, identity, outbox, patching, sites, streams
+from anchor_autopatch.host import context, patching
+from anchor_autopatch.host.capture import identity, sites, streams
+from anchor_autopatch.host.storage import outbox
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 HOOK = CHECKOUT / "sitecustomize_template"
@@ -21,9 +23,9 @@ MEMORIES = {
     "manual": ("_recorded",),
     "providers.objects": ("_submitted", "_settled"),
     "providers.batch_files": ("_outputs",),
-    "providers.google_objects": ("_lengths",),
-    "providers.openai_agents": ("_models",),
-    "providers.anthropic_agents": ("_models",),
+    "providers.google.objects": ("_lengths",),
+    "providers.openai.agents": ("_models",),
+    "providers.anthropic.agents": ("_models",),
 }
 """What modules of the host half remember by the ids of a provider's objects."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from contextvars import copy_context
 
-from anchor_autopatch.host.calls import Call
-from anchor_autopatch.host.layers import active, leave_context, open_layer
+from anchor_autopatch.host.capture.calls import Call
+from anchor_autopatch.host.capture.layers import active, leave_context, open_layer
 
 
 def test_mark_set_in_another_context_is_left_quietly(home):

@@ -186,7 +186,7 @@ def test_files_are_private(home):
 def test_memory_stays_bounded(home):
     code = f"""{RECORD}
 import gc, tracemalloc
-from anchor_autopatch.host import identity
+from anchor_autopatch.host.capture import identity
 class Answer(dict):
     pass
 def many(start, count):

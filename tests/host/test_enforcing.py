@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from anchor_autopatch import AttributionRequired, attribute
-from anchor_autopatch.host.calls import Call, enforce
+from anchor_autopatch.host.capture.calls import Call, enforce
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_main_interpreter_beside_a_subinterpreter_is_on(home):
 )
 def test_each_fork_under_writing_threads_records(home, forks):
     code = f"""{RECORD}
-from anchor_autopatch.host import outbox_file
+from anchor_autopatch.host.storage import outbox_file
 stop = threading.Event()
 def write():
     while not stop.is_set():
@@ -158,7 +158,8 @@ import gevent, gevent.monkey
 {before}
 from anchor_autopatch import record
 {after}
-from anchor_autopatch.host import outbox, outbox_file
+from anchor_autopatch.host.storage import outbox
+from anchor_autopatch.host.storage import outbox_file
 outbox_file.SEAL_BYTES = 1
 import gevent.threadpool, threading
 def call(count):

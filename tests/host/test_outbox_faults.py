@@ -9,7 +9,7 @@ import sqlite3
 import pytest
 
 from anchor_autopatch import flush, record
-from anchor_autopatch.host import outbox_file, writer
+from anchor_autopatch.host.storage import outbox_file, writer
 from tests.host.support import metadata, read_outboxes, run_python
 
 RECORD = (

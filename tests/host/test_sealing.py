@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from anchor_autopatch import flush, record
-from anchor_autopatch.host import outbox, outbox_file
-from anchor_autopatch.host.storage import filesystems, quota
+from anchor_autopatch.host.storage import filesystems, outbox, outbox_file, quota
 from tests.host.support import metadata, read_file, read_outboxes, run_python
 
 _EACH_LOOK = 64
@@ -207,7 +206,7 @@ class TestNetwork:
 def test_event_counts_what_was_lost(home, monkeypatch):
     monkeypatch.setenv("ANCHOR_HOME", "/dev/null/home")
     monkeypatch.setenv("XDG_STATE_HOME", "/dev/null/state")
-    monkeypatch.setattr("anchor_autopatch.host.writer.MEMORY_LIMIT", 30)
+    monkeypatch.setattr("anchor_autopatch.host.storage.writer.MEMORY_LIMIT", 30)
     call(50)
 
     monkeypatch.setenv("ANCHOR_HOME", str(home))

@@ -10,7 +10,7 @@ import pytest
 from anchor_autopatch import record
 from anchor_autopatch.core import settings
 from anchor_autopatch.core.hosts import provider_of_model
-from anchor_autopatch.host import sites
+from anchor_autopatch.host.capture import sites
 from tests.host.support import environment
 
 KEY = "sk-test-0123456789abcdef"
@@ -37,7 +37,7 @@ def test_model_name_tells_a_provider_or_nothing(model, provider):
 def test_key_has_one_fingerprint_in_every_process(home):
     ours = sites.fingerprint(KEY)
 
-    code = f"from anchor_autopatch.host import sites; print(sites.fingerprint({KEY!r}))"
+    code = f"from anchor_autopatch.host.capture import sites; print(sites.fingerprint({KEY!r}))"
     theirs = subprocess.run(
         [sys.executable, "-c", code],
         env=environment(home),

@@ -20,7 +20,7 @@ WORST_MS = 50
 APPLICATION = """
 import os, resource, sqlite3, subprocess, sys, time
 from anchor_autopatch import flush, record
-from anchor_autopatch.host import outbox
+from anchor_autopatch.host.storage import outbox
 HOME = os.environ["ANCHOR_HOME"]
 worst = 0
 def call(count):

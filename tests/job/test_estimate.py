@@ -134,6 +134,6 @@ def test_only_what_is_estimated_is_called_so(con, tmp_path):
 
 
 def test_evidence_of_the_host_has_the_names_that_the_job_reads():
-    from anchor_autopatch.host.calls import EVIDENCE
+    from anchor_autopatch.host.capture.calls import EVIDENCE
 
     assert sorted(SEEN) == sorted(EVIDENCE)

@@ -10,7 +10,7 @@ import pytest
 
 from anchor_autopatch.core import outbox_format
 from anchor_autopatch.core.high_water import map_mark, read_mark
-from anchor_autopatch.host.outbox import Writer
+from anchor_autopatch.host.storage.outbox import Writer
 from anchor_autopatch.job.lease import lease
 from anchor_autopatch.job.ship import ship
 from anchor_autopatch.job.verify.outboxes import check_outboxes

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from anchor_autopatch.core import crash_points, outbox_format
 from anchor_autopatch.core.settings import WAREHOUSE_FILE
-from anchor_autopatch.host.outbox import Writer
+from anchor_autopatch.host.storage.outbox import Writer
 from anchor_autopatch.job.archive import archive
 from anchor_autopatch.job.invoices import TypedTotal, add_total
 from anchor_autopatch.job.reconcile import reconcile

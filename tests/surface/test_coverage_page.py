@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from anchor_autopatch.host.providers import anthropic, google_genai, mistralai, openai
+from anchor_autopatch.host.providers.anthropic import sdk as anthropic
+from anchor_autopatch.host.providers.google import sdk as google_genai
+from anchor_autopatch.host.providers.mistral import sdk as mistralai
+from anchor_autopatch.host.providers.openai import sdk as openai
 from anchor_autopatch.surface import verdicts
 from anchor_autopatch.surface.sdks import SDKS
 from anchor_autopatch.surface.source import Method

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from anchor_autopatch.core import outbox_format
-from anchor_autopatch.host.outbox_file import OutboxFile
+from anchor_autopatch.host.storage.outbox_file import OutboxFile
 from benchmarks import table, troubles
 from benchmarks.measuring import Comparison, in_turns
 

@@ -13,7 +13,7 @@ from anchor_autopatch.cli.doctor_checks.finding import NOTE, OK, PROBLEM, Findin
 from anchor_autopatch.cli.doctor_checks.outbox_file import Told
 from anchor_autopatch.core import settings
 from anchor_autopatch.core.hosts import UNMAPPED, is_local, provider_of_model
-from anchor_autopatch.host.sites import host_map
+from anchor_autopatch.host.capture.sites import host_map
 from anchor_autopatch.host.storage import filesystems, quota
 
 _SHIPPED_WITHIN = 2 * 86_400

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from anchor_autopatch.cli import hook_files
 from anchor_autopatch.cli.doctor_checks.finding import NOTE, OK, PROBLEM, Finding
+from anchor_autopatch.cli.hook import files as hook_files
 from anchor_autopatch.host import startup
 
 _PROBE = (

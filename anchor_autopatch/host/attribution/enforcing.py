@@ -17,7 +17,7 @@ from anchor_autopatch.host.attribution import resolving
 from anchor_autopatch.host.patching import guarded
 
 if TYPE_CHECKING:
-    from anchor_autopatch.host.calls import Call
+    from anchor_autopatch.host.capture.calls import Call
 
 
 def refuse(call: Call) -> None:

@@ -21,9 +21,9 @@ from anchor_autopatch.host.request_context import inbound as _inbound
 if TYPE_CHECKING:
     from anchor_autopatch.host.attribution.inbound import Facts
     from anchor_autopatch.host.attribution.rules import Rules
+    from anchor_autopatch.host.capture.sites import Site
     from anchor_autopatch.host.context import Binding
     from anchor_autopatch.host.request_context import Request
-    from anchor_autopatch.host.sites import Site
 
 VALUE_LIMIT = 256
 LABEL_LIMIT = 64

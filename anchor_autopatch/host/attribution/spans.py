@@ -14,7 +14,7 @@ from anchor_autopatch.host.attribution import otel
 from anchor_autopatch.host.patching import guarded
 
 if TYPE_CHECKING:
-    from anchor_autopatch.host.calls import Call, Seen
+    from anchor_autopatch.host.capture.calls import Call, Seen
 
 # OpenTelemetry semantic conventions for generative AI (gen_ai_attributes of 1.37, read 2026-11).
 _INPUT, _OUTPUT = "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"

@@ -12,11 +12,11 @@ import zlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from anchor_autopatch.host.calls import Seen
+from anchor_autopatch.host.capture.calls import Seen
+from anchor_autopatch.host.capture.evidence import Counts
+from anchor_autopatch.host.capture.streams import Reader
 from anchor_autopatch.host.clients import fields
 from anchor_autopatch.host.clients.dialects import LastEvent
-from anchor_autopatch.host.evidence import Counts
-from anchor_autopatch.host.streams import Reader
 
 _LIMIT = 262_144
 """Bytes kept of one line or body; of a longer one, the start and the end."""

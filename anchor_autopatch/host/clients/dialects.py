@@ -8,18 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from anchor_autopatch.host.calls import Seen
-from anchor_autopatch.host.providers import (
-    anthropic,
-    bedrock_usage,
-    cohere,
-    google_genai,
-    google_interactions,
-    mistralai,
-    openai,
-)
+from anchor_autopatch.host.capture.calls import Seen
+from anchor_autopatch.host.capture.streams import Reader
+from anchor_autopatch.host.providers.amazon import bedrock_usage
+from anchor_autopatch.host.providers.anthropic import sdk as anthropic
+from anchor_autopatch.host.providers.cohere import sdk as cohere
+from anchor_autopatch.host.providers.google import interactions as google_interactions
+from anchor_autopatch.host.providers.google import sdk as google_genai
+from anchor_autopatch.host.providers.mistral import sdk as mistralai
+from anchor_autopatch.host.providers.openai import sdk as openai
 from anchor_autopatch.host.providers.reading import get, text
-from anchor_autopatch.host.streams import Reader
 
 
 class Dialect(NamedTuple):

@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from contextvars import Token
 from typing import Any
 
-from anchor_autopatch.host import evidence
-from anchor_autopatch.host.calls import NOTHING, Call, Seen, enforce
+from anchor_autopatch.host.capture import evidence
+from anchor_autopatch.host.capture.calls import NOTHING, Call, Seen, enforce
+from anchor_autopatch.host.capture.layers import active, leave_context
+from anchor_autopatch.host.capture.sites import host_of, site
+from anchor_autopatch.host.capture.streams import Reader
 from anchor_autopatch.host.clients import bodies, fields, paths, raw, submissions
 from anchor_autopatch.host.clients.dialects import DIALECTS
-from anchor_autopatch.host.layers import active, leave_context
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers import objects
-from anchor_autopatch.host.sites import host_of, site
-from anchor_autopatch.host.streams import Reader
 
 _REDIRECT, _REFUSED = 300, 400
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid")

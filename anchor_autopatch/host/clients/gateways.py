@@ -12,12 +12,13 @@ from collections.abc import MutableMapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from anchor_autopatch.host import configuration, layers
+from anchor_autopatch.host import configuration
+from anchor_autopatch.host.capture import layers
 from anchor_autopatch.host.patching import guarded
 
 if TYPE_CHECKING:
     from anchor_autopatch.core.records import Attribution
-    from anchor_autopatch.host.calls import Call
+    from anchor_autopatch.host.capture.calls import Call
 
 RECEIPT_HEADER = "x-owner-receipt-id"
 _FIELDS = {

@@ -13,12 +13,12 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from anchor_autopatch.host import patching
-from anchor_autopatch.host.identity import ObjectMemo
-from anchor_autopatch.host.layers import active, leave_context, open_layer
+from anchor_autopatch.host.capture.identity import ObjectMemo
+from anchor_autopatch.host.capture.layers import active, leave_context, open_layer
 from anchor_autopatch.host.patching import guarded, off
 
 if TYPE_CHECKING:
-    from anchor_autopatch.host.calls import Call
+    from anchor_autopatch.host.capture.calls import Call
     from anchor_autopatch.host.clients.exchange import Exchange
 
 _ROUTE_LIMIT = 4_096
@@ -115,7 +115,7 @@ class _Counted:
             outer.sends += 1
             outer = outer.parent
         if layer.lost is not None:
-            from anchor_autopatch.host import attempts
+            from anchor_autopatch.host.capture import attempts
 
             attempts.sent_again(layer)
 
@@ -165,7 +165,7 @@ def _count(name: str, fault: Exception) -> None:
 
 @guarded()
 def _lost(call: Call, error: BaseException) -> None:
-    from anchor_autopatch.host import attempts
+    from anchor_autopatch.host.capture import attempts
 
     attempts.lost(call, error)
 
@@ -236,7 +236,7 @@ def forget() -> None:
 
 
 def _learn(netloc: str | bytes) -> bool:
-    from anchor_autopatch.host.sites import host_of, provider_at
+    from anchor_autopatch.host.capture.sites import host_of, provider_at
 
     authority = netloc.decode("ascii", "replace") if isinstance(netloc, bytes) else netloc
     host = host_of(authority) or ""

@@ -10,14 +10,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from anchor_autopatch.host.calls import Call
+from anchor_autopatch.host.capture.calls import Call
 from anchor_autopatch.host.clients import fields, paths
-from anchor_autopatch.host.providers import (
-    google_interactions,
-    google_objects,
-    objects,
-    openai_objects,
-)
+from anchor_autopatch.host.providers import objects
+from anchor_autopatch.host.providers.google import interactions as google_interactions
+from anchor_autopatch.host.providers.google import objects as google_objects
+from anchor_autopatch.host.providers.openai import objects as openai_objects
 
 _OPERATIONS = frozenset(
     ("batch", "eval_run", "fine_tuning", "interactions", "responses", "run", "video")

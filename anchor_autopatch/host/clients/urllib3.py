@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from anchor_autopatch.host import patching
+from anchor_autopatch.host.capture.layers import open_layer
 from anchor_autopatch.host.clients import gateways, raw
-from anchor_autopatch.host.layers import open_layer
 from anchor_autopatch.host.patching import guarded
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _note_try(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     if host is not None and pool is not None and host.partition(":")[0] != pool.host:
         # Another service, asked while the call was open.
         return
-    from anchor_autopatch.host import attempts
+    from anchor_autopatch.host.capture import attempts
     from anchor_autopatch.host.clients.exchange import HTTPStatusError
 
     if call.target in _Client.attempts_of:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from anchor_autopatch.host.identity import ObjectMemo
+from anchor_autopatch.host.capture.identity import ObjectMemo
 from anchor_autopatch.host.storage.real_threads import get_ident
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from anchor_autopatch.host import streams
-from anchor_autopatch.host.calls import NOTHING, Seen
+from anchor_autopatch.host.capture import streams
+from anchor_autopatch.host.capture.calls import NOTHING, Seen
 from anchor_autopatch.host.providers.tap import parsed
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import re
 from collections import OrderedDict
 from typing import Any
 
-from anchor_autopatch.host import streams
-from anchor_autopatch.host.calls import NOTHING, Call, Seen
+from anchor_autopatch.host.capture import streams
+from anchor_autopatch.host.capture.calls import NOTHING, Call, Seen
 from anchor_autopatch.host.clients import fields
 from anchor_autopatch.host.providers import objects
 from anchor_autopatch.host.providers.answers import UnreadBody, is_read

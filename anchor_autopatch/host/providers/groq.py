@@ -6,11 +6,13 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from anchor_autopatch.host.calls import Seen
-from anchor_autopatch.host.evidence import Counts
-from anchor_autopatch.host.providers import openai, openai_objects, stainless
+from anchor_autopatch.host.capture.calls import Seen
+from anchor_autopatch.host.capture.evidence import Counts
+from anchor_autopatch.host.capture.streams import Reader
+from anchor_autopatch.host.providers import stainless
+from anchor_autopatch.host.providers.openai import objects as openai_objects
+from anchor_autopatch.host.providers.openai import sdk as openai
 from anchor_autopatch.host.providers.reading import facts, get, text, to_json
-from anchor_autopatch.host.streams import Reader
 
 OPERATIONS = {
     "/chat/completions": "chat",

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, NamedTuple
 
-from anchor_autopatch.host import streams
-from anchor_autopatch.host.calls import Adapter, Call, enforce, wrap, wrap_async
-from anchor_autopatch.host.identity import ObjectMemo
-from anchor_autopatch.host.layers import active, leave_context
+from anchor_autopatch.host.capture import streams
+from anchor_autopatch.host.capture.calls import Adapter, Call, enforce, wrap, wrap_async
+from anchor_autopatch.host.capture.identity import ObjectMemo
+from anchor_autopatch.host.capture.layers import active, leave_context
 from anchor_autopatch.host.patching import guarded
 
 

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 from anchor_autopatch.core.hosts import BY_MODEL
 from anchor_autopatch.core.records import Attribution
-from anchor_autopatch.host import identity
-from anchor_autopatch.host.calls import NOTHING, Call, Seen
-from anchor_autopatch.host.streams import Reader
+from anchor_autopatch.host.capture import identity
+from anchor_autopatch.host.capture.calls import NOTHING, Call, Seen
+from anchor_autopatch.host.capture.streams import Reader
 
 _LIMIT = 4_096
 _Key = tuple[str, str]

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from anchor_autopatch.host import patching, streams
-from anchor_autopatch.host.evidence import Counts
+from anchor_autopatch.host import patching
+from anchor_autopatch.host.capture import streams
+from anchor_autopatch.host.capture.evidence import Counts
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers.answers import UnreadBody
 

@@ -16,10 +16,12 @@ from functools import wraps
 from typing import Any, NamedTuple
 
 from anchor_autopatch.core.provider_hosts import TELL_UNASKED
-from anchor_autopatch.host import attempts, patching, streams
-from anchor_autopatch.host.calls import Call, Opened, Seen, wrap, wrap_async
-from anchor_autopatch.host.identity import ObjectMemo
-from anchor_autopatch.host.layers import active
+from anchor_autopatch.host import patching
+from anchor_autopatch.host.capture import attempts, streams
+from anchor_autopatch.host.capture.calls import Call, Opened, Seen, wrap, wrap_async
+from anchor_autopatch.host.capture.identity import ObjectMemo
+from anchor_autopatch.host.capture.layers import active
+from anchor_autopatch.host.capture.sites import Site, host_of, site
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers import batch_files, objects, pieces
 from anchor_autopatch.host.providers.answers import (
@@ -31,7 +33,6 @@ from anchor_autopatch.host.providers.answers import (
 )
 from anchor_autopatch.host.providers.reading import get
 from anchor_autopatch.host.providers.tap import parsed
-from anchor_autopatch.host.sites import Site, host_of, site
 
 _RAW_RESPONSE_HEADER = "X-Stainless-Raw-Response"
 _RETRY_HEADER = "x-stainless-retry-count"

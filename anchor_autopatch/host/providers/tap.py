@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from anchor_autopatch.host import streams
-from anchor_autopatch.host.calls import NOTHING, Call, Seen
-from anchor_autopatch.host.evidence import Counts
+from anchor_autopatch.host.capture import streams
+from anchor_autopatch.host.capture.calls import NOTHING, Call, Seen
+from anchor_autopatch.host.capture.evidence import Counts
 
 _LINE_LIMIT = 1_048_576
 

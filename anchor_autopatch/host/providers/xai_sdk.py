@@ -16,12 +16,13 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from anchor_autopatch.host import identity, patching
-from anchor_autopatch.host.calls import NOTHING, Call, Opened, Seen
-from anchor_autopatch.host.evidence import Counts
+from anchor_autopatch.host import patching
+from anchor_autopatch.host.capture import identity
+from anchor_autopatch.host.capture.calls import NOTHING, Call, Opened, Seen
+from anchor_autopatch.host.capture.evidence import Counts
+from anchor_autopatch.host.capture.sites import site
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers.grpc_stubs import Channels, Method
-from anchor_autopatch.host.sites import site
 
 _NAME = "xai-sdk"
 _PROVIDER = "xai"

@@ -14,7 +14,7 @@ from anchor_autopatch.host.storage.real_threads import allocate_lock, start_new_
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from anchor_autopatch.host.outbox_file import OutboxFile
+    from anchor_autopatch.host.storage.outbox_file import OutboxFile
 
 
 class Housekeeper:

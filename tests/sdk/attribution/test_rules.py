@@ -7,8 +7,8 @@ import json
 import pytest
 
 from anchor_autopatch import attribute
+from anchor_autopatch.host.capture.sites import fingerprint
 from anchor_autopatch.host.request_context import Request
-from anchor_autopatch.host.sites import fingerprint
 
 
 def ask(client):

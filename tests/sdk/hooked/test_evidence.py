@@ -9,7 +9,7 @@ import json
 import openai
 import pytest
 
-from anchor_autopatch.host.evidence import sent_characters
+from anchor_autopatch.host.capture.evidence import sent_characters
 from tests.host.support import bytes_of
 
 QUESTION = "CANARYquestion, forty characters long...."

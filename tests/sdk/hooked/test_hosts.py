@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from anchor_autopatch.core import provider_hosts
-from anchor_autopatch.host import sites
+from anchor_autopatch.host.capture import sites
 from tests.sdk.hooked import tapes
 
 USAGE = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from anchor_autopatch import attribute
-from anchor_autopatch.host import identity
+from anchor_autopatch.host.capture import identity
 
 litellm = pytest.importorskip("litellm")
 

@@ -8,7 +8,8 @@ import json
 import pytest
 
 import anchor_autopatch
-from anchor_autopatch.host.providers import google_objects, objects
+from anchor_autopatch.host.providers import objects
+from anchor_autopatch.host.providers.google import objects as google_objects
 from tests.sdk.hooked import tapes
 
 USAGE = {

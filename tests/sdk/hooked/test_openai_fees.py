@@ -9,7 +9,8 @@ import openai
 import pytest
 
 import anchor_autopatch
-from anchor_autopatch.host.providers import batch_files, objects, openai_agents
+from anchor_autopatch.host.providers import batch_files, objects
+from anchor_autopatch.host.providers.openai import agents as openai_agents
 from tests.sdk.hooked import tapes
 
 MAJOR = int(openai.__version__.partition(".")[0])

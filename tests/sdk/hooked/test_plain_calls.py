@@ -300,7 +300,7 @@ def test_repeated_response_ids_are_billed_each(openai_client, simulator, receipt
 
 def test_unknown_host_is_unmapped(simulator, home, one_receipt, monkeypatch):
     monkeypatch.delenv("ANCHOR_PROVIDER_HOSTS")
-    from anchor_autopatch.host import sites
+    from anchor_autopatch.host.capture import sites
 
     sites.forget()
 

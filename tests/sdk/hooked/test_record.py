@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from anchor_autopatch import record
-from anchor_autopatch.host import sites
+from anchor_autopatch.host.capture import sites
 
 ASK = [{"role": "user", "content": "hello there"}]
 FORMS = {

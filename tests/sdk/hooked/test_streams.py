@@ -10,9 +10,9 @@ import types
 import pytest
 from pydantic import BaseModel
 
-from anchor_autopatch.host import streams
-from anchor_autopatch.host.providers import openai as openai_family
+from anchor_autopatch.host.capture import streams
 from anchor_autopatch.host.providers import stainless
+from anchor_autopatch.host.providers.openai import sdk as openai_family
 
 ASK = [{"role": "user", "content": "hello there"}]
 CLIENTS = {"openai": "openai_client", "anthropic": "anthropic_client", "gemini": "gemini_client"}
@@ -223,7 +223,7 @@ class TestIncludeUsage:
         assert mine == {}
 
     def test_unmapped_host_is_not_asked(self, chat, monkeypatch, one_receipt):
-        from anchor_autopatch.host import sites
+        from anchor_autopatch.host.capture import sites
 
         monkeypatch.setenv("ANCHOR_PROVIDER_HOSTS", "")
         sites.forget()

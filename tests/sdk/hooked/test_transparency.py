@@ -15,10 +15,12 @@ import openai
 import pytest
 from google.genai import _api_client
 
-from anchor_autopatch.host import calls, ids, patching, streams
-from anchor_autopatch.host.providers import anthropic as our_anthropic
-from anchor_autopatch.host.providers import google_genai, stainless
-from anchor_autopatch.host.providers import openai as our_openai
+from anchor_autopatch.host import ids, patching
+from anchor_autopatch.host.capture import calls, streams
+from anchor_autopatch.host.providers import stainless
+from anchor_autopatch.host.providers.anthropic import sdk as our_anthropic
+from anchor_autopatch.host.providers.google import sdk as google_genai
+from anchor_autopatch.host.providers.openai import sdk as our_openai
 from tests.host.support import CHECKOUT, read_outboxes, run_python
 
 ASK = [{"role": "user", "content": "hello there"}]

@@ -13,9 +13,9 @@ import time
 import pytest
 
 from anchor_autopatch.host import patching
-from anchor_autopatch.host.calls import Call
+from anchor_autopatch.host.capture.calls import Call
+from anchor_autopatch.host.capture.layers import active
 from anchor_autopatch.host.clients import raw
-from anchor_autopatch.host.layers import active
 from tests.host.support import run_python
 from tests.sdk.raw.ways import KEY, every_way
 
@@ -217,8 +217,8 @@ def test_importing_a_client_imports_nothing_heavy_of_ours(home):
         "import sys, sqlite3\nbefore = set(sys.modules)\nimport requests\n"
         "from anchor_autopatch.host import patching\n"
         "assert patching.states['requests'].patched, patching.states\n"
-        "assert 'anchor_autopatch.host.outbox' not in sys.modules\n"
-        "assert 'anchor_autopatch.host.calls' not in sys.modules\n"
+        "assert 'anchor_autopatch.host.storage.outbox' not in sys.modules\n"
+        "assert 'anchor_autopatch.host.capture.calls' not in sys.modules\n"
     )
 
     assert run_python("-c", code, home=home).stderr == ""

@@ -197,7 +197,7 @@ def test_http2_makes_no_difference(library, kind, home, one_receipt):
 
 @every_library
 def test_host_named_in_anchor_toml_is_watched(ask, server, home, one_receipt, monkeypatch):
-    from anchor_autopatch.host import sites
+    from anchor_autopatch.host.capture import sites
     from anchor_autopatch.host.clients import raw
 
     monkeypatch.delenv("ANCHOR_PROVIDER_HOSTS")

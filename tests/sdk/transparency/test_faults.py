@@ -9,7 +9,7 @@ import zlib
 
 import pytest
 
-from anchor_autopatch.host import layers, streams
+from anchor_autopatch.host.capture import layers, streams
 from tests.sdk.transparency import casting, faults, hooks, performing
 from tests.sdk.transparency.casting import every_play
 

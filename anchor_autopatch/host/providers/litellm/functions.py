@@ -8,9 +8,10 @@ from inspect import isawaitable, iscoroutinefunction
 from types import CellType, FunctionType, ModuleType
 from typing import Any
 
-from anchor_autopatch.host import identity, patching
-from anchor_autopatch.host.calls import Call, enforce
-from anchor_autopatch.host.layers import active, leave_context, open_layer
+from anchor_autopatch.host import patching
+from anchor_autopatch.host.capture import identity
+from anchor_autopatch.host.capture.calls import Call, enforce
+from anchor_autopatch.host.capture.layers import active, leave_context, open_layer
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers.litellm import streams
 from anchor_autopatch.host.providers.litellm.reading import NAME, Outer, place, read_usage, unsent
@@ -75,7 +76,7 @@ def wrap_decorator(original: Any) -> Any:
     def client(original_function: Any) -> Any:
         if _name(original_function) is None:
             return original(original_function)
-        from anchor_autopatch.host.providers.litellm_refusals import asking
+        from anchor_autopatch.host.providers.litellm.refusals import asking
 
         return asking(original(_wrap_function(original_function)))
 

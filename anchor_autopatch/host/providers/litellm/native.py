@@ -12,17 +12,19 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
-from anchor_autopatch.host import patching, streams
-from anchor_autopatch.host.calls import Call, Seen, enforce
+from anchor_autopatch.host import patching
+from anchor_autopatch.host.capture import streams
+from anchor_autopatch.host.capture.calls import Call, Seen, enforce
+from anchor_autopatch.host.capture.evidence import Counts
+from anchor_autopatch.host.capture.layers import active, leave_context
+from anchor_autopatch.host.capture.sites import host_of, site
 from anchor_autopatch.host.clients import bodies
 from anchor_autopatch.host.clients.exchange import HTTPStatusError
-from anchor_autopatch.host.evidence import Counts
-from anchor_autopatch.host.layers import active, leave_context
 from anchor_autopatch.host.patching import guarded
-from anchor_autopatch.host.providers import anthropic, openai
+from anchor_autopatch.host.providers.anthropic import sdk as anthropic
 from anchor_autopatch.host.providers.litellm.reading import NAME, read_usage
+from anchor_autopatch.host.providers.openai import sdk as openai
 from anchor_autopatch.host.providers.reading import get, text
-from anchor_autopatch.host.sites import host_of, site
 
 _OPERATIONS = {
     "chat_completions": "chat",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from anchor_autopatch.host import patching
-from anchor_autopatch.host.calls import Call, Seen
+from anchor_autopatch.host.capture.calls import Call, Seen
+from anchor_autopatch.host.capture.sites import host_of, site
 from anchor_autopatch.host.providers.reading import facts, get, text, to_json
-from anchor_autopatch.host.sites import host_of, site
 
 if TYPE_CHECKING:
     from anchor_autopatch.host.clients.exchange import Exchange

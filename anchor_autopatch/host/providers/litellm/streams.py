@@ -7,14 +7,14 @@ from contextvars import Token
 from functools import wraps
 from typing import Any
 
-from anchor_autopatch.host import streams
-from anchor_autopatch.host.calls import Call, Seen
-from anchor_autopatch.host.evidence import Counts
-from anchor_autopatch.host.identity import ObjectMemo
-from anchor_autopatch.host.layers import active, leave_context
+from anchor_autopatch.host.capture import streams
+from anchor_autopatch.host.capture.calls import Call, Seen
+from anchor_autopatch.host.capture.evidence import Counts
+from anchor_autopatch.host.capture.identity import ObjectMemo
+from anchor_autopatch.host.capture.layers import active, leave_context
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers.litellm.reading import NAME, SHAPE, Outer, place, unsent
-from anchor_autopatch.host.providers.openai import count
+from anchor_autopatch.host.providers.openai.sdk import count
 from anchor_autopatch.host.providers.reading import get, text, to_json
 
 

@@ -1,0 +1,1 @@
+"""`anchor close` and its actions."""

@@ -1,0 +1,1 @@
+"""`anchor host`: the hook in other interpreters."""

@@ -1,0 +1,1 @@
+"""`anchor policy` and the corrections that release what it holds."""

@@ -1,0 +1,1 @@
+"""`anchor prices`: rate cards, tables and what a new one changes."""

@@ -1,0 +1,1 @@
+"""`anchor report`, printed or as a page."""

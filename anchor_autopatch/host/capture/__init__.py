@@ -1,0 +1,1 @@
+"""One provider call: begun, watched, finished once, whatever shape its answer has."""

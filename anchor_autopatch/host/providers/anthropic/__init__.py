@@ -1,0 +1,1 @@
+"""The Anthropic SDK: messages, and the agents that it manages."""

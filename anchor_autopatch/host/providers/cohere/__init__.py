@@ -1,0 +1,1 @@
+"""The Cohere SDK: calls, and objects that are worked on after the request."""

@@ -1,0 +1,1 @@
+"""The Google Gen AI SDK: calls, files, live sessions, interactions and objects."""

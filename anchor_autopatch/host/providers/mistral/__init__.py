@@ -1,0 +1,1 @@
+"""The Mistral SDK: calls, WebSocket sessions and objects."""

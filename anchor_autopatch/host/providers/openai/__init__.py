@@ -1,0 +1,1 @@
+"""The OpenAI SDK: its calls, sessions, objects, tools and fees."""

@@ -1,0 +1,1 @@
+"""What the SDKs made by the Speakeasy generator share."""
