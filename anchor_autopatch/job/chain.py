@@ -72,7 +72,7 @@ def append(
         digest = _link(end.hash, values)
         con.execute(statement, [*values, end.hash, digest])
         end = Head(end.row_count + 1, digest)
-    sql = load("chain")
+    sql = load("verify/chain")
     con.execute(sql["forget_head"], {"chain": chain.table})
     con.execute(sql["keep_head"], {"chain": chain.table, **end._asdict()})
     return end
@@ -80,7 +80,7 @@ def append(
 
 def head(con: duckdb.DuckDBPyConnection, chain: Chain) -> Head:
     """The end of the chain as it was noted."""
-    row = con.execute(load("chain")["head"], {"chain": chain.table}).fetchone()
+    row = con.execute(load("verify/chain")["head"], {"chain": chain.table}).fetchone()
     return Head(*row) if row else Head(0, _GENESIS)
 
 
@@ -119,7 +119,7 @@ def _plain(value: object) -> object:
 def _filled(statement: str, chain: Chain) -> str:
     """A statement with the names of our own table in it; names cannot be parameters of SQL."""
     columns = (*chain.columns, "prev_hash", "hash")
-    return load("chain")[statement].format(
+    return load("verify/chain")[statement].format(
         table=chain.table,
         columns=", ".join(columns),
         marks=", ".join("?" * len(columns)),

@@ -48,7 +48,7 @@ def export_focus(
         StoreError: there is no report, no such row, a rule of FOCUS is broken, or the file cannot
             be written; nothing was written.
     """
-    sql = load("focus_export")
+    sql = load("focus/export")
     made = path.with_name(f".{path.name}.new")
     try:
         with open_report(home) as con:
@@ -72,7 +72,7 @@ def check_focus(con: duckdb.DuckDBPyConnection) -> list[str]:
     """What breaks a rule of FOCUS 1.2 among the rows of `charge`, in one line each."""
     return [
         f"{rule}: {value!r}; nothing was exported, please report this"
-        for statement in load("focus_checks").values()
+        for statement in load("focus/checks").values()
         for rule, value in con.execute(statement).fetchall()
     ]
 

@@ -89,10 +89,10 @@ def _build(con: duckdb.DuckDBPyConnection, made: Path, now_us: int, overdue_befo
     try:
         # One transaction: each of 250 comments would wait for the disk by itself.
         with transaction(con):
-            for name, statement in (load("publish") | load("focus")).items():
+            for name, statement in (load("publish/relations") | load("focus/view")).items():
                 con.execute(statement, parameters.get(name))
-            con.execute(read_script("publish_comments"))
-            con.execute(read_script("focus_comments"))
+            con.execute(read_script("publish/comments"))
+            con.execute(read_script("focus/comments"))
     finally:
         # Detaching writes what is in the WAL into the file itself.
         con.execute(sql["detach_report"])

@@ -69,7 +69,7 @@ def export_relation(
 def _rows(
     con: duckdb.DuckDBPyConnection, relation: str, period: str | None
 ) -> duckdb.DuckDBPyRelation:
-    known = [name for (name,) in con.execute(load("report")["relations"]).fetchall()]
+    known = [name for (name,) in con.execute(load("publish/report")["relations"]).fetchall()]
     if relation not in known:
         raise StoreError(f"Unknown relation {relation!r}; known: {', '.join(known)}")
     rows = con.table(relation)

@@ -81,7 +81,7 @@ def read_split(home: Path, period: str | None = None) -> Split:
 
 
 def _read(con: duckdb.DuckDBPyConnection, period: str | None) -> Split:
-    sql = load("report")
+    sql = load("publish/report")
     periods = tuple(found for (found,) in con.execute(sql["periods"]).fetchall())
     if period is not None and period not in periods:
         known = ", ".join(periods) or "none"
@@ -97,4 +97,4 @@ def _shares(
     con: duckdb.DuckDBPyConnection, period: str, provider: str, account: str, invoice_id: str | None
 ) -> tuple[Share, ...]:
     key = {"period": period, "provider": provider, "account": account, "invoice_id": invoice_id}
-    return tuple(map(Share._make, con.execute(load("report")["split"], key).fetchall()))
+    return tuple(map(Share._make, con.execute(load("publish/report")["split"], key).fetchall()))

@@ -36,7 +36,7 @@ def measure(
     con: duckdb.DuckDBPyConnection, now: datetime, *, batch_size: int = 50_000
 ) -> MeasureReport:
     """Measures every receipt without meters of this version; one transaction per batch."""
-    sql = load("meters")
+    sql = load("pricing/meters")
     con.execute(
         sql["collect_unmeasured"], {"meter_version": METER_VERSION, "since": _measured_since(con)}
     )
@@ -60,7 +60,7 @@ def measure(
 def _measured_since(con: duckdb.DuckDBPyConnection) -> datetime:
     """Where to begin: receipts shipped earlier were measured by a run before, at this version."""
     version = {"meter_version": METER_VERSION}
-    row = con.execute(load("meters")["measured_since"], version).fetchone()
+    row = con.execute(load("pricing/meters")["measured_since"], version).fetchone()
     return _EVER if row is None or row[0] is None else row[0] - _LOOK_BACK
 
 

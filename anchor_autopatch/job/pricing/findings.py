@@ -35,7 +35,9 @@ class Proposal(NamedTuple):
 
 def proposals(con: duckdb.DuckDBPyConnection) -> list[Proposal]:
     """Every difference in frozen periods, by period, the largest first."""
-    return [Proposal(*row) for row in con.execute(load("pricing")["list_proposals"]).fetchall()]
+    return [
+        Proposal(*row) for row in con.execute(load("pricing/prices")["list_proposals"]).fetchall()
+    ]
 
 
 def find_prices(con: duckdb.DuckDBPyConnection) -> Iterator[str]:

@@ -66,7 +66,7 @@ def preview(
     it does not have keep the rates they have.
     """
     identities = priced_models(table)
-    sql = load("rates")
+    sql = load("pricing/rates")
     with _undone(con):
         insert_new_sheets(con, table, identities)
         con.execute(sql["create_preview_segments"])
@@ -79,7 +79,7 @@ def preview(
             )
         con.execute(sql["set_lists_aside"])
         con.execute(sql["assume_preview_segments"], {"now": now})
-        con.execute(load("pricing")["collect_since"], {"since": since})
+        con.execute(load("pricing/prices")["collect_since"], {"since": since})
         price_collected(con, now, models)
         changes = [Change(*row) for row in con.execute(sql["preview_changes"]).fetchall()]
         [(count, before, after)] = con.execute(sql["preview_totals"]).fetchall()

@@ -75,9 +75,9 @@ def price(
         is_known = last is not None and last.knowledge == knowledge
         if last is not None and is_known:
             since = last.priced_at - LOOK_BACK
-            con.execute(load("pricing")["collect_new"], {"since": since})
+            con.execute(load("pricing/prices")["collect_new"], {"since": since})
         else:
-            con.execute(load("pricing")["collect_open"], {"open_from": open_from})
+            con.execute(load("pricing/prices")["collect_open"], {"open_from": open_from})
         work = _count(con, "count_work")
         if work:
             price_collected(con, now, models)
@@ -88,7 +88,7 @@ def price(
             _propose(con, last.priced_at, now, models)
         report = report._replace(proposed_count=_count(con, "count_proposals"))
         _record(con, report, knowledge, now)
-    con.execute(load("pricing")["drop_work"])
+    con.execute(load("pricing/prices")["drop_work"])
     return report
 
 
@@ -96,7 +96,7 @@ def read_catalogue(
     con: duckdb.DuckDBPyConnection, models: Mapping[str, str] = NO_MODELS
 ) -> Catalogue:
     """Every key that the current segments price, and what names of one's own mean."""
-    rows = con.execute(load("rates")["list_keys"]).fetchall()
+    rows = con.execute(load("pricing/rates")["list_keys"]).fetchall()
     return make_catalogue(
         {key: provider for source, key, provider in rows if source == "list"},
         ((key, provider) for source, key, provider in rows if source == "contract"),
@@ -110,17 +110,17 @@ def price_collected(
     """Prices the receipts in `price_work` into `fresh_price`, both temporary tables."""
     _resolve_names(con, now, models)
     agree(con)
-    con.execute(load("pricing")["price_work"])
+    con.execute(load("pricing/prices")["price_work"])
 
 
 def _knowledge(con: duckdb.DuckDBPyConnection, models: Mapping[str, str]) -> str:
-    segments = con.execute(load("pricing")["knowledge"]).fetchone()
+    segments = con.execute(load("pricing/prices")["knowledge"]).fetchone()
     names = hashlib.sha256(repr(sorted(models.items())).encode()).hexdigest() if models else ""
     return f"{PRICING_VERSION}|{METER_VERSION}|{segments}|{names}"
 
 
 def _last_run(con: duckdb.DuckDBPyConnection) -> _LastRun | None:
-    row = con.execute(load("pricing")["last_run"]).fetchone()
+    row = con.execute(load("pricing/prices")["last_run"]).fetchone()
     return _LastRun(*row) if row else None
 
 
@@ -128,7 +128,7 @@ def _propose(
     con: duckdb.DuckDBPyConnection, since: datetime, now: datetime, models: Mapping[str, str]
 ) -> None:
     """Notes what receipts of frozen periods would cost by what was learnt since the last run."""
-    sql = load("pricing")
+    sql = load("pricing/prices")
     con.execute(sql["collect_frozen"], {"since": since})
     if _count(con, "count_work"):
         price_collected(con, now, models)
@@ -139,7 +139,7 @@ def _propose(
 def _resolve_names(
     con: duckdb.DuckDBPyConnection, now: datetime, models: Mapping[str, str]
 ) -> None:
-    sql = load("pricing")
+    sql = load("pricing/prices")
     catalogue = read_catalogue(con, models)
     known = {"catalogue_id": catalogue.catalogue_id}
     con.execute(sql["forget_resolutions"], known)
@@ -152,7 +152,7 @@ def _resolve_names(
 
 
 def _price_work(con: duckdb.DuckDBPyConnection, work: int, now: datetime) -> PriceReport:
-    sql = load("pricing")
+    sql = load("pricing/prices")
     con.execute(sql["collect_changed"])
     con.execute(sql["forget_changed"])
     con.execute(sql["insert_changed"], {"now": now})
@@ -164,7 +164,7 @@ def _price_work(con: duckdb.DuckDBPyConnection, work: int, now: datetime) -> Pri
 
 def _check_sums(con: duckdb.DuckDBPyConnection, changed: int) -> None:
     every = max(1, changed // _CHECKED_COUNT)
-    con.execute(load("pricing")["collect_checked"], {"every": every})
+    con.execute(load("pricing/prices")["collect_checked"], {"every": every})
     broken = _count(con, "count_broken_sums")
     if broken:
         raise StoreError(
@@ -182,9 +182,9 @@ def _record(
         "receipt_count": report.receipt_count,
         "changed_count": report.changed_count,
     }
-    con.execute(load("pricing")["record_run"], row)
+    con.execute(load("pricing/prices")["record_run"], row)
 
 
 def _count(con: duckdb.DuckDBPyConnection, name: str) -> int:
-    row = con.execute(load("pricing")[name]).fetchone()
+    row = con.execute(load("pricing/prices")[name]).fetchone()
     return int(row[0]) if row else 0

@@ -118,7 +118,7 @@ def set_rate(
     card_id = _card_id(terms, sheet)
     scope = {"model_key": terms.model_key, "provider": terms.provider}
     period = {"valid_from": terms.valid_from, "valid_to": terms.valid_to}
-    sql = load("rates")
+    sql = load("pricing/rates")
     found = con.execute(sql["overlapping_contracts"], {**scope, **period}).fetchall()
     overlaps = [_Overlap(*row) for row in found]
     if [overlap.rate_card_id for overlap in overlaps] == [card_id]:
@@ -187,7 +187,7 @@ def _shorten(
     con: duckdb.DuckDBPyConnection, terms: ContractTerms, overlap: _Overlap, now: datetime
 ) -> None:
     """Supersedes an overlapping contract and keeps what of it lies before or after the new one."""
-    sql = load("rates")
+    sql = load("pricing/rates")
     scope = {"model_key": terms.model_key, "provider": terms.provider}
     con.execute(sql["supersede_contract"], {**scope, "valid_from": overlap.valid_from, "now": now})
     kept = {
@@ -208,7 +208,7 @@ def _shorten(
 def _insert(
     con: duckdb.DuckDBPyConnection, terms: ContractTerms, card: tuple[str, RateSheet], now: datetime
 ) -> None:
-    sql = load("rates")
+    sql = load("pricing/rates")
     card_id, sheet = card
     text = json.dumps(dict(terms.rates), sort_keys=True)
     row = {

@@ -78,7 +78,7 @@ def look_up(
         raise ConfigError(_explain_unknown(catalogue, model))
     contract = found.contract[0] if found.contract else contract_key(model)
     keys = {"model_key": found.model_key or "", "contract_key": contract}
-    rows = con.execute(load("rates")["show_segments"], keys).fetchall()
+    rows = con.execute(load("pricing/rates")["show_segments"], keys).fetchall()
     segments = [_segment(row) for row in rows]
     return ShownModel(found.model_key or contract, found.rule, segments, _current_rates(rows))
 

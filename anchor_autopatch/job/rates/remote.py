@@ -100,12 +100,12 @@ def _read(answer: requests.Response, url: str) -> bytes:
 
 
 def _last(con: duckdb.DuckDBPyConnection, url: str) -> _Source | None:
-    row = con.execute(load("rates")["price_source"], {"url": url}).fetchone()
+    row = con.execute(load("pricing/rates")["price_source"], {"url": url}).fetchone()
     return _Source(*row) if row else None
 
 
 def _remember(con: duckdb.DuckDBPyConnection, url: str, source: _Source, now: datetime) -> None:
-    sql = load("rates")
+    sql = load("pricing/rates")
     with transaction(con):
         con.execute(sql["forget_price_source"], {"url": url})
         row = {"url": url, **source._asdict(), "now": now}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def renew_sheets(con: duckdb.DuckDBPyConnection, now: datetime) -> int:
     """Builds the sheets in use again that older rules made; returns how many there were."""
-    sql = load("rates")
+    sql = load("pricing/rates")
     outdated = con.execute(sql["outdated_sheets"], {"card_version": CARD_VERSION}).fetchall()
     if not outdated:
         return 0

@@ -77,7 +77,7 @@ def sync_table(
         "recorded_at": now,
         "model_count": len(identities),
     }
-    sql = load("rates")
+    sql = load("pricing/rates")
     with transaction(con):
         insert_new_sheets(con, table, identities)
         con.execute(sql["insert_card"], card)
@@ -98,7 +98,7 @@ def priced_models(table: PriceTable) -> dict[str, UUID]:
 
 def _known(con: duckdb.DuckDBPyConnection, digest: str) -> SyncReport | None:
     """What is known of a card by the digest of its text or of its rates."""
-    row = con.execute(load("rates")["known_card"], {"digest": digest}).fetchone()
+    row = con.execute(load("pricing/rates")["known_card"], {"digest": digest}).fetchone()
     return SyncReport(row[0], row[1], row[2], False, 0, 0) if row else None
 
 

@@ -36,7 +36,7 @@ def set_start(con: duckdb.DuckDBPyConnection, start: RateStart, now: datetime) -
     """
     if not start.reason.strip():
         raise ConfigError(f"A start date of {start.model_key!r} needs a reason: --reason TEXT")
-    sql = load("rates")
+    sql = load("pricing/rates")
     named = {"model_key": start.model_key}
     with transaction(con):
         con.execute(sql["note_start"], {**start._asdict(), "now": now})
@@ -50,7 +50,9 @@ def set_start(con: duckdb.DuckDBPyConnection, start: RateStart, now: datetime) -
 
 
 def _explain(con: duckdb.DuckDBPyConnection, start: RateStart) -> str:
-    rows = con.execute(load("rates")["list_changes"], {"model_key": start.model_key}).fetchall()
+    rows = con.execute(
+        load("pricing/rates")["list_changes"], {"model_key": start.model_key}
+    ).fetchall()
     days = ", ".join(row[0].date().isoformat() for row in rows) or "never"
     return (
         f"The list shows no change of {start.model_key!r} since {start.starts_at.date()} that "

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def known_sheets(con: duckdb.DuckDBPyConnection) -> set[UUID]:
     """Ids of the sheets that are in the warehouse."""
-    return {row[0] for row in con.execute(load("rates")["known_sheets"]).fetchall()}
+    return {row[0] for row in con.execute(load("pricing/rates")["known_sheets"]).fetchall()}
 
 
 def insert_sheets(con: duckdb.DuckDBPyConnection, sheets: Iterable[RateSheet]) -> None:
@@ -39,7 +39,7 @@ def refresh_segments(con: duckdb.DuckDBPyConnection, now: datetime) -> list[tupl
     Raises:
         StoreError: two segments would price a model at the same instant; the caller rolls back.
     """
-    sql = load("rates")
+    sql = load("pricing/rates")
     con.execute(sql["refresh_segments"])
     con.execute(sql["supersede_segments"], {"now": now})
     added = con.execute(sql["insert_segments"], {"now": now}).fetchall()

@@ -76,6 +76,6 @@ def verify(
 
 
 def _totals(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    found = con.execute(load("verify")["totals"])
+    found = con.execute(load("verify/sums")["totals"])
     names = [column[0] for column in found.description]
     return dict(zip(names, found.fetchall()[0], strict=True))

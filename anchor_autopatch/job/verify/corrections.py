@@ -21,12 +21,12 @@ _SENTENCES = {
 
 def check_corrections(con: duckdb.DuckDBPyConnection) -> Link:
     """What people said later about receipts is all there, in the order that they said it."""
-    count = con.execute(load("verify_corrections")["total"]).fetchall()[0][0]
+    count = con.execute(load("verify/corrections")["total"]).fetchall()[0][0]
     proven = f"{count} corrections: none is missing, each changes what the one before it had set"
     return Link("corrections", proven, tuple(_faults(con)))
 
 
 def _faults(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
     for name, sentence in _SENTENCES.items():
-        rows = con.execute(load("verify_corrections")[name]).fetchmany(SHOWN_FAULTS)
+        rows = con.execute(load("verify/corrections")[name]).fetchmany(SHOWN_FAULTS)
         yield from (sentence.format(*row) for row in rows)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def check_documents(con: duckdb.DuckDBPyConnection) -> Link:
     """Unpacks every document and compares its SHA-256 and its length."""
-    found = con.execute(load("verify")["documents"])
+    found = con.execute(load("verify/sums")["documents"])
     count, faults = 0, []
     while row := found.fetchone():
         count += 1

@@ -71,7 +71,7 @@ def _changed(con: duckdb.DuckDBPyConnection, home: Path) -> list[str]:
         reason = str(error).strip().partition("\n")[0]
         return [f"the archive of purged rows cannot be read: {reason}"]
     found: list[str] = []
-    for row in con.execute(load("verify")["shipments"]).fetchall():
+    for row in con.execute(load("verify/sums")["shipments"]).fetchall():
         shipment = _Shipment(*row)
         if not shipment.is_kept:
             continue
@@ -126,7 +126,7 @@ class _Rows:
 
 
 def _name_what_is_kept(con: duckdb.DuckDBPyConnection, home: Path, relation: str) -> None:
-    sql = load("verify")
+    sql = load("verify/sums")
     found = con.execute(sql["archived_files"], {"relation": relation}).fetchall()
     if not found:
         con.execute(sql[f"kept_{relation}"])
@@ -137,7 +137,7 @@ def _name_what_is_kept(con: duckdb.DuckDBPyConnection, home: Path, relation: str
 
 
 def _numbered(con: duckdb.DuckDBPyConnection, name: str) -> Iterator[_Numbered]:
-    found = con.execute(load("verify")[name])
+    found = con.execute(load("verify/sums")[name])
     while rows := found.fetchmany(_FETCH_ROWS):
         for outbox_id, seq, *record in rows:
             yield _Numbered(outbox_id, seq, row_crc(seq, tuple(record)))

@@ -1,4 +1,4 @@
-"""Links that are sums and counts: each statement of verify.sql returns what does not tie."""
+"""Links that are sums and counts: each statement of verify/sums.sql returns what does not tie."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def check_report(con: duckdb.DuckDBPyConnection, home: Path) -> Link:
     if not path.exists():
         return Link("report", "nothing was published yet", ())
     try:
-        con.execute(load("verify")["attach_report"], {"path": str(path)})
+        con.execute(load("verify/sums")["attach_report"], {"path": str(path)})
     except duckdb.Error as error:
         reason = str(error).strip().partition("\n")[0]
         return Link("report", "", (f"{str(path)!r} cannot be read: {reason}",))
@@ -86,9 +86,9 @@ def check_report(con: duckdb.DuckDBPyConnection, home: Path) -> Link:
 
 
 def faults_of(con: duckdb.DuckDBPyConnection, sentences: Mapping[str, str]) -> Iterator[str]:
-    """Runs statements of verify.sql; yields a sentence for each row, SHOWN_FAULTS of each kind."""
+    """Runs statements of verify/sums.sql; yields a sentence for each row, SHOWN_FAULTS of each kind."""
     for name, sentence in sentences.items():
-        rows = con.execute(load("verify")[name]).fetchmany(SHOWN_FAULTS)
+        rows = con.execute(load("verify/sums")[name]).fetchmany(SHOWN_FAULTS)
         yield from (sentence.format(*map(_cell, row)) for row in rows)
 
 

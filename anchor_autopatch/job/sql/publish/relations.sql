@@ -1,6 +1,6 @@
 -- What people query: one named statement per relation of report.duckdb, run in this order with the warehouse
 -- as the current database and the new file attached as `report`. The line under a name is the comment of the
--- relation; the comments of its columns are in publish_columns.sql. Instants are UTC TIMESTAMP, money is
+-- relation; the comments of its columns are in comments.sql. Instants are UTC TIMESTAMP, money is
 -- DECIMAL(38, 18), nothing is DOUBLE. A figure that nobody knows is NULL, never 0.
 
 -- name: receipts

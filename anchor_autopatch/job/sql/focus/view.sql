@@ -1,5 +1,5 @@
 -- The split of every bill as FOCUS 1.2 has it (FinOps Open Cost and Usage Specification, read 2026-11), with the
--- allocation columns of 1.3. Runs after the statements of publish.sql, from what they made.
+-- allocation columns of 1.3. Runs after the statements of publish/relations.sql, from what they made.
 
 -- name: focus_cost_and_usage
 -- The split of every bill in the columns of FOCUS 1.2, with the allocation columns of 1.3; the rows of an invoice sum to it.
