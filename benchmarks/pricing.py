@@ -138,7 +138,7 @@ def _mass(home: Path, receipts: int) -> dict[str, float]:
     from anchor_autopatch.job.sql import load
 
     con = _open(home)
-    con.execute(load("pricing")["collect_open"], {"open_from": _EVER})
+    con.execute(load("pricing/prices")["collect_open"], {"open_from": _EVER})
     start = time.process_time()
     price_collected(con, NOW)
     con.execute(_AGGREGATE).fetchall()

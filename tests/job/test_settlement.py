@@ -201,7 +201,7 @@ def test_verify_finds_what_is_billed_twice(con):
     add(con, "again", response_id="chatcmpl-0")
     retrieval(con, "b")
     retrieval(con, "c")
-    doubled = load("verify")["doubled_objects"]
+    doubled = load("verify/sums")["doubled_objects"]
     assert con.execute(doubled).fetchall() == [("openai", "resp_1", 2)]
 
     settle(con, NOW)

@@ -86,7 +86,7 @@ def check_report(con: duckdb.DuckDBPyConnection, home: Path) -> Link:
 
 
 def faults_of(con: duckdb.DuckDBPyConnection, sentences: Mapping[str, str]) -> Iterator[str]:
-    """Runs statements of verify/sums.sql; yields a sentence for each row, SHOWN_FAULTS of each kind."""
+    """Runs the sums; yields a sentence for each row they return, SHOWN_FAULTS of each kind."""
     for name, sentence in sentences.items():
         rows = con.execute(load("verify/sums")[name]).fetchmany(SHOWN_FAULTS)
         yield from (sentence.format(*map(_cell, row)) for row in rows)
