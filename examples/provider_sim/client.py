@@ -174,7 +174,7 @@ def _connect(process: subprocess.Popen[str]) -> Simulator:
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
         raise SimulatorError(f"The simulator did not start: {errors.strip()[-2000:]}")
     return Simulator(json.loads(line), process)
 

@@ -22,7 +22,7 @@ APPS = Path(__file__).parent / "apps"
 TEAMS = 7
 AT_ONCE = 12
 _BOOT_SECONDS = 60
-_BACKGROUND_SECONDS = 30
+_BACKGROUND_SECONDS = 120
 
 
 class Asked(NamedTuple):

@@ -68,7 +68,7 @@ with start_worker(app, perform_ping_check=False, pool="threads", concurrency=2):
         with attribute(team=name):
             sent.append(who.delay())
     sent.append(who.delay())
-    print([result.get(timeout=20) for result in sent])
+    print([result.get(timeout=60) for result in sent])
 """
 
 

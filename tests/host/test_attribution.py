@@ -186,7 +186,7 @@ class TestConcurrency:
         assert asyncio.run(main()) == [("search", None)] * 3
 
     def test_one_object_in_many_threads(self):
-        search, found, together = attribute(team="search"), [], threading.Barrier(4, timeout=5)
+        search, found, together = attribute(team="search"), [], threading.Barrier(4, timeout=60)
 
         def one():
             with search:

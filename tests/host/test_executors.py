@@ -86,7 +86,7 @@ class TestThreads:
         with attribute(team="search"):
             timer = threading.Timer(0, lambda: (found.append(team()), done.set()))
             timer.start()
-        done.wait(5)
+        done.wait(60)
 
         assert found == ["search"]
 
@@ -137,7 +137,7 @@ class TestThreads:
 
 class TestThreadPools:
     def test_each_submission_works_for_its_submitter(self):
-        together = threading.Barrier(4, timeout=5)
+        together = threading.Barrier(4, timeout=60)
 
         def work():
             together.wait()
@@ -181,7 +181,7 @@ class TestThreadPools:
             assert pool.submit(team).result() is None
 
     def test_first_calls_of_a_request_that_come_at_once_have_one_id(self):
-        together = threading.Barrier(8, timeout=5)
+        together = threading.Barrier(8, timeout=60)
 
         def request_id(_):
             together.wait()

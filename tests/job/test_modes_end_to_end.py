@@ -20,7 +20,7 @@ import requests
 import anchor_autopatch
 
 def ask():
-    answer = requests.post(sys.argv[1], json={"model": "gpt-4o", "messages": []}, timeout=5)
+    answer = requests.post(sys.argv[1], json={"model": "gpt-4o", "messages": []}, timeout=60)
     answer.raise_for_status()
 
 with anchor_autopatch.attribute(team="search"):

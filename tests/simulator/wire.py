@@ -31,7 +31,7 @@ class Got(NamedTuple):
 
 def post(url: str, path: str, body: object, **headers: str) -> Got:
     """Post JSON; header names are written with underscores."""
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     try:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -44,7 +44,7 @@ def post(url: str, path: str, body: object, **headers: str) -> Got:
 
 def get(url: str, path: str) -> Got:
     """Get a path."""
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from anchor_autopatch.job.delivery.rules import Sink
+from anchor_autopatch.core.alerting.rules import Sink
 from tests.job.delivery.faulty_sink import FaultySink
 from tests.job.delivery.support import Alerted
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from anchor_autopatch.job.delivery.addresses import Refused, look_at
-from anchor_autopatch.job.delivery.rules import Sink
+from anchor_autopatch.core.alerting.addresses import Refused, look_at
+from anchor_autopatch.core.alerting.rules import Sink
 from anchor_autopatch.job.delivery.sending import Sender
 from tests.job.delivery.support import Alerted
 from tests.job.incidents.support import START

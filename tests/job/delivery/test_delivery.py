@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from anchor_autopatch.job.delivery.rules import Sink
+from anchor_autopatch.core.alerting.rules import Sink
 from anchor_autopatch.job.incidents.store import Store
 from anchor_autopatch.job.verify.alerts import check_alerts
 from tests.job.delivery.faulty_sink import FaultySink
@@ -189,7 +189,7 @@ def test_one_sender_at_a_time(alerted, sink):
 KILLED = """
 import sys
 from pathlib import Path
-from anchor_autopatch.job.delivery.rules import Sink
+from anchor_autopatch.core.alerting.rules import Sink
 from tests.job.delivery.support import Alerted
 alerted = Alerted(Path(sys.argv[1]), [Sink("ops", "webhook", url=sys.argv[2], allow_private=True)])
 alerted.look(minutes=1)

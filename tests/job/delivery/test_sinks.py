@@ -8,7 +8,7 @@ from email import message_from_string
 
 import pytest
 
-from anchor_autopatch.job.delivery.rules import Sink
+from anchor_autopatch.core.alerting.rules import Sink
 from tests.job.delivery.faulty_sink import MailServer
 from tests.job.delivery.support import Alerted
 from tests.job.incidents.support import START

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from anchor_autopatch.job.delivery.rules import AlertRules, Sink
+from anchor_autopatch.core.alerting.rules import AlertRules, Sink
 from anchor_autopatch.job.incidents.rules import IncidentRules
 from anchor_autopatch.job.incidents.running import Settings, look_into_outboxes
 from anchor_autopatch.job.incidents.store import Store

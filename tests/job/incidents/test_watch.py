@@ -72,7 +72,7 @@ def test_side_car_ends_when_it_is_told_to(side_car, tmp_path):
 
     process.send_signal(signal.SIGTERM)
 
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
 
 
 @pytest.mark.slow

@@ -51,7 +51,7 @@ def _openai_client(simulator_process):
     import openai
 
     base_url = f"{simulator_process.openai}/v1"
-    with openai.OpenAI(base_url=base_url, api_key="sk-test", max_retries=0, timeout=5) as client:
+    with openai.OpenAI(base_url=base_url, api_key="sk-test", max_retries=0, timeout=60) as client:
         yield client
 
 
@@ -67,7 +67,7 @@ def _anthropic_client(simulator_process):
 
     base_url = simulator_process.anthropic
     with anthropic.Anthropic(
-        base_url=base_url, api_key="sk-ant-test", max_retries=0, timeout=5
+        base_url=base_url, api_key="sk-ant-test", max_retries=0, timeout=60
     ) as client:
         yield client
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings(
 class Openai:
     def __init__(self, simulator):
         self.client = openai.AsyncOpenAI(
-            base_url=f"{simulator.openai}/v1", api_key="k", max_retries=0, timeout=5
+            base_url=f"{simulator.openai}/v1", api_key="k", max_retries=0, timeout=60
         )
 
     async def start(self):
@@ -38,7 +38,7 @@ class Responses(Openai):
 class Anthropic(Openai):
     def __init__(self, simulator):
         self.client = anthropic.AsyncAnthropic(
-            base_url=simulator.anthropic, api_key="k", max_retries=0, timeout=5
+            base_url=simulator.anthropic, api_key="k", max_retries=0, timeout=60
         )
 
     async def start(self):

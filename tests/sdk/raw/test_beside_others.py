@@ -136,7 +136,7 @@ def test_connection_is_used_again_after_a_watched_stream(library, server, receip
     with module.Session() if library == "requests" else module.Client() as client:
         for _ in range(3):
             if library == "requests":
-                list(client.post(url, json=BODY, stream=True, timeout=5).iter_lines())
+                list(client.post(url, json=BODY, stream=True, timeout=60).iter_lines())
             else:
                 with client.stream("POST", url, json=BODY) as response:
                     list(response.iter_lines())
@@ -164,7 +164,7 @@ def test_response_is_the_library_s_own_and_pickles(library, server, one_receipt)
     module = pytest.importorskip(library)
     server.answer(b'{"usage":{"prompt_tokens":1}}', headers=JSON)
 
-    response = module.post(f"{server.url}/v1/chat/completions", json=BODY, headers=KEY, timeout=5)
+    response = module.post(f"{server.url}/v1/chat/completions", json=BODY, headers=KEY, timeout=60)
 
     assert type(response) is module.Response
     assert pickle.loads(pickle.dumps(response)).content == response.content
@@ -205,7 +205,7 @@ def test_fault_of_ours_leaves_the_answer_alone(server, receipts, monkeypatch):
     server.answer(b'{"usage":{"prompt_tokens":1}}', headers=JSON)
     monkeypatch.setattr(exchange.fields, "read", lambda _body: 1 / 0)
 
-    answer = requests.post(f"{server.url}/v1/chat/completions", json=BODY, timeout=5)
+    answer = requests.post(f"{server.url}/v1/chat/completions", json=BODY, timeout=60)
 
     assert (answer.json(), receipts()) == ({"usage": {"prompt_tokens": 1}}, [])
     assert set(patching._faults) == {"requests", "urllib3"}
@@ -229,7 +229,7 @@ def test_open_stream_is_told_when_the_process_leaves(simulator, home, receipts):
     simulator.script(chunk_delay=0.02)
     code = (
         "import requests, sys\n"
-        f"r = requests.post({simulator.anthropic + '/v1/messages'!r}, stream=True, timeout=5,\n"
+        f"r = requests.post({simulator.anthropic + '/v1/messages'!r}, stream=True, timeout=60,\n"
         " json={'model': 'claude-x', 'max_tokens': 9, 'messages': [], 'stream': True})\n"
         "next(r.iter_content(4096))\nsys.modules['kept'] = r\n"
     )
@@ -246,7 +246,7 @@ def test_nothing_is_kept_of_calls_that_are_over(server, home):
 
     for _ in range(20):
         list(
-            requests.post(f"{server.url}/v1/chat/completions", stream=True, timeout=5).iter_lines()
+            requests.post(f"{server.url}/v1/chat/completions", stream=True, timeout=60).iter_lines()
         )
     gc.collect()
 

@@ -116,7 +116,7 @@ def test_attempts_of_a_retrying_session_are_counted(simulator, one_receipt, even
 
     with requests.Session() as session:
         session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retry))
-        session.post(url(simulator), json=BODY, headers=KEY, timeout=5)
+        session.post(url(simulator), json=BODY, headers=KEY, timeout=60)
 
     assert (one_receipt().attempts, one_receipt().sdk) == (3, "requests")
     told = [(event.event_class, event.attempts, event.retried) for event in events()]

@@ -121,7 +121,7 @@ def test_azure_deployment_is_the_model_of_a_call_without_one(server, one_receipt
     server.answer(b'{"usage":{"prompt_tokens":1}}', headers={"content-type": "application/json"})
 
     path = "/openai/deployments/my%20gpt/chat/completions?api-version=1"
-    requests.post(server.url + path, json={"messages": ASK}, headers=KEY, timeout=5)
+    requests.post(server.url + path, json={"messages": ASK}, headers=KEY, timeout=60)
 
     assert one_receipt().request_model == "my gpt"
 
@@ -141,6 +141,6 @@ def any_poster(request):
     library = pytest.importorskip(request.param)
 
     def post(url, model, file):
-        return library.post(url, data={"model": model}, files={"file": ("a.mp3", file)}, timeout=5)
+        return library.post(url, data={"model": model}, files={"file": ("a.mp3", file)}, timeout=60)
 
     return post

@@ -37,7 +37,7 @@ def ask(library):
 
     def through_session(method, url, **given):
         with module.Session() as session:
-            answer = session.request(method, url, timeout=5, **given)
+            answer = session.request(method, url, timeout=60, **given)
             return answer.status_code, answer.content
 
     async def asked(method, url, **given):
@@ -125,7 +125,7 @@ def test_hooks_of_a_requests_session_run_and_see_the_answer(server, one_receipt)
 
     with requests.Session() as session:
         session.hooks["response"].append(lambda answer, **_: heard.append(answer.json()["id"]))
-        session.post(server.url + CHAT, json=BODY, timeout=5)
+        session.post(server.url + CHAT, json=BODY, timeout=60)
 
     assert (heard, one_receipt().http_status) == (["c1"], 200)
 
@@ -136,7 +136,7 @@ def test_request_that_a_hook_sends_again_is_one_call(server, one_receipt, events
     server.answer(ANSWER, headers=JSON)
 
     requests.post(
-        server.url + CHAT, json=BODY, timeout=5, auth=requests.auth.HTTPDigestAuth("u", "p")
+        server.url + CHAT, json=BODY, timeout=60, auth=requests.auth.HTTPDigestAuth("u", "p")
     )
 
     assert (one_receipt().http_status, one_receipt().attempts, events()) == (200, 2, [])

@@ -210,7 +210,7 @@ def test_every_way_to_read_a_streamed_requests_body(read, server, one_receipt):
     server.answer(*EVENTS, headers=SSE)
     url, body = chat(server)
 
-    with requests.post(url, json=body, headers=KEY, stream=True, timeout=5) as response:
+    with requests.post(url, json=body, headers=KEY, stream=True, timeout=60) as response:
         read(response)
 
     assert (one_receipt().outcome, one_receipt().raw_usage) == ("ok", '{"prompt_tokens":5}')

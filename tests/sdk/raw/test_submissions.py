@@ -55,7 +55,7 @@ def submit(server, work):
         path, body, answer = WORKS[work][0]
         server.answer(json.dumps(answer).encode(), headers=JSON, chunked=False)
         with attribute(team="search"):
-            requests.post(server.url + path, json=body, headers=KEY, timeout=5).json()
+            requests.post(server.url + path, json=body, headers=KEY, timeout=60).json()
         server.answers.clear()
 
     return submit
@@ -67,7 +67,7 @@ def ask(server, work):
         path, done = WORKS[work][1]
         body = json.dumps(answer or done).encode()
         server.answer(body, headers=JSON, status=status, chunked=False)
-        requests.get(server.url + path, headers=KEY, timeout=5).json()
+        requests.get(server.url + path, headers=KEY, timeout=60).json()
         server.answers.clear()
 
     return ask
@@ -107,6 +107,6 @@ def test_refused_look_at_it_is_an_event_alone(ask, one_event, receipts):
 def test_other_looks_are_nothing(path, server, receipts, events):
     server.answer(b'{"id": "x", "status": "completed"}', headers=JSON, chunked=False)
 
-    requests.get(server.url + path, headers=KEY, timeout=5).json()
+    requests.get(server.url + path, headers=KEY, timeout=60).json()
 
     assert (receipts(), events()) == ([], [])

@@ -38,10 +38,10 @@ def taken(pieces: Iterable[bytes], limit: int | None) -> bytes:
 
 
 def _requests(module: Any) -> Way:
-    def plain(url, json, timeout=5, **_):
+    def plain(url, json, timeout=60, **_):
         return module.post(url, json=json, headers=KEY, timeout=timeout).content
 
-    def stream(url, json, pieces=None, close=True, timeout=5, **_):
+    def stream(url, json, pieces=None, close=True, timeout=60, **_):
         response = module.post(url, json=json, headers=KEY, timeout=timeout, stream=True)
         found = taken(response.iter_content(4096), pieces)
         if close:
@@ -57,10 +57,10 @@ def _urllib3(module: Any) -> Way:
         headers = KEY | {"content-type": "application/json", "accept-encoding": "gzip, deflate"}
         return pool.request("POST", url, body=jsons.dumps(json), headers=headers, **options)
 
-    def plain(url, json, timeout=5, **_):
+    def plain(url, json, timeout=60, **_):
         return send(url, json, timeout).data
 
-    def stream(url, json, pieces=None, close=True, timeout=5, **_):
+    def stream(url, json, pieces=None, close=True, timeout=60, **_):
         response = send(url, json, timeout, preload_content=False)
         found = taken(response.stream(4096, decode_content=True), pieces)
         if close:
@@ -71,10 +71,10 @@ def _urllib3(module: Any) -> Way:
 
 
 def _httpx(module: Any) -> Way:
-    def plain(url, json, timeout=5, **_):
+    def plain(url, json, timeout=60, **_):
         return module.post(url, json=json, headers=KEY, timeout=timeout).content
 
-    def stream(url, json, pieces=None, close=True, timeout=5, **_):
+    def stream(url, json, pieces=None, close=True, timeout=60, **_):
         client = module.Client(timeout=timeout)
         unclosed.append(client)
         request = client.build_request("POST", url, json=json, headers=KEY)
@@ -99,10 +99,10 @@ def _httpx_async(module: Any) -> Way:
         ):
             return await _taken(response.aiter_bytes(), limit)
 
-    def plain(url, json, timeout=5, **_):
+    def plain(url, json, timeout=60, **_):
         return asyncio.run(post(url, json, timeout))
 
-    def stream(url, json, pieces=None, timeout=5, **_):
+    def stream(url, json, pieces=None, timeout=60, **_):
         return asyncio.run(read(url, json, pieces, timeout))
 
     return Way(f"{module.__name__}-async", module.__name__, plain, stream)
@@ -120,10 +120,10 @@ def _aiohttp(module: Any) -> Way:
         async with session(timeout) as client, client.post(url, json=json, headers=KEY) as response:
             return await _taken(response.content.iter_any(), limit)
 
-    def plain(url, json, timeout=5, **_):
+    def plain(url, json, timeout=60, **_):
         return asyncio.run(post(url, json, timeout))
 
-    def stream(url, json, pieces=None, timeout=5, **_):
+    def stream(url, json, pieces=None, timeout=60, **_):
         return asyncio.run(read(url, json, pieces, timeout))
 
     return Way("aiohttp", "aiohttp", plain, stream)

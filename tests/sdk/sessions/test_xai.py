@@ -39,7 +39,7 @@ def server(server_process):
 
 @pytest.fixture
 def client(home, server):
-    with xai_sdk.Client(KEY, api_host=server.host, use_insecure_channel=True, timeout=5) as client:
+    with xai_sdk.Client(KEY, api_host=server.host, use_insecure_channel=True, timeout=60) as client:
         yield client
 
 
@@ -48,7 +48,7 @@ def with_async(server, run):
 
     async def main():
         async with xai_sdk.AsyncClient(
-            KEY, api_host=server.host, use_insecure_channel=True, timeout=5
+            KEY, api_host=server.host, use_insecure_channel=True, timeout=60
         ) as client:
             return await run(client)
 
@@ -338,7 +338,7 @@ def test_host_that_nobody_listens_on_is_a_network_failure(home, one_event, recei
             api_host="127.0.0.1:9",
             use_insecure_channel=True,
             channel_options=options,
-            timeout=5,
+            timeout=60,
         ) as client,
         pytest.raises(grpc.RpcError),
     ):

@@ -149,30 +149,30 @@ def over_server(**steps: Any) -> dict[str, Step]:
 
 
 def by_requests(url: str) -> Any:
-    answer = requests.post(url, json=BODY, headers=KEY, timeout=5)
+    answer = requests.post(url, json=BODY, headers=KEY, timeout=60)
     return type(answer), answer.content, answer.status_code, answer.reason
 
 
 def by_requests_streamed(url: str) -> Any:
-    with requests.post(url, json=BODY, headers=KEY, timeout=5, stream=True) as answer:
+    with requests.post(url, json=BODY, headers=KEY, timeout=60, stream=True) as answer:
         return list(answer.iter_lines())
 
 
 def by_requests_left(url: str) -> Any:
-    answer = requests.post(url, json=BODY, headers=KEY, timeout=5, stream=True)
+    answer = requests.post(url, json=BODY, headers=KEY, timeout=60, stream=True)
     first = next(answer.iter_content(16))
     answer.close()
     return first
 
 
 def by_requests_raw(url: str) -> Any:
-    with requests.post(url, json=BODY, headers=KEY, timeout=5, stream=True) as answer:
+    with requests.post(url, json=BODY, headers=KEY, timeout=60, stream=True) as answer:
         return answer.raw.read(16), answer.raw.read()
 
 
 def by_urllib3(url: str, **options: Any) -> Any:
     headers = KEY | JSON
-    pool = urllib3.PoolManager(retries=False, timeout=5)
+    pool = urllib3.PoolManager(retries=False, timeout=60)
     return pool.request("POST", url, body=json.dumps(BODY), headers=headers, **options)
 
 
