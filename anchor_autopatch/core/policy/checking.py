@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from anchor_autopatch.core.policy.budgets import SCOPES, read_spend_policy
 from anchor_autopatch.core.policy.reading import read_policy
 from anchor_autopatch.core.policy.records import LABELS, VOCABULARIES, Policy, Problem
 from anchor_autopatch.core.policy.values import suggestion
@@ -32,6 +33,8 @@ SECTIONS = (
     "retention",
     "incidents",
     "alerts",
+    "budgets",
+    "anomalies",
 )
 """Sections that some part of this package reads; whoever reads a new one names it here."""
 _TEXT_TABLES = ("hosts", "models", "accounts", "projects", "provider_keys")
@@ -48,6 +51,7 @@ def check_config(config: Mapping[str, Any], now_us: int) -> list[Problem]:
     policy, problems = read_policy(config)
     return [
         *problems,
+        *read_spend_policy(config)[1],
         *_unknown_sections(config),
         *_text_tables(config),
         *_expired(policy, config, now_us),
@@ -100,6 +104,10 @@ def _used_values(config: Mapping[str, Any]) -> Iterator[_Used]:
         for place, table in enumerate(_tables(config, *path)):
             used = (field for field in VOCABULARIES.values() if field in table)
             yield from (((*path, place, field), field, table[field]) for field in used)
+    for place, table in enumerate(_tables(config, "budgets")):
+        # Nobody has a vocabulary of providers.
+        named = (field for field in SCOPES if field in table and field != "provider")
+        yield from ((("budgets", place, field), field, table[field]) for field in named)
     for environment in _table(config, "policy", "modes"):
         yield ("policy", "modes", environment), "environment", environment
     for name, field in LABELS.items():
