@@ -12,7 +12,7 @@ from anchor_autopatch.cli.output import print_json, print_table
 from anchor_autopatch.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from anchor_autopatch.job.delivery.rules import AlertRules, Sink
+    from anchor_autopatch.core.alerting.rules import AlertRules, Sink
 
 _HINT = "name one in [[alerts.sink]] of anchor.toml, or set ANCHOR_ALERT_URL"
 
@@ -48,7 +48,7 @@ def add_parser(
 
 
 def _rules(args: argparse.Namespace) -> AlertRules:
-    from anchor_autopatch.job.delivery.rules import read_rules
+    from anchor_autopatch.core.alerting.rules import read_rules
 
     return read_rules(config_of(homes_of(args)[0]), os.environ)
 

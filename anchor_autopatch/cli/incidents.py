@@ -206,10 +206,10 @@ def _add_silence(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _silence(args: argparse.Namespace) -> int:
+    from anchor_autopatch.core.durations import duration_us
     from anchor_autopatch.core.errors import ConfigError
     from anchor_autopatch.job.clock import to_micros, utc_now
     from anchor_autopatch.job.incidents.actions import silence
-    from anchor_autopatch.job.incidents.rules import duration_us
 
     now = utc_now()
     with _open(args) as store:
@@ -262,7 +262,7 @@ def _say(args: argparse.Namespace, store: Store, incident: Incident, text: str) 
 
 
 def _as_dict(store: Store, incident: Incident) -> dict[str, Any]:
-    from anchor_autopatch.job.delivery.alerts import title
+    from anchor_autopatch.core.alerting.documents import title
 
     affected = store.affected(incident.incident_id)
     return {

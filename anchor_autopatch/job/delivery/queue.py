@@ -6,6 +6,7 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from anchor_autopatch.core.alerting.sending import Attempt
 from anchor_autopatch.core.sql_files import read_statements
 from anchor_autopatch.job.chain import Chain, append, breaks
 
@@ -51,21 +52,6 @@ class Delivery(NamedTuple):
     next_try_us: int | None
     ended_at_us: int | None
     last_error: str | None
-
-
-class Attempt(NamedTuple):
-    """One try, as it is kept in the chain."""
-
-    delivery_key: str
-    sink: str
-    attempt: int
-    at_us: int
-    outcome: str
-    """delivered | failed | refused (by us, before anything was sent)."""
-    http_status: int | None
-    latency_ms: int
-    body_sha256: str
-    error: str | None
 
 
 @cache

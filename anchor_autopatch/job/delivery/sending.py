@@ -6,24 +6,19 @@ the receiver knows. Of several processes one sends, the others leave it to that 
 
 from __future__ import annotations
 
-import http.client
 import secrets
-import time
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from anchor_autopatch.core.crash_points import reached
+from anchor_autopatch.core.alerting.addresses import look_at, resolve
+from anchor_autopatch.core.alerting.documents import trial_document
+from anchor_autopatch.core.alerting.posting import BUDGET_SECONDS
+from anchor_autopatch.core.alerting.sending import Attempt, Channel, Outcome, as_kept, attempt
 from anchor_autopatch.core.errors import ConfigError
-from anchor_autopatch.core.scrub import scrub
 from anchor_autopatch.job.clock import to_micros
-from anchor_autopatch.job.delivery import queue
-from anchor_autopatch.job.delivery.addresses import Refused, look_at, resolve
-from anchor_autopatch.job.delivery.alerts import trial_document
-from anchor_autopatch.job.delivery.posting import BUDGET_SECONDS, post
-from anchor_autopatch.job.delivery.queue import Attempt, Due
+from anchor_autopatch.job.delivery import mail, queue
+from anchor_autopatch.job.delivery.queue import Due
 from anchor_autopatch.job.delivery.schedule import SECOND_SINK_AFTER, is_dead, next_try_us
-from anchor_autopatch.job.delivery.sinks import alertmanager, mail, pagerduty, slack, webhook
 from anchor_autopatch.job.lease import lease
 
 if TYPE_CHECKING:
@@ -31,14 +26,13 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from anchor_autopatch.job.delivery.addresses import Resolver
-    from anchor_autopatch.job.delivery.posting import Request
-    from anchor_autopatch.job.delivery.rules import AlertRules, Sink
+    from anchor_autopatch.core.alerting.addresses import Resolver
+    from anchor_autopatch.core.alerting.posting import Answer
+    from anchor_autopatch.core.alerting.rules import AlertRules, Sink
     from anchor_autopatch.job.incidents.store import Store
 
 SENDER_LOCK = "alerts.lock"
 _AT_ONCE = 8
-_FIRST_OK, _FIRST_REDIRECT = 200, 300
 
 
 class SendReport(NamedTuple):
@@ -48,17 +42,6 @@ class SendReport(NamedTuple):
     failed: int = 0
     """Tries, of messages that are tried again."""
     dead: int = 0
-
-
-class Outcome(NamedTuple):
-    """What one try gave."""
-
-    outcome: str
-    http_status: int | None
-    latency_ms: int
-    body_sha256: str
-    error: str | None
-    retry_after_s: int = 0
 
 
 class Sender:
@@ -72,9 +55,7 @@ class Sender:
         budget_s: float = BUDGET_SECONDS,
     ) -> None:
         self._alerts = alerts
-        self._environ = environ
-        self._resolver = resolver
-        self._budget_s = budget_s
+        self._channel = Channel(environ, resolver, budget_s)
 
     def send_due(self, store: Store, home: Path, now: datetime) -> SendReport:
         """Sends everything whose time has come; a sink that fails is left for its next time.
@@ -125,37 +106,16 @@ class Sender:
 
     def attempt(self, message: Due, now: datetime) -> Outcome:
         """One try; whatever happens is an outcome, never an exception."""
-        reached("delivery.sending")
-        started = time.monotonic()
-        body = b""
-        status, retry_after_s, error = None, 0, None
-        try:
-            sink = self._sink(message.sink)
-            if sink.kind == "smtp":
-                self._send_mail(sink, message)
-            else:
-                request = self._render(sink, message, int(now.timestamp()))
-                body = request.body
-                target = look_at(
-                    request.url, allow_private=sink.allow_private, resolver=self._resolver
-                )
-                answer = post(target, request, self._budget_s)
-                status, retry_after_s = answer.status, answer.retry_after_s
-                if not _FIRST_OK <= status < _FIRST_REDIRECT:
-                    error = f"HTTP {status}: {scrub(answer.text, 200)}"
-        except (Refused, ConfigError) as found:
-            return Outcome("refused", None, _since(started), sha256(body).hexdigest(), str(found))
-        except (OSError, http.client.HTTPException) as found:
-            error = scrub(f"{type(found).__name__}: {found}", 200)
-        reached("delivery.sent")
-        return Outcome(
-            "failed" if error else "delivered",
-            status,
-            _since(started),
-            sha256(body).hexdigest(),
-            error,
-            retry_after_s,
-        )
+        return attempt(lambda: self._tell(message, now))
+
+    def _tell(self, message: Due, now: datetime) -> tuple[Answer, bytes] | None:
+        sink = self._sink(message.sink)
+        # The sink is part of the key: two sinks of one alert may share a receiver.
+        alert = {**message.alert, "key": message.delivery_key}
+        if sink.kind != "smtp":
+            return self._channel.post(sink, alert, int(now.timestamp()))
+        self._send_mail(sink, alert)
+        return None
 
     def _sink(self, name: str) -> Sink:
         sink = self._alerts.named(name)
@@ -163,35 +123,14 @@ class Sender:
             raise ConfigError(f"Sink {name!r} is no longer in [[alerts.sink]] of anchor.toml")
         return sink
 
-    def _render(self, sink: Sink, message: Due, now_s: int) -> Request:
-        url = self._url(sink)
-        # The sink is part of the key: two sinks of one alert may share a receiver.
-        alert = {**message.alert, "key": message.delivery_key}
-        if sink.kind == "slack":
-            return slack.render(alert, url)
-        if sink.kind == "pagerduty":
-            return pagerduty.render(alert, url, self._secret(sink) or "")
-        if sink.kind == "alertmanager":
-            return alertmanager.render(alert, url)
-        return webhook.render(alert, url, self._secret(sink), now_s)
-
-    def _send_mail(self, sink: Sink, message: Due) -> None:
-        target = look_at(self._url(sink), allow_private=sink.allow_private, resolver=self._resolver)
-        alert = {**message.alert, "key": message.delivery_key}
+    def _send_mail(self, sink: Sink, alert: dict[str, Any]) -> None:
+        target = look_at(
+            self._channel.url(sink),
+            allow_private=sink.allow_private,
+            resolver=self._channel.resolver,
+        )
         text = mail.render(alert, sink.sender or "", sink.recipients)
-        mail.send(target, text, sink, self._secret(sink))
-
-    def _url(self, sink: Sink) -> str:
-        return self._value(sink, sink.url_env) if sink.url_env else str(sink.url)
-
-    def _secret(self, sink: Sink) -> str | None:
-        return self._value(sink, sink.secret_env) if sink.secret_env else None
-
-    def _value(self, sink: Sink, variable: str) -> str:
-        value = self._environ.get(variable)
-        if not value:
-            raise ConfigError(f"Variable {variable} of sink {sink.name!r} is not set")
-        return value
+        mail.send(target, text, sink, self._channel.secret(sink))
 
     def _note(self, store: Store, message: Due, outcome: Outcome, now: datetime) -> str:
         """Keeps the try, and says what the message is now."""
@@ -214,23 +153,9 @@ class Sender:
 
 
 def _as_kept(message: Due, outcome: Outcome, now_us: int) -> Attempt:
-    return Attempt(
-        delivery_key=message.delivery_key,
-        sink=message.sink,
-        attempt=message.attempts + 1,
-        at_us=now_us,
-        outcome=outcome.outcome,
-        http_status=outcome.http_status,
-        latency_ms=outcome.latency_ms,
-        body_sha256=outcome.body_sha256,
-        error=outcome.error,
-    )
+    return as_kept(message.delivery_key, message.sink, message.attempts + 1, outcome, now_us)
 
 
 def _counted(report: SendReport, state: str) -> SendReport:
     field = {"delivered": "delivered", "dead": "dead"}.get(state, "failed")
     return report._replace(**{field: getattr(report, field) + 1})
-
-
-def _since(started: float) -> int:
-    return int((time.monotonic() - started) * 1000)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+from anchor_autopatch.core.alerting.silences import parse
 from anchor_autopatch.core.errors import StoreError
 from anchor_autopatch.job.clock import to_micros
 from anchor_autopatch.job.incidents import lifecycle
 from anchor_autopatch.job.incidents.records import ACTIVE, Incident, Silence
-from anchor_autopatch.job.incidents.silences import parse
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -9,18 +9,18 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
+from anchor_autopatch.core.alerting.documents import document, storm_document
+from anchor_autopatch.core.alerting.rules import AlertRules, wants
+from anchor_autopatch.core.alerting.silences import silenced
 from anchor_autopatch.core.crash_points import reached
 from anchor_autopatch.job.clock import to_micros
-from anchor_autopatch.job.delivery.alerts import document, storm_document
 from anchor_autopatch.job.delivery.notices import notice, split_storm, told
 from anchor_autopatch.job.delivery.queue import enqueue, sinks_told
-from anchor_autopatch.job.delivery.rules import AlertRules, wants
 from anchor_autopatch.job.incidents import lifecycle
 from anchor_autopatch.job.incidents.grouping import Group, group
 from anchor_autopatch.job.incidents.inhibition import inhibitor
 from anchor_autopatch.job.incidents.records import ACTIVE, RESOLVED, Affected, Incident
 from anchor_autopatch.job.incidents.severity import LONGEST_US, severity_of
-from anchor_autopatch.job.incidents.silences import silenced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from anchor_autopatch.core.durations import duration_us
 from anchor_autopatch.core.errors import ConfigError
-from anchor_autopatch.job.incidents.records import DAY_US, HOUR_US, MINUTE_US
+from anchor_autopatch.job.incidents.records import DAY_US, MINUTE_US
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_UNITS = {"s": 1_000_000, "m": MINUTE_US, "h": HOUR_US, "d": DAY_US}
-_DURATION = re.compile(r"([0-9]{1,6})\s{0,2}([smhd])")
 
 
 class IncidentRules(NamedTuple):
@@ -41,15 +38,3 @@ def read_rules(config: Mapping[str, object]) -> IncidentRules:
 
 
 _KEYS = {"quiet": "quiet_us", "reopen_within": "reopen_us"}
-
-
-def duration_us(value: object, name: str) -> int:
-    """Microseconds of a text such as `30s`, `10m`, `4h`, `2d`.
-
-    Raises:
-        ConfigError: the value is no such text.
-    """
-    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None or not int(found[1]):
-        raise ConfigError(f"Cannot use {value!r} for {name!r}; expected a time such as '10m', '4h'")
-    return int(found[1]) * _UNITS[found[2]]

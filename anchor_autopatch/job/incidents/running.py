@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from anchor_autopatch.job.delivery import rules as alert_rules
-from anchor_autopatch.job.delivery.rules import AlertRules
+from anchor_autopatch.core.alerting import rules as alert_rules
+from anchor_autopatch.core.alerting.rules import AlertRules
 from anchor_autopatch.job.delivery.sending import Sender, SendReport
 from anchor_autopatch.job.incidents.evaluating import EvaluateReport, evaluate
 from anchor_autopatch.job.incidents.intake import Signatures, from_outboxes, from_warehouse

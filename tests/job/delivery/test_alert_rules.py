@@ -6,9 +6,9 @@ import tomllib
 
 import pytest
 
+from anchor_autopatch.core.alerting.rules import read_rules, wants
 from anchor_autopatch.core.errors import ConfigError
 from anchor_autopatch.core.policy.checking import check_config
-from anchor_autopatch.core.alerting.rules import read_rules, wants
 from anchor_autopatch.job.incidents.records import HOUR_US
 from tests.job.incidents.support import World
 from tests.job.outboxes import event

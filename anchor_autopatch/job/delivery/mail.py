@@ -9,15 +9,15 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
-from anchor_autopatch.job.delivery.posting import BUDGET_SECONDS, connect
-from anchor_autopatch.job.delivery.sinks.slack import headline, lines
+from anchor_autopatch.core.alerting.formats.slack import headline, lines
+from anchor_autopatch.core.alerting.posting import BUDGET_SECONDS, connect
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
-    from anchor_autopatch.job.delivery.addresses import Target
-    from anchor_autopatch.job.delivery.rules import Sink
+    from anchor_autopatch.core.alerting.addresses import Target
+    from anchor_autopatch.core.alerting.rules import Sink
 
 _DOMAIN = "anchor-autopatch.invalid"
 """Of Message-IDs: RFC 2606 keeps it from ever being anybody's."""

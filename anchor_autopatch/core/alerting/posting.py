@@ -14,7 +14,7 @@ from threading import Event, Timer
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from anchor_autopatch.job.delivery.addresses import Target
+    from anchor_autopatch.core.alerting.addresses import Target
 
 BUDGET_SECONDS = 5.0
 """For all of it: a sink that sends a byte a second gets no more time than a silent one."""

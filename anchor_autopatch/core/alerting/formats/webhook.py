@@ -12,7 +12,7 @@ import json
 from hashlib import sha256
 from typing import Any
 
-from anchor_autopatch.job.delivery.posting import Request
+from anchor_autopatch.core.alerting.posting import Request
 
 
 def render(alert: dict[str, Any], url: str, secret: str | None, now_s: int) -> Request:

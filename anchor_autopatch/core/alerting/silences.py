@@ -10,7 +10,7 @@ from anchor_autopatch.core.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from anchor_autopatch.job.incidents.records import Incident, Silence
+    from anchor_autopatch.core.incidents import Incident, Silence
 
 FIELDS = ("incident", "class", "provider", "dependency", "service", "model", "code", "severity")
 

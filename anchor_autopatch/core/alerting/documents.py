@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from anchor_autopatch.job.incidents.records import RESOLVED, Affected, Incident, rank
+from anchor_autopatch.core.incidents import RESOLVED, Affected, Incident, rank
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

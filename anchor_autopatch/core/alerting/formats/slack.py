@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from anchor_autopatch.job.delivery.posting import Request
+from anchor_autopatch.core.alerting.posting import Request
 
 _SIGNS = {"critical": ":red_circle:", "error": ":large_orange_circle:", "warning": ":warning:"}
 _LONGEST = 2_900

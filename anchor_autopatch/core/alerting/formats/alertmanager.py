@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from anchor_autopatch.job.delivery.posting import Request
+from anchor_autopatch.core.alerting.posting import Request
 
 _OPEN_FOR = timedelta(days=8)
 """Longer than the longest time between two reminders and 72 hours of a sink that is down."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from anchor_autopatch.core.durations import duration_us
 from anchor_autopatch.core.errors import ConfigError
-from anchor_autopatch.job.incidents.records import DAY_US, HOUR_US, SEVERITIES, Incident, rank
-from anchor_autopatch.job.incidents.rules import duration_us
+from anchor_autopatch.core.incidents import DAY_US, HOUR_US, SEVERITIES, Incident, rank
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

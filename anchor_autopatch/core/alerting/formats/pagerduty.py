@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from anchor_autopatch.job.delivery.posting import Request
+from anchor_autopatch.core.alerting.posting import Request
 
 _ACTIONS = {"resolved": "resolve", "acknowledged": "acknowledge"}
 _SUMMARY_LIMIT = 1_024
