@@ -1,0 +1,1 @@
+"""What spending says about itself: budgets, unusual hours, retries that cost and bring nothing."""
