@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 
+from anchor_autopatch.core.conditions import SEVERITIES
 from anchor_autopatch.core.records import ExceptionEvent
 
 VERSION = "1"
@@ -45,6 +46,9 @@ def _cause(event: ExceptionEvent) -> tuple[str | None, ...]:
         return (event.provider, event.dependency, event.code)
     if kind == "model_gone":
         return (event.provider, event.dependency, event.request_model)
+    if kind in SEVERITIES:
+        # Of whose money it is, whatever the figures in the message are.
+        return (event.provider, event.code, event.team, event.service, event.environment)
     # A fault in an application is one of that application: who is part of what.
     own = (event.provider, event.dependency, event.code, event.exception_type, event.service)
     # The message only where nothing else says the place: its words change with the data in it.

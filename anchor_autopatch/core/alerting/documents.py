@@ -30,6 +30,13 @@ _TITLES = {
     "attribution_required": "Calls of {service} are refused: nobody said who they are for",
     "app_error": "{exception_type} in {service}",
     "internal": "Capture itself failed: {exception_type}",
+    "budget_threshold": "Budget {code}",
+    "budget_exceeded": "Budget used up: {code}",
+    "budget_burn": "Budget burns fast: {code}",
+    "budget_pace": "Budget will not last the month: {code}",
+    "spend_anomaly": "{service} costs far more than usual",
+    "retry_storm": "{service} sends too much to {what} again after {code}",
+    "useless_retry": "{service} retries {code} of {what}, which no retry mends",
 }
 
 
@@ -143,6 +150,7 @@ def title(incident: Incident) -> str:
         what=incident.provider or incident.dependency or "a dependency",
         model=incident.model or "the model",
         service=incident.service or "a service without a name",
+        code=incident.code or "",
         exception_type=incident.exception_type or "an error",
         event_class=incident.event_class,
     )

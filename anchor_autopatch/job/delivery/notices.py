@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from anchor_autopatch.job.incidents.conditions import TOLD_ONCE
 from anchor_autopatch.job.incidents.records import (
     ACKNOWLEDGED,
     ACTIVE,
@@ -65,6 +66,8 @@ def _first(incident: Incident, now_us: int) -> str | None:
 
 
 def _reminder_due(incident: Incident, reminders: Sequence[int], now_us: int) -> bool:
+    if incident.event_class in TOLD_ONCE:
+        return False
     passed = reminders_passed(incident, reminders, now_us)
     return incident.state != ACKNOWLEDGED and passed > incident.reminders_sent
 

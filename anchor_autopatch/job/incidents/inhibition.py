@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from anchor_autopatch.job.incidents.conditions import explainer
 from anchor_autopatch.job.incidents.records import ACTIVE, MINUTE_US, Incident
 
 if TYPE_CHECKING:
@@ -20,8 +21,12 @@ def inhibitor(incident: Incident, others: Sequence[Incident]) -> str | None:
     - A provider whose money is used up refuses with rate limits, too.
     - When several providers cannot be reached at once, it is our own network: the first incident
       that says so speaks for all.
+    - What a budget has reached says all that it reached before.
     """
     active = [other for other in others if other.state in ACTIVE]
+    louder = explainer(incident, active)
+    if louder is not None:
+        return louder.incident_id
     if incident.event_class == "rate_limited":
         return _first(
             other

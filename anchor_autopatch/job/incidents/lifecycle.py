@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from anchor_autopatch.job.incidents.conditions import quiet_us
 from anchor_autopatch.job.incidents.records import (
     ACKNOWLEDGED,
     ACTIVE,
@@ -140,7 +141,7 @@ def _quiet_us(incident: Incident, rules: IncidentRules) -> int:
     """Three of its usual intervals, at least the rule's time: what fails hourly is not over yet."""
     intervals = max(incident.event_count - 1, 1)
     usual = (incident.last_seen_us - incident.first_seen_us) // intervals
-    return max(rules.quiet_us, _QUIET_INTERVALS * usual)
+    return max(rules.quiet_us, quiet_us(incident), _QUIET_INTERVALS * usual)
 
 
 def acknowledge(incident: Incident, actor: str, note: str, now_us: int) -> Step:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from anchor_autopatch.core.conditions import SEVERITIES
 from anchor_autopatch.job.incidents.records import DAY_US, HOUR_US, MINUTE_US, Counts, Incident
 
 AT_ONCE = {
@@ -60,7 +61,7 @@ def severity_of(incident: Incident, counts: Callable[[int], Counts], in_a_row: i
         counts: Calls of the window of that many microseconds that ends now.
         in_a_row: Calls that failed since the last success.
     """
-    known = AT_ONCE.get(incident.event_class)
+    known = AT_ONCE.get(incident.event_class) or SEVERITIES.get(incident.event_class)
     if known is not None:
         return known
     if incident.provider is None:
