@@ -16,5 +16,5 @@ part "Frameworks (.venvs/frameworks)" .venvs/frameworks/bin/python -m pytest -q 
     -m "not slow" "$@"
 # Only this environment has gevent.
 part "Greenlets (.venvs/frameworks)" .venvs/frameworks/bin/python -m pytest -q \
-    tests/host/test_kinds_of_process.py -m "not chaos" -k "gevent or gunicorn" "$@"
+    tests/host/test_kinds_of_process.py tests/host/test_notifier.py -m "not chaos" -k "gevent or gunicorn" "$@"
 verdict "make test"

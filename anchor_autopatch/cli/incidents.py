@@ -210,6 +210,7 @@ def _silence(args: argparse.Namespace) -> int:
     from anchor_autopatch.core.errors import ConfigError
     from anchor_autopatch.job.clock import to_micros, utc_now
     from anchor_autopatch.job.incidents.actions import silence
+    from anchor_autopatch.job.incidents.claiming import Board
 
     now = utc_now()
     with _open(args) as store:
@@ -227,6 +228,8 @@ def _silence(args: argparse.Namespace) -> int:
             print(f"Silence {made.silence_id} until {until:%Y-%m-%d %H:%M} UTC: {args.matcher}")
         else:
             _print_silences(args, store, to_micros(now))
+        # At once: a process of an application tells without asking the job.
+        Board([store.home]).silence(store, to_micros(now))
     return CLEAN
 
 

@@ -1,8 +1,8 @@
-"""Named steps at which a test lets the job die, to prove that dying there costs nothing.
+"""Named steps at which a test lets a process die, to prove that dying there costs nothing.
 
 A step costs next to nothing while nobody watches. `ANCHOR_CRASH_POINT=NAME:N` makes this process
-kill itself (SIGKILL: no handler, no flush) when it reaches that step for the N-th time; it is read
-by the job only, never inside an application.
+kill itself (SIGKILL: no handler, no flush) when it reaches that step for the N-th time. The job
+has such steps, and in an application the thread that tells of an incident.
 """
 
 from __future__ import annotations

@@ -5,7 +5,10 @@ All instants are microseconds since 1970-01-01 UTC (`_us`).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from anchor_autopatch.core.records import ExceptionEvent
 
 SEVERITIES = ("info", "warning", "error", "critical")
 """From what is only kept to what wakes somebody up."""
@@ -13,6 +16,17 @@ PENDING, OPEN, REOPENED = "pending", "open", "reopened"
 ACKNOWLEDGED, RESOLVED = "acknowledged", "resolved"
 ACTIVE = (OPEN, REOPENED, ACKNOWLEDGED)
 """States in which an incident goes on; `pending` is none yet: too little was seen."""
+
+AT_ONCE = {
+    "billing_exhausted": "critical",
+    "auth": "critical",
+    "model_gone": "critical",
+    "quota_daily": "warning",
+    "attribution_required": "error",
+    "app_error": "error",
+    "internal": "warning",
+}
+"""Class -> severity at the first occurrence; all others are judged by counts."""
 
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
@@ -65,6 +79,31 @@ class Incident(NamedTuple):
     notified_at_us: int | None = None
     first_notified_us: int | None = None
     reminders_sent: int = 0
+
+
+def begun_by(event: ExceptionEvent, fingerprint: str, incident_id: str, now_us: int) -> Incident:
+    """The incident that this failure is the first of; `pending` until it was judged."""
+    return Incident(
+        incident_id=incident_id,
+        fingerprint=fingerprint,
+        event_class=event.event_class,
+        provider=event.provider,
+        dependency=event.dependency,
+        model=event.request_model,
+        code=event.code,
+        exception_type=event.exception_type,
+        message=event.message,
+        call_site=event.call_site,
+        service=event.service,
+        severity="info",
+        state=PENDING,
+        first_seen_us=event.occurred_at_us,
+        last_seen_us=event.occurred_at_us,
+        event_count=1,
+        call_count=int(not event.retried),
+        wasted_requests=int((event.attempts or 1) > 1),
+        opened_at_us=now_us,
+    )
 
 
 class Affected(NamedTuple):

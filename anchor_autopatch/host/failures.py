@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from anchor_autopatch.core.failures import APP_ERROR, HEADERS_REFUSED, Failure, classify
 from anchor_autopatch.core.records import Attribution, ExceptionEvent
 from anchor_autopatch.core.scrub import scrub
-from anchor_autopatch.host import ids
+from anchor_autopatch.host import events, ids
 from anchor_autopatch.host.capture import rpc_failures
 from anchor_autopatch.host.dependencies import seen
-from anchor_autopatch.host.storage import outbox
 
 if TYPE_CHECKING:
     from anchor_autopatch.host.capture.calls import Call
@@ -110,8 +109,9 @@ def innermost(error: BaseException, handling: int = 0) -> BaseException:
 
 def read(error: BaseException, handling: int = 0) -> Failure:
     """What the exception says, by duck typing: the SDKs share no base class."""
-    for link in chain(error, handling):
-        # What the application says about it later is about this failure.
+    # What the application says about it later is about this failure. Outermost last: of Python's
+    # own exceptions only the last one is known.
+    for link in reversed(tuple(chain(error, handling))):
         seen.remember(link)
     cause = innermost(error, handling)
     if rpc_failures.is_rpc_error(cause):
@@ -206,7 +206,7 @@ def record(
         int(retried),
         receipt_id,
     )
-    outbox.write_event(_event(failure_class, failure, where, call.attribution))
+    events.leave(_event(failure_class, failure, where, call.attribution))
 
 
 def record_internal(target: str, where: str, fault: Exception, *, switched_off: bool) -> None:
@@ -216,7 +216,7 @@ def record_internal(target: str, where: str, fault: Exception, *, switched_off: 
     )
     failure = Failure(type(fault).__name__, None, None, None, scrub(text))
     try:
-        outbox.write_event(_event("internal", failure, _Where(dependency=target), Attribution()))
+        events.leave(_event("internal", failure, _Where(dependency=target), Attribution()))
     except Exception:  # noqa: BLE001 - the last resort: the outbox itself is at fault, its own counters tell
         return
 
@@ -224,7 +224,7 @@ def record_internal(target: str, where: str, fault: Exception, *, switched_off: 
 def record_refused_headers(reason: str, count: int, text: str, who: Attribution) -> None:
     """Leaves an event about inbound headers that were not believed; `count` since the last one."""
     failure = Failure("InboundHeaders", None, reason, None, text)
-    outbox.write_event(_event(HEADERS_REFUSED, failure, _Where(attempts=count), who))
+    events.leave(_event(HEADERS_REFUSED, failure, _Where(attempts=count), who))
 
 
 def record_application_error(
@@ -252,7 +252,7 @@ def _record_application(failure: Failure, call_site: str | None) -> None:
     from anchor_autopatch.host.attribution import resolving
 
     who = resolving.without_call()._replace(call_site=call_site)
-    outbox.write_event(_event(APP_ERROR, failure, _Where(), who))
+    events.leave(_event(APP_ERROR, failure, _Where(), who))
 
 
 def unwritable_event(reason: str, dropped: int, waiting: int) -> ExceptionEvent:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import http.client
 import time
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from anchor_autopatch.core.alerting.addresses import Refused, look_at, resolve
+from anchor_autopatch.core.alerting.attempts import Outcome
 from anchor_autopatch.core.alerting.formats import alertmanager, pagerduty, slack, webhook
 from anchor_autopatch.core.alerting.posting import BUDGET_SECONDS, post
 from anchor_autopatch.core.crash_points import reached
@@ -27,34 +28,6 @@ if TYPE_CHECKING:
 
 _FIRST_OK, _FIRST_REDIRECT = 200, 300
 _ERROR_LIMIT = 200
-
-
-class Attempt(NamedTuple):
-    """One try, as it is kept in the chain of `incidents.db`."""
-
-    delivery_key: str
-    sink: str
-    attempt: int
-    """From 1 for each message."""
-    at_us: int
-    outcome: str
-    """delivered | failed | refused (by us, before anything was sent)."""
-    http_status: int | None
-    latency_ms: int
-    body_sha256: str
-    """Of nothing where nothing was sent over HTTP."""
-    error: str | None
-
-
-class Outcome(NamedTuple):
-    """What one try gave."""
-
-    outcome: str
-    http_status: int | None
-    latency_ms: int
-    body_sha256: str
-    error: str | None
-    retry_after_s: int = 0
 
 
 class Channel:
@@ -144,21 +117,6 @@ def _judged(answer: Answer, body: bytes, latency_ms: int) -> Outcome:
         sha256(body).hexdigest(),
         None if went_well else f"HTTP {answer.status}: {scrub(answer.text, _ERROR_LIMIT)}",
         answer.retry_after_s,
-    )
-
-
-def as_kept(key: str, sink: str, number: int, outcome: Outcome, now_us: int) -> Attempt:
-    """The try as a row of the chain; `number` from 1 for each message."""
-    return Attempt(
-        delivery_key=key,
-        sink=sink,
-        attempt=number,
-        at_us=now_us,
-        outcome=outcome.outcome,
-        http_status=outcome.http_status,
-        latency_ms=outcome.latency_ms,
-        body_sha256=outcome.body_sha256,
-        error=outcome.error,
     )
 
 

@@ -20,7 +20,15 @@ from anchor_autopatch.host.storage.writer import MEMORY_LIMIT, Writer, folders
 if TYPE_CHECKING:
     from anchor_autopatch.core.records import ExceptionEvent
 
-__all__ = ["MEMORY_LIMIT", "Writer", "flush", "folders", "own_writer", "write_event"]
+__all__ = [
+    "MEMORY_LIMIT",
+    "Writer",
+    "flush",
+    "folders",
+    "is_committed",
+    "own_writer",
+    "write_event",
+]
 
 _FORK_WAITS_SECONDS = 1.0
 
@@ -35,6 +43,12 @@ _held: list[Any] = []
 def write_event(event: ExceptionEvent) -> None:
     """Commits an exception event to this process's outbox."""
     own_writer().append(outbox_format.INSERT_EVENT, event)
+
+
+def is_committed() -> bool:
+    """Whether all rows so far are on the disk: none waits in memory, and none is kept nowhere."""
+    writer = own_writer()
+    return writer.file is not None and not writer.waiting
 
 
 def flush() -> int:

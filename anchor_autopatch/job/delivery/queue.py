@@ -6,7 +6,7 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from anchor_autopatch.core.alerting.sending import Attempt
+from anchor_autopatch.core.alerting.attempts import Attempt
 from anchor_autopatch.core.sql_files import read_statements
 from anchor_autopatch.job.chain import Chain, append, breaks
 
@@ -59,8 +59,18 @@ def _sql() -> dict[str, str]:
     return read_statements("anchor_autopatch.job.delivery", "queue")
 
 
-def enqueue(con: sqlite3.Connection, sink: str, alert: Mapping[str, Any], now_us: int) -> str:
-    """Adds a message for a sink in the caller's transaction and returns its key; once only."""
+def enqueue(
+    con: sqlite3.Connection,
+    sink: str,
+    alert: Mapping[str, Any],
+    now_us: int,
+    *,
+    due_us: int | None = None,
+) -> str:
+    """Adds a message for a sink in the caller's transaction and returns its key; once only.
+
+    It is due at once, or at `due_us`.
+    """
     key = f"{alert['key']}:{sink}"
     con.execute(
         _sql()["enqueue"],
@@ -72,6 +82,7 @@ def enqueue(con: sqlite3.Connection, sink: str, alert: Mapping[str, Any], now_us
             "sink": sink,
             "kind": alert["kind"],
             "created_at_us": now_us,
+            "next_try_us": now_us if due_us is None else due_us,
             "alert": json.dumps(alert, ensure_ascii=False),
         },
     )
@@ -100,6 +111,11 @@ def note(
 def sinks_told(con: sqlite3.Connection, incident_id: str) -> list[str]:
     """Sinks that were told of an incident, or are about to be."""
     return [sink for (sink,) in con.execute(_sql()["sinks_told"], {"incident_id": incident_id})]
+
+
+def untried(con: sqlite3.Connection) -> dict[str, str]:
+    """Messages of which no try is known: their key -> fingerprint of their incident."""
+    return dict(con.execute(_sql()["untried"]).fetchall())
 
 
 def next_try_us(con: sqlite3.Connection) -> int | None:

@@ -15,7 +15,7 @@ INSERT INTO delivery (
     last_error,
     alert
 )
-VALUES ($delivery_key, $incident_id, $sink, $kind, 'pending', $created_at_us, 0, $created_at_us, NULL, NULL, $alert)
+VALUES ($delivery_key, $incident_id, $sink, $kind, 'pending', $created_at_us, 0, $next_try_us, NULL, NULL, $alert)
 ON CONFLICT DO NOTHING;
 
 -- name: due
@@ -65,6 +65,16 @@ SELECT DISTINCT sink
 FROM delivery
 WHERE incident_id = $incident_id
 ORDER BY sink;
+
+-- name: untried
+-- Messages of which no try is known, with the cause of their incident.
+SELECT
+    delivery.delivery_key,
+    incident.fingerprint
+FROM delivery
+JOIN incident USING (incident_id)
+WHERE delivery.state = 'pending'
+    AND delivery.attempts = 0;
 
 -- name: next_try
 -- When the next message is to be tried; NULL = none waits.

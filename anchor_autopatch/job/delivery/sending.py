@@ -11,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from anchor_autopatch.core.alerting.addresses import look_at, resolve
+from anchor_autopatch.core.alerting.attempts import Attempt, Outcome, as_kept
 from anchor_autopatch.core.alerting.documents import trial_document
 from anchor_autopatch.core.alerting.posting import BUDGET_SECONDS
-from anchor_autopatch.core.alerting.sending import Attempt, Channel, Outcome, as_kept, attempt
+from anchor_autopatch.core.alerting.sending import Channel, attempt
 from anchor_autopatch.core.errors import ConfigError
 from anchor_autopatch.job.clock import to_micros
 from anchor_autopatch.job.delivery import mail, queue

@@ -10,13 +10,14 @@ import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
 from anchor_autopatch.core.alerting.documents import document, storm_document
-from anchor_autopatch.core.alerting.rules import AlertRules, wants
 from anchor_autopatch.core.alerting.silences import silenced
 from anchor_autopatch.core.crash_points import reached
 from anchor_autopatch.job.clock import to_micros
 from anchor_autopatch.job.delivery.notices import notice, split_storm, told
 from anchor_autopatch.job.delivery.queue import enqueue, sinks_told
 from anchor_autopatch.job.incidents import lifecycle
+from anchor_autopatch.job.incidents.adopting import adopt, note_tries, wanting
+from anchor_autopatch.job.incidents.claiming import Board
 from anchor_autopatch.job.incidents.grouping import Group, group
 from anchor_autopatch.job.incidents.inhibition import inhibitor
 from anchor_autopatch.job.incidents.records import ACTIVE, RESOLVED, Affected, Incident
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
+    from anchor_autopatch.core.alerting.rules import AlertRules
     from anchor_autopatch.job.incidents.intake import Intake
     from anchor_autopatch.job.incidents.rules import IncidentRules
     from anchor_autopatch.job.incidents.store import Store
@@ -51,6 +53,7 @@ def evaluate(
     rules: IncidentRules,
     alerts: AlertRules,
     now: datetime,
+    board: Board | None = None,
 ) -> EvaluateReport:
     """Takes in what is new and brings every incident up to date; killed anywhere, it happens once.
 
@@ -60,19 +63,25 @@ def evaluate(
         rules: When an incident is over.
         alerts: Who is told.
         now: Aware.
+        board: What processes have told of; None where none can have told of anything.
     """
     now_us = to_micros(now)
+    board = board or Board()
     with store.transaction():
         intake = taken()
         before = {each.incident_id: each.state for each in store.unsettled()}
         events = [event for event in intake.events if store.note_event(event.event_id)]
         _count_successes(store, intake)
-        touched = [_take(store, found, rules, now_us) for found in group(events)]
+        touched = [_take(store, found, rules, board, now_us) for found in group(events)]
         for incident_id in dict.fromkeys(touched):
             _judge(store, incident_id, now_us)
+            adopt(store, board, alerts, _known(store, incident_id), now_us)
         _end(store, rules, now_us)
         _explain(store)
+        note_tries(store, board)
         messages = _tell(store, alerts, now_us)
+        board.settle(store, rules, now_us)
+        board.silence(store, now_us)
         for outbox_id, mark in intake.marks.items():
             store.keep_mark(outbox_id, mark)
         store.forget_counts(now_us - _KEPT_COUNTS_US)
@@ -105,12 +114,11 @@ def _count_successes(store: Store, intake: Intake) -> None:
         store.note_success(each.provider, each.model, each.last_us)
 
 
-def _take(store: Store, found: Group, rules: IncidentRules, now_us: int) -> str:
+def _take(store: Store, found: Group, rules: IncidentRules, board: Board, now_us: int) -> str:
     """Counts the events in the incident of their cause and returns its id."""
     known = store.latest(found.fingerprint)
     if known is None or not lifecycle.goes_on(known, found, rules):
-        # Random: two homes that meet the same outage make two incidents, never one by chance.
-        step = lifecycle.Step(lifecycle.begin(found, secrets.token_hex(8), now_us))
+        step = lifecycle.Step(lifecycle.begin(found, board.id_of(store, found, now_us), now_us))
     else:
         step = lifecycle.absorb(known, found, now_us)
     incident_id = step.incident.incident_id
@@ -173,7 +181,7 @@ def _enqueue_storm(
     alert = storm_document(incidents, f"storm-{secrets.token_hex(4)}", now_us)
     names = set()
     for incident in incidents:
-        wanted = _wanting(store, alerts, incident)
+        wanted = wanting(store, alerts, incident)
         names |= wanted
         if wanted:
             store.keep(told(incident, "opened", alerts.reminders, now_us))
@@ -182,18 +190,11 @@ def _enqueue_storm(
     return len(names)
 
 
-def _wanting(store: Store, alerts: AlertRules, incident: Incident) -> set[str]:
-    affected = store.affected(incident.incident_id)
-    teams = [app.team for app in affected]
-    services = [app.service for app in affected]
-    return {sink.name for sink in alerts.sinks if wants(sink, incident, teams, services)}
-
-
 def _enqueue(store: Store, alerts: AlertRules, incident: Incident, kind: str, now_us: int) -> int:
     affected = store.affected(incident.incident_id)
     names = set(sinks_told(store.con, incident.incident_id))
     if kind != RESOLVED:
-        names |= _wanting(store, alerts, incident)
+        names |= wanting(store, alerts, incident)
     key = f"{incident.incident_id}:{incident.notice_count + 1}"
     alert = document(incident, affected, kind, key, now_us)
     for name in sorted(names):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from anchor_autopatch.core.incidents import begun_by
 from anchor_autopatch.job.incidents.conditions import quiet_us
 from anchor_autopatch.job.incidents.records import (
     ACKNOWLEDGED,
@@ -43,27 +44,11 @@ class Step(NamedTuple):
 
 def begin(found: Group, incident_id: str, now_us: int) -> Incident:
     """The incident that these events are the first of; `pending` until it was judged."""
-    first = found.first
-    return Incident(
-        incident_id=incident_id,
-        fingerprint=found.fingerprint,
-        event_class=first.event_class,
-        provider=first.provider,
-        dependency=first.dependency,
-        model=first.request_model,
-        code=first.code,
-        exception_type=first.exception_type,
-        message=first.message,
-        call_site=first.call_site,
-        service=first.service,
-        severity="info",
-        state=PENDING,
-        first_seen_us=first.occurred_at_us,
+    return begun_by(found.first, found.fingerprint, incident_id, now_us)._replace(
         last_seen_us=found.last_seen_us,
         event_count=len(found.event_ids),
         call_count=found.call_count,
         wasted_requests=found.wasted_requests,
-        opened_at_us=now_us,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from anchor_autopatch.core.alerting import rules as alert_rules
 from anchor_autopatch.core.alerting.rules import AlertRules
 from anchor_autopatch.job.delivery.sending import Sender, SendReport
+from anchor_autopatch.job.incidents.claiming import Board
 from anchor_autopatch.job.incidents.evaluating import EvaluateReport, evaluate
 from anchor_autopatch.job.incidents.intake import Signatures, from_outboxes, from_warehouse
 from anchor_autopatch.job.incidents.publishing import copy_to_warehouse
@@ -56,7 +57,12 @@ def look_into_outboxes(
     """
     fresh = dict(read or {})
     report = evaluate(
-        store, lambda: from_outboxes(store, homes, fresh), settings.incidents, settings.alerts, now
+        store,
+        lambda: from_outboxes(store, homes, fresh),
+        settings.incidents,
+        settings.alerts,
+        now,
+        Board(homes),
     )
     if read is not None:
         # Only now: what was read and not committed has to be read again.
@@ -78,7 +84,12 @@ def look_into_warehouse(
     """Takes in what was shipped, tells of it, and leaves a copy of all incidents for the report."""
     with Store(home) as store:
         report = evaluate(
-            store, lambda: from_warehouse(store, con), settings.incidents, settings.alerts, now
+            store,
+            lambda: from_warehouse(store, con),
+            settings.incidents,
+            settings.alerts,
+            now,
+            Board([home]),
         )
         send(store, home, settings, now)
         copy_to_warehouse(store, con)

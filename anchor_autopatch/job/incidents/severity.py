@@ -12,18 +12,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from anchor_autopatch.core.conditions import SEVERITIES
+from anchor_autopatch.core.incidents import AT_ONCE
 from anchor_autopatch.job.incidents.records import DAY_US, HOUR_US, MINUTE_US, Counts, Incident
 
-AT_ONCE = {
-    "billing_exhausted": "critical",
-    "auth": "critical",
-    "model_gone": "critical",
-    "quota_daily": "warning",
-    "attribution_required": "error",
-    "app_error": "error",
-    "internal": "warning",
-}
-"""Class -> severity at the first occurrence; all others are judged by counts."""
 BY_RATE = frozenset(
     (
         *("rate_limited", "provider_overloaded", "provider_5xx", "timeout", "network"),

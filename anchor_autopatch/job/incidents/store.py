@@ -48,6 +48,7 @@ class Store:
     """
 
     def __init__(self, home: Path) -> None:
+        self.home = home
         path = home / FILE_NAME
         try:
             _create_private(path)

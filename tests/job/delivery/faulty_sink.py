@@ -38,12 +38,15 @@ class FaultySink:
         self.answer = b"ok"
         self.trickle_s = 0.0
         """Seconds between the bytes of the answer's head."""
+        self.before_answer = lambda: None
+        """Called when a request has come, before it is answered."""
         sink = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 sink.received.append(Received(self.path, dict(self.headers), body, sink.status))
+                sink.before_answer()
                 if sink.trickle_s:
                     sink.trickle(self.wfile)
                     return

@@ -1,0 +1,1 @@
+"""The first message about a new incident, told by the process that saw it."""
