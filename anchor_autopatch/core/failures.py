@@ -98,6 +98,15 @@ _BROAD_CLASSES = {
     "expired": "timeout",
     "failed": "provider_5xx",
 }
+# Too broad to tell a class; the status beside them does.
+_PLAIN_CODES = (
+    *("invalid_request_error", "invalid_value", "unsupported_value", "missing_required_parameter"),
+    *("INVALID_ARGUMENT", "FAILED_PRECONDITION", "ALREADY_EXISTS", "OUT_OF_RANGE"),
+    *("ValidationException", "ConflictException", "InternalServerException"),
+    *("conflict_error", "unprocessable_entity"),
+)
+KNOWN_CODES = frozenset((*_BILLING_CODES, *_CODE_CLASSES, *_BROAD_CLASSES, *_PLAIN_CODES))
+"""Codes of providers that were seen before; any other one is listed as new."""
 _STATUS_CLASSES = {
     401: "auth",
     402: "billing_exhausted",
