@@ -26,12 +26,16 @@ EVENT_CLASSES = (
     "attribution_required",
     "headers_refused",
     "app_error",
+    "dependency_error",
 )
 # No failures of a provider, and none of the application's:
 ATTRIBUTION_REQUIRED = "attribution_required"
 """The policy refused the call before it was sent."""
 APP_ERROR = "app_error"
 """The application itself: an exception that nobody caught, or an error that it logged."""
+DEPENDENCY_ERROR = "dependency_error"
+"""Another service answered that it cannot serve (a 5xx, a database without resources); those that
+did not answer are `network`, `timeout`, ... without a provider."""
 HEADERS_REFUSED = "headers_refused"
 """Inbound attribution headers were not believed; `attempts` says how many since the last event."""
 

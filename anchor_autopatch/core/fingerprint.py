@@ -23,7 +23,7 @@ COUNT_ONLY = frozenset(("client_cancelled", "content_filter", "context_length", 
 _OUTAGES = frozenset(
     (
         *("rate_limited", "quota_daily", "provider_overloaded", "provider_5xx"),
-        *("timeout", "network", "partial_stream"),
+        *("timeout", "network", "partial_stream", "dependency_error"),
     )
 )
 # Somebody has to act at the provider, and the code says on what.

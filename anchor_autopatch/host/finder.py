@@ -9,7 +9,14 @@ from __future__ import annotations
 
 import sys
 
-from anchor_autopatch.host.targets import EXECUTORS, FRAMEWORKS, PARTS, TARGETS, Target
+from anchor_autopatch.host.targets import (
+    DEPENDENCIES,
+    EXECUTORS,
+    FRAMEWORKS,
+    PARTS,
+    TARGETS,
+    Target,
+)
 
 # Spelled out: `import typing` would cost every process of the host 5 ms.
 TYPE_CHECKING = False
@@ -19,7 +26,7 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-_IMPORTED = (*TARGETS, *PARTS, *FRAMEWORKS)
+_IMPORTED = (*TARGETS, *PARTS, *DEPENDENCIES, *FRAMEWORKS)
 
 
 class AnchorFinder:

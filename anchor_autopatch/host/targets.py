@@ -213,6 +213,35 @@ PARTS = (
 )
 
 _HOST = "anchor_autopatch.host."
+_DEPENDENCIES = _HOST + "dependencies."
+
+# Clients of what else an application depends on; of HTTP clients, `TARGETS` above watch both.
+DEPENDENCIES = (
+    *(
+        Target(name, f"psycopg.{module}", _DEPENDENCIES + "psycopg", "psycopg", "3.1", "3.3")
+        for name, module in (
+            ("psycopg", "connection"),
+            ("psycopg/async", "connection_async"),
+        )
+    ),
+    *(
+        Target(name, f"redis.{module}", _DEPENDENCIES + patcher, "redis", "4.5", "8.1")
+        for name, module, patcher in (
+            ("redis", "client", "redis"),
+            ("redis/async", "asyncio.client", "redis"),
+            ("redis/cluster", "cluster", "redis_cluster"),
+            ("redis/async-cluster", "asyncio.cluster", "redis_cluster"),
+        )
+    ),
+    Target(
+        "sqlalchemy",
+        "sqlalchemy.engine.base",
+        _DEPENDENCIES + "sqlalchemy",
+        "sqlalchemy",
+        "2.0",
+        "2.1",
+    ),
+)
 
 # What starts work in other threads and processes. Nearly every process imports these, so they are
 # patched only where an SDK or a framework is imported as well.
@@ -225,7 +254,7 @@ EXECUTORS = (
             ("multiprocessing.pool", "pools"),
         )
     ),
-    # What the application itself says of its failures; does nothing unless ANCHOR_ERRORS asks.
+    # What the application itself says of its failures.
     Target("errors", "logging", _HOST + "dependencies.applications", "python", "3.11", "3.13"),
 )
 

@@ -19,8 +19,7 @@ log = logging.getLogger("shop.orders")
 
 @pytest.fixture
 def _hooked(home, monkeypatch):
-    """What the finder does with the switch on; undone afterwards."""
-    monkeypatch.setenv("ANCHOR_ERRORS", "1")
+    """What the finder does; undone afterwards."""
     monkeypatch.setattr(sys, "excepthook", lambda *_: None)
     monkeypatch.setattr(sys, "unraisablehook", lambda *_: None)
     monkeypatch.setattr(threading, "excepthook", lambda *_: None)
@@ -118,6 +117,47 @@ def test_exception_that_is_logged_twice_on_its_way_is_one_event(events, kind):
     assert len(events()) == 1
 
 
+def test_group_of_failures_that_are_known_is_no_event_of_its_own(events):
+    refused = OrderError("429")
+    failures.read(refused)
+
+    try:
+        raise ExceptionGroup("tasks", [refused, ExceptionGroup("more", [refused])])
+    except ExceptionGroup:
+        log.exception("tasks failed")
+
+    assert events() == []
+
+
+def test_group_with_a_failure_that_is_new_is_an_event(one_event):
+    refused = OrderError("429")
+    failures.read(refused)
+
+    try:
+        raise ExceptionGroup("tasks", [refused, OrderError("new")])
+    except ExceptionGroup:
+        log.exception("tasks failed")
+
+    assert one_event().exception_type == "ExceptionGroup"
+
+
+QUIET = """
+import sys, threading
+import flask, logging
+logging.getLogger("shop").warning("all is well")
+brought = [name for name in sys.modules if name == "sqlite3" or name.endswith("storage.outbox")]
+print(brought, threading.active_count())
+"""
+
+
+def test_program_without_a_failure_has_no_outbox_and_no_thread_of_ours(home):
+    pytest.importorskip("flask")
+    done = run_python("-c", QUIET, home=home)
+
+    assert done.stdout.strip() == "[] 1"
+    assert not (home / "outbox").exists()
+
+
 @pytest.mark.parametrize("kind", [OrderError, ValueError])
 def test_failures_in_a_loop_are_counted_each(events, kind):
     for number in range(5):
@@ -176,10 +216,10 @@ def test_hook_that_was_there_is_called_and_its_fault_is_its_own(home, events, mo
     def theirs(*_):
         raise RuntimeError("theirs")
 
-    from anchor_autopatch.host.dependencies import errors
+    from anchor_autopatch.host.dependencies import applications
 
     with pytest.raises(RuntimeError, match="theirs"):
-        errors._excepthook(theirs)(OrderError, OrderError("x"), None)
+        applications.excepthook(theirs)(OrderError, OrderError("x"), None)
 
     assert len(events()) == 1
 
@@ -218,7 +258,7 @@ raise OSError("the disk is gone")
 
 def test_failed_request_and_the_end_of_the_program_are_told(home, events):
     pytest.importorskip("flask")
-    done = run_python("-c", APPLICATION, home=home, check=False, ANCHOR_ERRORS="1")
+    done = run_python("-c", APPLICATION, home=home, check=False)
 
     found = [(each.exception_type, each.code, each.call_site) for each in events()]
     assert found == [
@@ -228,8 +268,8 @@ def test_failed_request_and_the_end_of_the_program_are_told(home, events):
     assert "the disk is gone" in done.stderr
 
 
-def test_nothing_is_hooked_unless_it_is_asked_for(home, events):
+def test_nothing_is_hooked_where_it_is_switched_off(home, events):
     pytest.importorskip("flask")
-    run_python("-c", APPLICATION, home=home, check=False)
+    run_python("-c", APPLICATION, home=home, check=False, ANCHOR_ERRORS="0")
 
     assert events() == []

@@ -12,7 +12,14 @@ from importlib.metadata import PackageNotFoundError, version
 
 from anchor_autopatch.cli.doctor_checks.finding import NOTE, OK, PROBLEM, Finding, count
 from anchor_autopatch.cli.output import progress
-from anchor_autopatch.host.targets import FRAMEWORKS, PARTS, TARGETS, Target
+from anchor_autopatch.host.targets import (
+    DEPENDENCIES,
+    EXECUTORS,
+    FRAMEWORKS,
+    PARTS,
+    TARGETS,
+    Target,
+)
 from anchor_autopatch.surface.uncaptured import UNCAPTURED
 
 _IMPORT_SECONDS = 120
@@ -139,7 +146,8 @@ def _is_newer(release: str, tested: str) -> bool:
 
 
 def _unknown_switches() -> Iterator[Finding]:
-    known = {target.name.partition("/")[0] for target in (*_SDKS, *FRAMEWORKS)}
+    targets = (*_SDKS, *DEPENDENCIES, *FRAMEWORKS, *EXECUTORS)
+    known = {target.name.partition("/")[0] for target in targets}
     for name in disabled():
         if name not in known and name not in UNCAPTURED:
             text = (

@@ -29,6 +29,7 @@ _TITLES = {
     "partial_stream": "Streams of {what} break off",
     "attribution_required": "Calls of {service} are refused: nobody said who they are for",
     "app_error": "{exception_type} in {service}",
+    "dependency_error": "{what} answers that it cannot serve",
     "internal": "Capture itself failed: {exception_type}",
     "budget_threshold": "Budget {code}",
     "budget_exceeded": "Budget used up: {code}",

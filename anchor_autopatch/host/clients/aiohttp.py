@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from anchor_autopatch.host import patching
 from anchor_autopatch.host.clients import gateways, raw
+from anchor_autopatch.host.dependencies import watching
 
 if TYPE_CHECKING:
     from anchor_autopatch.host.clients.exchange import Exchange
@@ -38,6 +39,7 @@ def patch(client: ModuleType) -> None:
     patching.replace(reader, "feed_data", _wrap_feed_data)
     patching.replace(reader, "feed_eof", _wrap_feed_eof)
     patching.replace(reader, "set_exception", _wrap_set_exception)
+    patching.replace(client.ClientResponse, "raise_for_status", _wrap_raising)
     patching.replace(client.ClientResponse, "close", _wrap_closing)
     patching.replace(client.ClientResponse, "release", _wrap_closing)
 
@@ -58,6 +60,7 @@ class _Client:
     name = "aiohttp"
     attempts_of: frozenset[str] = frozenset()
     attempts_below = False
+    status = "status"
 
     def netloc(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         url = args[1] if len(args) > 1 else kwargs["str_or_url"]
@@ -141,6 +144,19 @@ def _wrap_set_exception(original: Any) -> Any:
         return original(self, exc, *args, **kwargs)
 
     return set_exception
+
+
+def _wrap_raising(original: Any) -> Any:
+    # Its exception, alone among those of all clients, does not know of what answer it is made.
+    @wraps(original)
+    def raise_for_status(self: Any) -> Any:
+        try:
+            return original(self)
+        except Exception as error:
+            watching.made_of(self, error)
+            raise
+
+    return raise_for_status
 
 
 def _wrap_closing(original: Any) -> Any:

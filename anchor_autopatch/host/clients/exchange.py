@@ -18,6 +18,7 @@ from anchor_autopatch.host.capture.sites import host_of, site
 from anchor_autopatch.host.capture.streams import Reader
 from anchor_autopatch.host.clients import bodies, fields, paths, raw, submissions
 from anchor_autopatch.host.clients.dialects import DIALECTS
+from anchor_autopatch.host.dependencies import seen
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers import objects
 
@@ -85,6 +86,9 @@ class Exchange:
         if _answers_another_question(response):
             self.call.leave_to_children()
             return
+        if getattr(response, self._client.status, 0) >= _REFUSED:
+            # What the application raises of it (`raise_for_status`) is this failure.
+            seen.remember_answer(response)
         self._client.answered(self, response)
 
     def _failed(self, error: BaseException) -> None:

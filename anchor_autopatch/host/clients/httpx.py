@@ -48,6 +48,7 @@ class _Client:
 
     attempts_of: frozenset[str] = frozenset()
     attempts_below = False
+    status = "status_code"
 
     def __init__(self, name: str) -> None:
         self.name = name

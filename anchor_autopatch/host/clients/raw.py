@@ -7,6 +7,7 @@ program that merely uses `requests` pays nothing for it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from functools import wraps
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from anchor_autopatch.host import patching
 from anchor_autopatch.host.capture.identity import ObjectMemo
 from anchor_autopatch.host.capture.layers import active, leave_context, open_layer
+from anchor_autopatch.host.dependencies import watching
+from anchor_autopatch.host.dependencies.http import HTTPLibrary
 from anchor_autopatch.host.patching import guarded, off
 
 if TYPE_CHECKING:
@@ -63,6 +66,8 @@ class Client(Protocol):
     """Clients whose own calls come through here once for each attempt."""
     attempts_below: bool
     """True when another client below this one counts the attempts."""
+    status: str
+    """Name of the attribute of a response that holds its HTTP status."""
 
     def netloc(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> str | bytes:
         """host[:port] that this goes to, as the library has it at hand.
@@ -252,13 +257,22 @@ def _learn(netloc: str | bytes) -> bool:
 def wrap(client: Client) -> Callable[[Any], Any]:
     """Makes a plain synchronous function around the one that sends."""
     opened = _opening(client)
+    library, status, failures = HTTPLibrary(client), client.status, watching.FAILED_STATUSES
 
     def make(original: Any) -> Any:
         @wraps(original)
         def send(self: Any, *args: Any, **kwargs: Any) -> Any:
             scope = opened(self, args, kwargs)
             if scope is None:
-                return original(self, *args, **kwargs)
+                handling = id(sys.exception())
+                try:
+                    response = original(self, *args, **kwargs)
+                except Exception as error:
+                    watching.failed(library, error, handling, self, args, kwargs)
+                    raise
+                if getattr(response, status, None) in failures:
+                    library.answered(response, self, args, kwargs)
+                return response
             scope.enter()
             try:
                 response = original(self, *args, **kwargs)
@@ -278,13 +292,22 @@ def wrap(client: Client) -> Callable[[Any], Any]:
 def wrap_async(client: Client) -> Callable[[Any], Any]:
     """Makes a plain coroutine function around the one that sends."""
     opened = _opening(client)
+    library, status, failures = HTTPLibrary(client), client.status, watching.FAILED_STATUSES
 
     def make(original: Any) -> Any:
         @wraps(original)
         async def send(self: Any, *args: Any, **kwargs: Any) -> Any:
             scope = opened(self, args, kwargs)
             if scope is None:
-                return await original(self, *args, **kwargs)
+                handling = id(sys.exception())
+                try:
+                    response = await original(self, *args, **kwargs)
+                except Exception as error:
+                    watching.failed(library, error, handling, self, args, kwargs)
+                    raise
+                if getattr(response, status, None) in failures:
+                    library.answered(response, self, args, kwargs)
+                return response
             scope.enter()
             try:
                 response = await original(self, *args, **kwargs)

@@ -36,6 +36,7 @@ class _Client:
     name = "requests"
     attempts_of: frozenset[str] = frozenset()
     attempts_below = True
+    status = "status_code"
 
     def netloc(self, _owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         request = args[0] if args else kwargs["request"]

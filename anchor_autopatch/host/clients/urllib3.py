@@ -52,6 +52,7 @@ class _Client:
     name = "urllib3"
     attempts_of: frozenset[str] = frozenset(("requests", "urllib3"))
     attempts_below = False
+    status = "status"
 
     def netloc(self, owner: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> str:
         return f"{owner.host}:{owner.port}"

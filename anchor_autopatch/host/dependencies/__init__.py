@@ -1,1 +1,1 @@
-"""Failures beside those of provider calls: of the application itself."""
+"""Failures beside those of provider calls: of other services, and of the application itself."""

@@ -1,78 +1,28 @@
-"""Failures of the application itself: what it logs as an error, and what nobody catches.
-
-The hooks that are there already, and the application's handlers, run first and unchanged.
-"""
+"""Failures of the application itself: what it logs as an error, and what nobody catches."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from anchor_autopatch.host import callsite, failures, patching
+from anchor_autopatch.host import callsite, failures
 from anchor_autopatch.host.dependencies import seen
 
 if TYPE_CHECKING:
     import logging
-    from types import ModuleType
 
-_ERROR = 40
-"""logging.ERROR, whose module is not ours to import."""
-# What they log about a failed call has left an event of that call.
+# What they log about a failed call or operation has left an event of that.
 _OF_CALLS = (
     *("LiteLLM", "litellm", "openai", "anthropic", "google_genai", "groq", "mistralai", "cohere"),
     *("xai_sdk", "botocore", "boto3", "httpx", "httpx2", "httpcore", "urllib3", "requests"),
+    *("psycopg", "redis", "sqlalchemy", "aiobotocore"),
     "anchor_autopatch",
 )
 _FRAMES = 16
 
 
-def hook(logging_module: ModuleType) -> None:
-    """Hooks `logging`, whose module is given, and the three hooks for what nobody catches."""
-    patching.replace(logging_module.Logger, "callHandlers", _call_handlers)
-    patching.put(sys, "excepthook", _excepthook(sys.excepthook))
-    patching.put(sys, "unraisablehook", _one_argument_hook(sys.unraisablehook))
-    # `logging` has imported it.
-    threads = sys.modules["threading"]
-    patching.put(threads, "excepthook", _one_argument_hook(threads.excepthook))
-
-
-def _call_handlers(original: Any) -> Any:
-    # Not `handle`, which loggers are given subclasses of: this is where every record passes that
-    # its logger's level lets through, whatever `propagate` says.
-    def callHandlers(self: Any, record: Any) -> Any:  # noqa: N802 - the name of what it stands for
-        try:
-            return original(self, record)
-        finally:
-            if record.levelno >= _ERROR:
-                _logged(record)
-
-    return callHandlers
-
-
-def _excepthook(original: Any) -> Any:
-    def excepthook(kind: Any, error: Any, traceback: Any) -> Any:
-        try:
-            return original(kind, error, traceback)
-        finally:
-            _raised(error)
-
-    return excepthook
-
-
-def _one_argument_hook(original: Any) -> Any:
-    """The hooks of threads and finalizers: one argument with the exception in it."""
-
-    def hook(raised: Any) -> Any:
-        try:
-            return original(raised)
-        finally:
-            _raised(raised.exc_value)
-
-    return hook
-
-
-@patching.guarded("errors")
-def _logged(record: logging.LogRecord) -> None:
+def logged(record: logging.LogRecord) -> None:
+    """Leaves an event of a record at ERROR or above, unless what it tells of has left one."""
     if record.name.partition(".")[0] in _OF_CALLS:
         return
     error = record.exc_info[1] if record.exc_info else None
@@ -85,8 +35,8 @@ def _logged(record: logging.LogRecord) -> None:
     )
 
 
-@patching.guarded("errors")
-def _raised(error: BaseException | None) -> None:
+def raised(error: BaseException | None) -> None:
+    """Leaves an event of an exception that nobody caught, unless it has left one."""
     _raised_in(error, None)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _THREADS = 1_024
 _known: ObjectMemo[bool] = ObjectMemo()
+"""Exceptions, and answers that were failures: what is made of such an answer is known with it."""
 
 
 class _Trace(NamedTuple):
@@ -50,7 +51,34 @@ def is_known(links: Iterable[BaseException], *, at_the_end: bool) -> bool:
         at_the_end: Nobody caught it. A thread ends so once, hence the last exception that was seen
             there is this one, whether it has travelled or not.
     """
-    return any(_known.get(link) or _travelled(link, at_the_end) for link in links)
+    return any(
+        _known.get(link)
+        or _travelled(link, at_the_end)
+        or is_known_answer(getattr(link, "response", None))
+        or _is_known_group(link, at_the_end)
+        for link in links
+    )
+
+
+def _is_known_group(error: BaseException, at_the_end: bool) -> bool:
+    """Whether it is a group (PEP 654) in which nothing is new."""
+    return isinstance(error, BaseExceptionGroup) and all(
+        is_known((each,), at_the_end=at_the_end) for each in error.exceptions
+    )
+
+
+def remember_answer(answer: object) -> None:
+    """Notes that an answer (a response object) has left an event."""
+    try:
+        _known.put(answer, True)
+    except TypeError:
+        # It can be known by nothing else; what is raised about it leaves an event of its own.
+        return
+
+
+def is_known_answer(answer: object) -> bool:
+    """Whether an answer has left an event, or the one below that it was made of (requests)."""
+    return bool(_known.get(answer) or _known.get(getattr(answer, "raw", None)))
 
 
 def _travelled(error: BaseException, at_the_end: bool) -> bool:

@@ -11,6 +11,8 @@ from anchor_autopatch.host import patching
 from anchor_autopatch.host.capture import streams
 from anchor_autopatch.host.capture.calls import wrap_async
 from anchor_autopatch.host.capture.layers import active
+from anchor_autopatch.host.dependencies import watching
+from anchor_autopatch.host.dependencies.botocore import AWS
 from anchor_autopatch.host.providers.amazon import botocore
 
 _NAME = "aiobotocore"
@@ -25,7 +27,9 @@ def version() -> str | None:
 
 def patch(client: ModuleType) -> None:
     """Wraps the choke point and the readers of bodies; `client` is `aiobotocore.client`."""
-    patching.replace(client.AioBaseClient, "_make_api_call", wrap_async(botocore.Adapter(_NAME)))
+    patching.replace(client.AioBaseClient, "_make_api_call", _wrap_call)
+    session = sys.modules["aiobotocore.httpsession"].AIOHTTPSession
+    patching.replace(session, "send", watching.quiet_async)
     endpoint = sys.modules["aiobotocore.endpoint"]
     patching.replace(endpoint, "convert_to_response_dict", _wrap_convert)
     responses = sys.modules["aiobotocore.response"]
@@ -38,6 +42,11 @@ def patch(client: ModuleType) -> None:
     events = sys.modules["aiobotocore.eventstream"].AioEventStream
     patching.replace(events, "_parse_event", _wrap_parse_event)
     patching.replace(events, "__anext__", _wrap_events)
+
+
+def _wrap_call(original: Any) -> Any:
+    # Below a provider call, whose failures are its own.
+    return wrap_async(botocore.Adapter(_NAME))(watching.wrap_async(AWS(_NAME))(original))
 
 
 def _wrap_convert(original: Any) -> Any:

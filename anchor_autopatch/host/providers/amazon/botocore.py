@@ -19,6 +19,8 @@ from anchor_autopatch.host.capture import attempts, streams
 from anchor_autopatch.host.capture.calls import Call, Opened, wrap
 from anchor_autopatch.host.capture.layers import active, open_layer
 from anchor_autopatch.host.capture.sites import Site, host_of, site
+from anchor_autopatch.host.dependencies import watching
+from anchor_autopatch.host.dependencies.botocore import AWS
 from anchor_autopatch.host.patching import guarded
 from anchor_autopatch.host.providers.amazon import bedrock_usage
 from anchor_autopatch.host.providers.reading import get
@@ -57,7 +59,10 @@ def version() -> str | None:
 
 def patch(client: ModuleType) -> None:
     """Wraps the choke point and the readers of bodies; `client` is `botocore.client`."""
-    patching.replace(client.BaseClient, "_make_api_call", wrap(Adapter()))
+    patching.replace(client.BaseClient, "_make_api_call", _wrap_call)
+    session = sys.modules["botocore.httpsession"].URLLib3Session
+    # botocore tries again by itself, and looks for credentials where mostly nobody answers.
+    patching.replace(session, "send", watching.quiet)
     endpoint = sys.modules["botocore.endpoint"]
     patching.replace(endpoint.Endpoint, "_needs_retry", _wrap_needs_retry)
     patching.replace(endpoint, "convert_to_response_dict", _wrap_convert)
@@ -69,6 +74,11 @@ def patch(client: ModuleType) -> None:
     patching.replace(events, "_parse_event", _wrap_parse_event)
     patching.replace(events, "__iter__", _wrap_iter)
     patching.replace(events, "close", _wrap_close)
+
+
+def _wrap_call(original: Any) -> Any:
+    # Below a provider call, whose failures are its own.
+    return wrap(Adapter())(watching.wrap(AWS(_NAME))(original))
 
 
 def read_request(_operation: str, params: dict[str, Any]) -> dict[str, object] | None:
