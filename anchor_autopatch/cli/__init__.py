@@ -6,18 +6,23 @@ One module per group of subcommands, each imported only when it is the one asked
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import NamedTuple
 
 from anchor_autopatch import __version__
+from anchor_autopatch.cli.parsing import OneLineParser, expect_known, parse
 from anchor_autopatch.core.errors import AnchorError
 
 CLEAN = 0
 FINDINGS = 1
 """Done, and something printed needs a person."""
 COULD_NOT_RUN = 2
+INTERRUPTED = 130
+"""As shells have it: 128 + SIGINT."""
 
 
 class Command(NamedTuple):
@@ -56,33 +61,56 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one `anchor` command and returns its exit code: 0 clean, 1 findings, 2 could not run."""
+    """Runs one `anchor` command and returns its exit code.
+
+    0 clean, 1 findings, 2 could not run, 130 interrupted.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = _parser(arguments)
-    parsed = parser.parse_args(arguments)
     try:
-        return int(parsed.run(parsed))
+        return _run(arguments)
     except AnchorError as error:
-        print(f"anchor: {error}", file=sys.stderr)
-        return COULD_NOT_RUN
+        reason = str(error)
     except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing not in _EXTRAS:
-            raise
-        print(f"anchor: {_missing(arguments[0], missing)}", file=sys.stderr)
-        return COULD_NOT_RUN
+        reason = _missing(arguments[0], error)
     except BrokenPipeError:
         # The reader of our output left (`anchor report | head`): nothing failed.
-        sys.stderr.close()
+        _print_nowhere()
         return CLEAN
-    except KeyboardInterrupt:
-        return 130
+    except OSError as error:
+        # What a command touches by itself is told by its own errors; this is what it prints to.
+        _print_nowhere()
+        reason = f"Stopped: {error}"
+    except (KeyboardInterrupt, RuntimeError) as error:
+        # So DuckDB tells of Ctrl-C in the middle of a statement.
+        if not isinstance(error, KeyboardInterrupt) and str(error) != "Query interrupted":
+            raise
+        print("anchor: Interrupted", file=sys.stderr)
+        return INTERRUPTED
+    print(f"anchor: {reason}", file=sys.stderr)
+    return COULD_NOT_RUN
+
+
+def _run(arguments: list[str]) -> int:
+    parsed = parse(_parser(arguments), arguments)
+    code = int(parsed.run(parsed))
+    # A full disk and a reader that left show here, not after the exit code was decided.
+    sys.stdout.flush()
+    return code
+
+
+def _print_nowhere() -> None:
+    """Lets what is still in the buffer of stdout go: flushing it at exit would fail once more."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 _EXTRAS = {"duckdb": "job", "requests": "job", "litellm": "job", "rich": "job"}
 
 
-def _missing(command: str, module: str) -> str:
+def _missing(command: str, error: ModuleNotFoundError) -> str:
+    module = (error.name or "").partition(".")[0]
+    if module not in _EXTRAS:
+        raise error
     return (
         f"{command!r} needs {module}, which this environment has not; "
         f"pip install 'anchor-autopatch[{_EXTRAS[module]}]'"
@@ -90,7 +118,7 @@ def _missing(command: str, module: str) -> str:
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="anchor",
         description="AI provider bills, split per application, to the cent.",
         epilog="example: anchor run -- python app.py, then: anchor reconcile && anchor report",
@@ -98,6 +126,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"anchor {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     asked = next((word for word in arguments if not word.startswith("-")), None)
+    expect_known(asked, tuple(COMMANDS))
     for name, command in COMMANDS.items():
         if name == asked:
             module = import_module(f"anchor_autopatch.cli.{command.module}")

@@ -119,7 +119,7 @@ def _print_purge(report: PurgeReport, *, set_terms: set[str]) -> None:
     verb = "would go" if report.is_dry_run else "gone"
     print_table(
         "What is past its term",
-        ("kind", "what", "rows", "MiB", "", "kept because"),
+        ("kind", "what", "rows", "MiB", "verdict", "kept because"),
         (
             (
                 found.kind,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from anchor_autopatch.core.config import load_config
 from anchor_autopatch.core.errors import ConfigError, StoreError
-from anchor_autopatch.core.settings import CONFIG_FILE, home
+from anchor_autopatch.core.settings import CONFIG_FILE, CONFIG_VARIABLE, home
 
 if TYPE_CHECKING:
     import argparse
@@ -54,8 +54,17 @@ def add_action(
 def add_actor(parser: argparse.ArgumentParser) -> None:
     """Adds --by: who does it."""
     parser.add_argument(
-        "--by", default=getpass.getuser(), metavar="NAME", help="who does it; default: this user"
+        "--by", default=this_user(), metavar="NAME", help="who does it; default: this user"
     )
+
+
+def this_user() -> str:
+    """The name of who runs this, for the record."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user often has a number only. Python 3.13 raises OSError, earlier KeyError.
+        return f"uid {os.getuid()}"
 
 
 def homes_of(args: argparse.Namespace) -> list[Path]:
@@ -75,9 +84,15 @@ def config_of(home_path: Path) -> dict[str, Any]:
     """What the policy file says that goes with a home; {} when there is none.
 
     Raises:
-        ConfigError: it cannot be read.
+        ConfigError: it cannot be read, or ANCHOR_CONFIG names one that is not there.
     """
-    return load_config(os.environ.get("ANCHOR_CONFIG") or str(home_path / CONFIG_FILE))
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named and not Path(named).exists():
+        # A path with a typing error would mean: no contract, no close, nobody is told.
+        raise ConfigError(
+            f"{CONFIG_VARIABLE} names {named!r}, which is not there; mend the path or unset it"
+        )
+    return load_config(named or str(home_path / CONFIG_FILE))
 
 
 @contextmanager
@@ -98,14 +113,19 @@ def only_job(home_path: Path) -> Iterator[bool]:
             mine = stack.enter_context(lease(home_path / JOB_LOCK))
         except OSError as error:
             raise StoreError(
-                f"Cannot use {str(home_path)!r} as ANCHOR_HOME: {error.strerror}; "
-                "check its permissions"
+                f"Cannot use {str(home_path)!r} as ANCHOR_HOME: {_unusable(home_path, error)}"
             ) from error
         if mine:
             stack.enter_context(room_to_work(home_path))
         else:
             print(f"Another job is at work on {str(home_path)!r}: left to it.", file=sys.stderr)
         yield mine
+
+
+def _unusable(home_path: Path, error: OSError) -> str:
+    if any(path.exists() and not path.is_dir() for path in (home_path, *home_path.parents)):
+        return f"{error.strerror}; a file is no home, name a folder"
+    return f"{error.strerror}; check its permissions"
 
 
 def in_warehouse(

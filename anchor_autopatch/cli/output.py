@@ -6,6 +6,7 @@ A table for people, JSON for programs, a progress bar for long work on a termina
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,10 @@ from importlib.util import find_spec
 from typing import Any, TextIO
 
 Row = Sequence[object]
+_READABLE = 6
+"""Characters of a folded column that can still be read."""
+_PADDING = 3
+"""Characters that a table puts around a column."""
 
 
 def print_json(value: object) -> None:
@@ -38,16 +43,22 @@ def print_table(
     right: Iterable[str] = (),
     file: TextIO | None = None,
 ) -> None:
-    """Prints rows under their column names.
+    """Prints rows under their column names; on a terminal that is too narrow one below the other.
 
     The columns named in `right` are right-aligned numbers.
     """
     texts = [[_cell(value) for value in row] for row in rows]
-    aligned = set(right)
-    try:
-        _rich_table(title, columns, texts, aligned, file or sys.stdout)
-    except ModuleNotFoundError:
-        _plain_table(title, columns, texts, aligned, file or sys.stdout)
+    out = file or sys.stdout
+    terminal = shutil.get_terminal_size().columns if out.isatty() else None
+    made: Iterable[str]
+    if terminal is not None and _least_width(columns, texts) > terminal:
+        made = _records(title, columns, texts)
+    elif find_spec("rich"):
+        made = _rich_table(title, columns, texts, set(right), out)
+    else:
+        made = _plain_table(title, columns, texts, set(right))
+    # A row is padded to the width of the table: in a file or a mail that is only noise.
+    print("\n".join(line.rstrip() for line in made), file=out)
 
 
 def _cell(value: object) -> str:
@@ -56,9 +67,26 @@ def _cell(value: object) -> str:
     return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 
+def _least_width(columns: Sequence[str], rows: list[list[str]]) -> int:
+    """Characters below which folding leaves a column of single letters, padding included."""
+    widths = (max(map(len, column)) for column in zip(columns, *rows, strict=True))
+    return sum(min(width, _READABLE) + _PADDING for width in widths)
+
+
+def _records(title: str, columns: Sequence[str], rows: list[list[str]]) -> Iterator[str]:
+    """Each row as a paragraph, with the name of the column before each value."""
+    width = max(map(len, columns))
+    yield title
+    for row in rows:
+        yield ""
+        for name, cell in zip(columns, row, strict=True):
+            yield f"  {name.ljust(width)}  {cell}"
+    yield ""
+
+
 def _rich_table(
     title: str, columns: Sequence[str], rows: list[list[str]], right: set[str], file: TextIO
-) -> None:
+) -> list[str]:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -72,25 +100,26 @@ def _rich_table(
         # Text, not markup: a service may be called "[red]".
         table.add_row(*(Text(cell) for cell in row))
     # A pipe or a log file has no width of its own; a table must not be cut there.
-    width = None if file.isatty() else 200
-    Console(file=file, width=width).print(table)
+    console = Console(file=file, width=None if file.isatty() else 200)
+    # Not printed by rich: it ends the process with 1, findings, when the reader has left.
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get().splitlines()
 
 
 def _plain_table(
-    title: str, columns: Sequence[str], rows: list[list[str]], right: set[str], file: TextIO
-) -> None:
+    title: str, columns: Sequence[str], rows: list[list[str]], right: set[str]
+) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:
-        padded = (
+        return "  ".join(
             cell.rjust(width) if name in right else cell.ljust(width)
             for name, cell, width in zip(columns, cells, widths, strict=True)
         )
-        return "  ".join(padded).rstrip()
 
-    print("", title, line(columns), line(["-" * width for width in widths]), sep="\n", file=file)
-    for row in rows:
-        print(line(row), file=file)
+    yield from ("", title, line(columns), line(["-" * width for width in widths]))
+    yield from map(line, rows)
 
 
 @contextmanager

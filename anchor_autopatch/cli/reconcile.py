@@ -81,7 +81,7 @@ def _print_invoices(report: ReconcileReport) -> None:
 
     print_table(
         "Invoices of open periods",
-        ("period", "provider", "account", "invoice", "invoiced", "split", "currency", ""),
+        ("period", "provider", "account", "invoice", "invoiced", "split", "currency", "proof"),
         (
             (
                 check.period,

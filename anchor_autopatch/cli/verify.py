@@ -47,7 +47,7 @@ def _run(args: argparse.Namespace) -> int:
 def _print(report: VerifyReport) -> None:
     print_table(
         "The chain, in the order of the data's way",
-        ("link", "", "what holds"),
+        ("link", "verdict", "what was found"),
         (
             (
                 link.name,

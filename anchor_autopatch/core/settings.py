@@ -11,6 +11,7 @@ ARCHIVE_FOLDER = "archive"
 QUARANTINE_FOLDER = "quarantine"
 SALT_FILE = "key-salt"
 CONFIG_FILE = "anchor.toml"
+CONFIG_VARIABLE = "ANCHOR_CONFIG"
 
 
 def default_home(environ: os._Environ[str] | dict[str, str] = os.environ) -> str:
@@ -32,4 +33,4 @@ def home(environ: os._Environ[str] | dict[str, str] = os.environ) -> str:
 
 def config_path(environ: os._Environ[str] | dict[str, str] = os.environ) -> str:
     """The policy file: ANCHOR_CONFIG, else `anchor.toml` in the home; it need not exist."""
-    return environ.get("ANCHOR_CONFIG") or os.path.join(home(environ), CONFIG_FILE)
+    return environ.get(CONFIG_VARIABLE) or os.path.join(home(environ), CONFIG_FILE)

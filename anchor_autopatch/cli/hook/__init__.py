@@ -1,1 +1,1 @@
-"""`anchor host`: the hook in other interpreters."""
+"""`anchor run | hook | install | uninstall`: capture in this and other interpreters."""

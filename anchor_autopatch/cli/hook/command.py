@@ -9,6 +9,7 @@ import sys
 
 from anchor_autopatch.cli.hook import files as hook_files
 from anchor_autopatch.cli.hook import interpreters
+from anchor_autopatch.cli.output import print_json
 from anchor_autopatch.core.errors import AnchorError
 
 _EPILOGS = {
@@ -26,9 +27,12 @@ def add_parser(
     parser = commands.add_parser(name, help=summary, description=summary, epilog=_EPILOGS[name])
     parser.set_defaults(run=_RUN[name])
     if name == "run":
+        # No --json: what is printed is the program's own.
         parser.add_argument(
             "program", nargs=argparse.REMAINDER, metavar="-- PROGRAM [ARGUMENT ...]"
         )
+    else:
+        parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _run(parsed: argparse.Namespace) -> int:
@@ -53,23 +57,34 @@ def _run(parsed: argparse.Namespace) -> int:
     os.execvpe(command[0], command, environ)
 
 
-def _hook(_parsed: argparse.Namespace) -> int:
-    print(hook_files.template_folder())
+def _hook(parsed: argparse.Namespace) -> int:
+    folder = hook_files.template_folder()
+    if parsed.json:
+        print_json({"folder": folder})
+    else:
+        print(folder)
     return 0
 
 
-def _install(_parsed: argparse.Namespace) -> int:
+def _install(parsed: argparse.Namespace) -> int:
     problem = interpreters.capture_problem(interpreters.own())
     if problem is not None:
         raise AnchorError(problem)
-    for path in hook_files.write(hook_files.site_packages()):
+    written = hook_files.write(hook_files.site_packages())
+    if parsed.json:
+        print_json({"written": written})
+        return 0
+    for path in written:
         print(f"wrote {path}")
     print("Every Python process of this environment is captured from its next start on.")
     return 0
 
 
-def _uninstall(_parsed: argparse.Namespace) -> int:
+def _uninstall(parsed: argparse.Namespace) -> int:
     removed = hook_files.remove(hook_files.site_packages())
+    if parsed.json:
+        print_json({"removed": removed})
+        return 0
     for path in removed:
         print(f"removed {path}")
     if not removed:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 _PYTHON_NAME = re.compile(r"^(?:python|pypy)[\d.]*t?(?:\.exe)?$")
 _SHEBANG_LIMIT = 512
-# Without the current folder: a checkout of ours lying there proves nothing about the environment.
+# Without the current folder, which `-c` puts first as '': a checkout of ours lying there proves
+# nothing about the environment. An editable install names the same folder in full, and that counts.
 _PROBE = (
-    "import sys; sys.path[:] = [p for p in sys.path if p not in ('', {cwd!r})]; "
+    "import sys; sys.path[:] = [p for p in sys.path if p]; "
     "import wrapt; from anchor_autopatch.host import startup; "
     "print('off:', startup.off_reason() or '')"
 )
@@ -61,11 +62,10 @@ def capture_problem(python: str) -> str | None:
 
     None when it would.
     """
-    probe = _PROBE.format(cwd=str(Path.cwd()))
     environ = {key: value for key, value in os.environ.items() if key not in _NOT_ASKED}
     try:
         done = subprocess.run(
-            [python, "-c", probe],
+            [python, "-c", _PROBE],
             capture_output=True,
             text=True,
             timeout=_PROBE_SECONDS,

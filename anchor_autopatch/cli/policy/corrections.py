@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import TYPE_CHECKING
 
 from anchor_autopatch.cli import CLEAN, FINDINGS
-from anchor_autopatch.cli.jobs import add_job_arguments, config_of, homes_of, in_warehouse
+from anchor_autopatch.cli.jobs import (
+    add_job_arguments,
+    config_of,
+    homes_of,
+    in_warehouse,
+    this_user,
+)
 from anchor_autopatch.cli.output import print_json, print_table
 from anchor_autopatch.core.errors import ConfigError
 from anchor_autopatch.core.policy import read_policy
@@ -88,7 +93,7 @@ def _release(args: argparse.Namespace) -> int:
     where = _pairs("--where", args.where, _SELECTORS)
     selection = Selection(tuple(args.receipt), args.period, where)
     fields = _pairs("--set", args.set)
-    decision = Decision(fields, args.accept, args.by or getpass.getuser(), args.reason)
+    decision = Decision(fields, args.accept, args.by or this_user(), args.reason)
     policy = read_policy(config_of(homes_of(args)[0]))[0]
     done = in_warehouse(
         args, lambda con: correct(con, selection, decision, policy, utc_now()), for_change=True

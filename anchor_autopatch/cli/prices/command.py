@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import getpass
-import os
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from anchor_autopatch.cli.jobs import add_job_arguments, homes_of
+from anchor_autopatch.cli.jobs import add_job_arguments, homes_of, this_user
 from anchor_autopatch.cli.output import print_json, print_table
 from anchor_autopatch.cli.prices.tables import add_diff_arguments, add_sync_arguments, own_models
 from anchor_autopatch.job import rates
@@ -29,7 +27,12 @@ _MILLION = Decimal(1_000_000)
 
 def add_parser(commands: Commands, name: str, summary: str) -> None:
     """Adds `anchor prices sync|diff|show|set|start`."""
-    parser = commands.add_parser(name, help=summary, description=summary.capitalize())
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=_sentence(summary),
+        epilog="example: anchor prices show gpt-4o --provider openai",
+    )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     _add_sync(actions)
     _add_diff(actions)
@@ -104,10 +107,15 @@ def _add_period(parser: argparse.ArgumentParser) -> None:
 
 def _add(actions: Commands, name: str, text: str, example: str) -> argparse.ArgumentParser:
     parser = actions.add_parser(
-        name, help=text, description=text.capitalize(), epilog=f"example: {example}"
+        name, help=text, description=_sentence(text), epilog=f"example: {example}"
     )
     add_job_arguments(parser)
     return parser
+
+
+def _sentence(text: str) -> str:
+    # Not capitalize(), which writes the rest in small letters: LiteLLM, USD, URL.
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -140,7 +148,7 @@ def _set(args: argparse.Namespace) -> int:
         args.start,
         args.end or OPEN_END,
         args.reason,
-        _actor(),
+        this_user(),
     )
     with _warehouse(args) as con:
         report = rates.set_rate(con, terms, replace=args.replace, now=utc_now())
@@ -154,7 +162,7 @@ def _set(args: argparse.Namespace) -> int:
 
 
 def _start(args: argparse.Namespace) -> int:
-    start = rates.RateStart(args.model, args.start, args.reason, _actor())
+    start = rates.RateStart(args.model, args.start, args.reason, this_user())
     with _warehouse(args) as con:
         card = rates.set_start(con, start, utc_now())
     if args.json:
@@ -180,7 +188,8 @@ def _rate_row(rate: ShownRate) -> tuple[object, ...]:
     per_million = rate.meter.endswith("_tokens")
     price = rate.unit_price_usd * _MILLION if per_million else rate.unit_price_usd
     text = f"{price.normalize():f}{' /1M' if per_million else ''}"
-    return rate.tier, rate.modifier or "-", rate.off_peak, bracket, rate.meter, text
+    off_peak = "yes" if rate.off_peak else "-"
+    return rate.tier, rate.modifier or "-", off_peak, bracket, rate.meter, text
 
 
 def _is_plain(rate: ShownRate) -> bool:
@@ -207,11 +216,3 @@ def _day(text: str) -> datetime:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no day; write 2026-10-01") from error
     return datetime(day.year, day.month, day.day, tzinfo=UTC).replace(tzinfo=None)
-
-
-def _actor() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # A container user without a name.
-        return f"uid {os.getuid()}"

@@ -140,9 +140,29 @@ def _table(
 def _print(
     args: argparse.Namespace, since: datetime, found: Preview, closed: list[Proposal]
 ) -> None:
-    print_table(
+    about = (
         f"{table_name(args)} {found.source_version}, {found.receipt_count} receipts since "
-        f"{since.date()}, USD",
+        f"{since.date()}, USD"
+    )
+    if found.changes:
+        _print_changes(about, found)
+    else:
+        print(f"{about}: no price changes.")
+    print(
+        f"All together {found.before_usd:.2f} now, {found.after_usd:.2f} with it "
+        f"({found.after_usd - found.before_usd:+.2f})"
+    )
+    for proposal in closed:
+        print(
+            f"Frozen {proposal.period}: {proposal.receipt_count} receipts of {proposal.provider} "
+            f"{proposal.model_key} stay at {proposal.frozen_usd:.4f}; by what is known now "
+            f"{proposal.proposed_usd:.4f} ({proposal.difference_usd:+.4f})"
+        )
+
+
+def _print_changes(about: str, found: Preview) -> None:
+    print_table(
+        about,
         ("provider", "model", "receipts", "now", "with it", "difference", "first priced"),
         [
             (
@@ -158,16 +178,6 @@ def _print(
         ],
         right=("receipts", "now", "with it", "difference", "first priced"),
     )
-    print(
-        f"All together {found.before_usd:.2f} now, {found.after_usd:.2f} with it "
-        f"({found.after_usd - found.before_usd:+.2f})"
-    )
-    for proposal in closed:
-        print(
-            f"Frozen {proposal.period}: {proposal.receipt_count} receipts of {proposal.provider} "
-            f"{proposal.model_key} stay at {proposal.frozen_usd:.4f}; by what is known now "
-            f"{proposal.proposed_usd:.4f} ({proposal.difference_usd:+.4f})"
-        )
 
 
 def _print_json(found: Preview, closed: list[Proposal]) -> None:

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 
     from anchor_autopatch.job.allocation.split import Bill, Split
 
-_COLUMNS = ("team", "service", "environment", "model", "calls", "estimated USD", "anchored", "")
+_COLUMNS = (
+    "team",
+    "service",
+    "environment",
+    "model",
+    "calls",
+    "estimated USD",
+    "anchored",
+    "status",
+)
 _BADGES = {"estimated": "est"}
 
 
@@ -66,7 +75,9 @@ def _print(split: Split) -> None:
     if split.period is None:
         print("No receipts yet: nothing was captured; anchor doctor says why.")
         return
-    for bill in split.bills:
+    for place, bill in enumerate(split.bills):
+        if place:
+            print()
         _print_bill(bill)
     print(f"\nPublished {split.published_at:%Y-%m-%d %H:%M} UTC.", end="")
     others = [period for period in split.periods if period != split.period]
