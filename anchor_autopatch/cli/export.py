@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from anchor_autopatch.cli import CLEAN
 from anchor_autopatch.cli.jobs import add_job_arguments, homes_of, in_warehouse
 from anchor_autopatch.cli.output import print_json, progress
-from anchor_autopatch.core.errors import ConfigError, StoreError
+from anchor_autopatch.core.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
+_STDOUT = "-"
 _SUFFIXES = {".csv": "csv", ".parquet": "parquet"}
 
 
@@ -67,7 +73,7 @@ def _add_relation(actions: argparse._SubParsersAction[argparse.ArgumentParser], 
         epilog=f"example: anchor export {kind} app_costs --period 2026-10 --output costs.{kind}",
     )
     parser.add_argument("relation", metavar="RELATION")
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE")
+    _add_output(parser)
     parser.add_argument("--period", metavar="YYYY-MM", help="default: all rows")
     add_job_arguments(parser)
     parser.set_defaults(run=_run_relation, kind=kind)
@@ -81,7 +87,7 @@ def _add_journal(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "transaction balanced. The same as anchor close journal, into a file.",
         epilog="example: anchor export journal --period 2026-10 --output journal-2026-10.csv",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE")
+    _add_output(parser)
     parser.add_argument("--period", metavar="YYYY-MM", help="month of booking; default: all")
     parser.add_argument(
         "--with-showback", action="store_true", help="bookings for information, too"
@@ -90,32 +96,57 @@ def _add_journal(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.set_defaults(run=_run_journal)
 
 
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="replaced when all is written; - prints the rows and nothing else",
+    )
+
+
 def _run_relation(args: argparse.Namespace) -> int:
     from anchor_autopatch.job.relations import export_relation
 
     home = homes_of(args)[0]
-    with progress("writing") as advance:
-        rows = export_relation(home, args.relation, args.output, kind=args.kind, period=args.period)
+    with _written_to(args) as path, progress("writing") as advance:
+        rows = export_relation(home, args.relation, path, kind=args.kind, period=args.period)
         advance()
     _print_written(args, rows)
     return CLEAN
 
 
+@contextmanager
+def _written_to(args: argparse.Namespace) -> Iterator[Path]:
+    """Yields the file to write; what is in it after the block goes to stdout for `-`."""
+    if str(args.output) != _STDOUT:
+        yield args.output
+        return
+    # By way of a file: DuckDB writes to paths, and what fails halfway prints nothing.
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "rows"
+        yield path
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+
+
 def _run_journal(args: argparse.Namespace) -> int:
     from anchor_autopatch.job.close.ledger import journal
+    from anchor_autopatch.job.placing import placed
 
     text = in_warehouse(
         args, lambda con: journal(con, args.period, with_showback=args.with_showback)
     )
-    try:
-        args.output.write_text(text, "utf-8")
-    except OSError as error:
-        raise StoreError(f"Cannot write {str(args.output)!r}: {error.strerror}") from error
+    with _written_to(args) as path, placed(path) as made:
+        made.write_text(text, "utf-8")
     _print_written(args, text.count("\n") - 1)
     return CLEAN
 
 
 def _print_written(args: argparse.Namespace, rows: int) -> None:
+    if str(args.output) == _STDOUT:
+        return
     if args.json:
         print_json({"output": str(args.output), "rows": rows})
     else:
@@ -123,6 +154,7 @@ def _print_written(args: argparse.Namespace, rows: int) -> None:
 
 
 def _run_focus(args: argparse.Namespace) -> int:
+    from anchor_autopatch.cli.amounts import money
     from anchor_autopatch.job.focus import export_focus
 
     kind = _SUFFIXES.get(args.output.suffix.lower())
@@ -143,5 +175,6 @@ def _run_focus(args: argparse.Namespace) -> int:
         print_json([entry._asdict() for entry in exported])
         return CLEAN
     for entry in exported:
-        print(f"{args.output}: rows: {entry.rows}, sum {entry.billed_cost:f} {entry.currency}")
+        billed = money(entry.billed_cost, entry.currency)
+        print(f"{args.output}: rows: {entry.rows}, sum {billed} {entry.currency}")
     return CLEAN

@@ -5,14 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
-import duckdb
-
 from anchor_autopatch.core.errors import StoreError
+from anchor_autopatch.job.placing import placed
 from anchor_autopatch.job.relations import open_report
 from anchor_autopatch.job.sql import load
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import duckdb
 
 __all__ = ("Exported", "check_focus", "export_focus")
 
@@ -49,22 +50,15 @@ def export_focus(
             be written; nothing was written.
     """
     sql = load("focus/export")
-    made = path.with_name(f".{path.name}.new")
-    try:
-        with open_report(home) as con:
-            con.execute(sql["select_charges"], {"period": period, "billed_only": billed_only})
-            totals = [Exported(*row) for row in con.execute(sql["totals"]).fetchall()]
-            if not totals:
-                raise StoreError(_nothing(period))
-            faults = check_focus(con)
-            if faults:
-                raise StoreError("\n".join(faults[:_SHOWN_FAULTS]))
-            con.execute(sql[f"write_{kind}"], {"path": str(made)})
-        made.replace(path)
-    except (OSError, duckdb.Error) as error:
-        made.unlink(missing_ok=True)
-        reason = str(error).strip().partition("\n")[0]
-        raise StoreError(f"Cannot write {str(path)!r}: {reason}") from error
+    with placed(path) as made, open_report(home) as con:
+        con.execute(sql["select_charges"], {"period": period, "billed_only": billed_only})
+        totals = [Exported(*row) for row in con.execute(sql["totals"]).fetchall()]
+        if not totals:
+            raise StoreError(_nothing(period))
+        faults = check_focus(con)
+        if faults:
+            raise StoreError("\n".join(faults[:_SHOWN_FAULTS]))
+        con.execute(sql[f"write_{kind}"], {"path": str(made)})
     return totals
 
 

@@ -8,6 +8,7 @@ import duckdb
 
 from anchor_autopatch.core.errors import StoreError
 from anchor_autopatch.core.settings import REPORT_FILE
+from anchor_autopatch.job.placing import placed
 from anchor_autopatch.job.sql import load
 
 if TYPE_CHECKING:
@@ -49,20 +50,13 @@ def export_relation(
     Raises:
         StoreError: no such relation, it has no periods, or the file cannot be written.
     """
-    made = path.with_name(f".{path.name}.new")
-    try:
-        with open_report(home) as con:
-            rows = _rows(con, relation, period)
-            ((count,),) = rows.count("*").fetchall()
-            if kind == "csv":
-                rows.write_csv(str(made), timestamp_format=_ISO)
-            else:
-                rows.write_parquet(str(made))
-        made.replace(path)
-    except (OSError, duckdb.Error) as error:
-        made.unlink(missing_ok=True)
-        reason = str(error).strip().partition("\n")[0]
-        raise StoreError(f"Cannot write {str(path)!r}: {reason}") from error
+    with placed(path) as made, open_report(home) as con:
+        rows = _rows(con, relation, period)
+        ((count,),) = rows.count("*").fetchall()
+        if kind == "csv":
+            rows.write_csv(str(made), timestamp_format=_ISO)
+        else:
+            rows.write_parquet(str(made))
     return int(count)
 
 
@@ -77,4 +71,15 @@ def _rows(
         return rows
     if "period" not in rows.columns:
         raise StoreError(f"Relation {relation!r} has no periods; leave --period out")
-    return rows.filter(duckdb.ColumnExpression("period") == duckdb.ConstantExpression(period))
+    found = rows.filter(duckdb.ColumnExpression("period") == duckdb.ConstantExpression(period))
+    # A mistyped period and one without costs look the same in an empty file.
+    if not found.limit(1).fetchall():
+        _expect_published(con, period)
+    return found
+
+
+def _expect_published(con: duckdb.DuckDBPyConnection, period: str) -> None:
+    periods = [each for (each,) in con.execute(load("publish/report")["periods"]).fetchall()]
+    if period not in periods:
+        known = ", ".join(periods) or "no period yet"
+        raise StoreError(f"Nothing is known of period {period!r}; the report has: {known}")

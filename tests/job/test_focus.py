@@ -315,8 +315,8 @@ def test_the_command_says_what_it_wrote(home, tmp_path, capsys):
     assert main(["export", "focus", "--home", str(home), "--output", str(path)]) == 0
 
     assert capsys.readouterr().out.splitlines() == [
-        f"{path}: rows: 1, sum 5.010000000000000000 EUR",
-        f"{path}: rows: 10, sum 119.010000000000000000 USD",
+        f"{path}: rows: 1, sum 5.01 EUR",
+        f"{path}: rows: 10, sum 119.01 USD",
     ]
 
 
