@@ -8,6 +8,7 @@ import pytest
 
 from anchor_autopatch import current
 from anchor_autopatch.cli import main
+from anchor_autopatch.cli.policy import job_sections
 from anchor_autopatch.host import context
 from anchor_autopatch.host.attribution import headers
 from anchor_autopatch.host.request_context import Request
@@ -51,7 +52,7 @@ def config(tmp_path, monkeypatch):
     monkeypatch.delenv("ANCHOR_HEADER_KEYS", raising=False)
     monkeypatch.delenv("ANCHOR_LABELS", raising=False)
     path = tmp_path / "anchor.toml"
-    monkeypatch.setenv("ANCHOR_CONFIG", str(path))
+    monkeypatch.delenv("ANCHOR_CONFIG", raising=False)
     monkeypatch.setenv("ANCHOR_HOME", str(tmp_path))
     context.forget_environment()
     headers.forget()
@@ -121,6 +122,49 @@ class TestCheck:
     def test_no_file_is_clean(self, config, capsys):
         assert main(["policy", "check"]) == 0
         assert "nothing is required" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("named_by", ["ANCHOR_CONFIG", "--config"])
+    def test_named_file_that_is_not_there_is_a_mistake(
+        self, named_by, config, capsys, monkeypatch, tmp_path
+    ):
+        path = str(tmp_path / "typo.toml")
+        words = ["--config", path] if named_by == "--config" else []
+        if not words:
+            monkeypatch.setenv("ANCHOR_CONFIG", path)
+
+        assert main(["policy", "check", "--json", *words]) == 1
+        (problem,) = json.loads(capsys.readouterr().out)["problems"]
+        assert problem["where"] == named_by
+        assert path in problem["problem"]
+
+    def test_sections_of_the_job_are_checked_by_their_readers(self, config, capsys):
+        config(
+            "[close]\nsigners = 'fin'\n[retention]\nreceipts_days = 'x'\n"
+            "[incidents]\nquiet = 5\n[alerts]\nreminders = ['1x']\n"
+            "[variance]\npercent = -1\n[settlement]\noverdue_hours = 0\n"
+            "[allocation]\nbuket = 1\n"
+        )
+
+        code, problems = checked(capsys)
+
+        assert code == 1
+        assert {each["where"]: each["line"] for each in problems} == {
+            "close": 1, "retention": 3, "incidents": 5, "alerts": 7, "variance": 9,
+            "settlement": 11, "allocation": 13,
+        }  # fmt: skip
+        assert "Cannot use 5 for '[incidents] quiet'" in json.dumps(problems)
+
+    def test_environment_without_the_job_says_what_it_did_not_check(
+        self, config, capsys, monkeypatch
+    ):
+        def no_duckdb():
+            raise ModuleNotFoundError("No module named 'duckdb'", name="duckdb")
+
+        monkeypatch.setattr(job_sections, "readers", no_duckdb)
+        config("[close]\nsigners = 'fin'\n")
+
+        assert main(["policy", "check"]) == 0
+        assert "has no duckdb; check the rest where the job runs" in capsys.readouterr().err
 
     def test_variables_are_checked_too(self, config, capsys, monkeypatch):
         monkeypatch.setenv("ANCHOR_HEADER_KEYS", "k1=short-secret")

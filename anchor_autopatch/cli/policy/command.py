@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from anchor_autopatch.cli import CLEAN, FINDINGS
 from anchor_autopatch.cli.output import print_json, print_table
 from anchor_autopatch.cli.policy import corrections as policy_corrections
+from anchor_autopatch.cli.policy import job_sections
 from anchor_autopatch.core import settings
 from anchor_autopatch.core.errors import ConfigError
 from anchor_autopatch.core.policy.checking import check_config
@@ -65,14 +68,19 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "with line, value and mend. Exit code 1 when there is one.",
         epilog="example: anchor policy check --config deploy/anchor.toml",
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="default: ANCHOR_CONFIG")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="default: ANCHOR_CONFIG, else anchor.toml in ANCHOR_HOME",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_check)
 
 
 def _check(args: argparse.Namespace) -> int:
     path = args.config or Path(settings.config_path())
-    found = [*_in_file(path), *_in_environment()]
+    found = [*_missing(path, args), *_in_file(path), *_in_environment()]
     if args.json:
         print_json({"file": str(path), "problems": [asdict(each) for each in found]})
     elif found:
@@ -83,6 +91,13 @@ def _check(args: argparse.Namespace) -> int:
     else:
         print(f"No policy at {path}: nothing is required, no header is believed.")
     return FINDINGS if found else CLEAN
+
+
+def _missing(path: Path, args: argparse.Namespace) -> Iterator[Mistake]:
+    """A file that somebody named and that is not there; nobody has to have one in the home."""
+    where = "--config" if args.config else settings.CONFIG_VARIABLE
+    if (args.config or os.environ.get(settings.CONFIG_VARIABLE)) and not path.exists():
+        yield Mistake(None, where, f"There is no {str(path)!r}; mend the path or make the file")
 
 
 def _in_file(path: Path) -> Iterator[Mistake]:
@@ -99,6 +114,21 @@ def _in_file(path: Path) -> Iterator[Mistake]:
     for problem in check_config(config, time.time_ns() // 1000):
         where = ".".join(map(str, problem.path))
         yield Mistake(locate(text, problem.path), where, problem.text)
+    yield from _in_job_sections(config, text)
+
+
+def _in_job_sections(config: dict[str, Any], text: str) -> Iterator[Mistake]:
+    try:
+        found = list(job_sections.problems(config))
+    except ModuleNotFoundError as error:
+        print(
+            f"Only what applications read was checked: this environment has no {error.name}; "
+            "check the rest where the job runs",
+            file=sys.stderr,
+        )
+        return
+    for section, problem in found:
+        yield Mistake(locate(text, (section,)), section, problem)
 
 
 def _in_environment() -> Iterator[Mistake]:

@@ -94,7 +94,7 @@ def read_rules(config: Mapping[str, object], environ: Mapping[str, str]) -> Aler
     _check_names(sinks)
     if "reminders" not in table:
         return AlertRules(tuple(sinks))
-    after = tuple(duration_us(each, "reminders") for each in _list(table["reminders"], "reminders"))
+    after = tuple(duration_us(each, "[alerts] reminders") for each in _list(table["reminders"], "reminders"))
     return AlertRules(tuple(sinks), tuple(sorted(after)))
 
 

@@ -33,7 +33,7 @@ def read_rules(config: Mapping[str, object]) -> IncidentRules:
     for name in table:
         if name not in _KEYS:
             raise ConfigError(f"Unknown key {name!r} in [incidents]; known: {', '.join(_KEYS)}")
-    given = {_KEYS[name]: duration_us(value, name) for name, value in table.items()}
+    given = {_KEYS[name]: duration_us(value, f"[incidents] {name}") for name, value in table.items()}
     return IncidentRules(**given)
 
 
