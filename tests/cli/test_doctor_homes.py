@@ -88,6 +88,24 @@ def test_rows_lost_from_memory_are_a_problem(home: Path) -> None:
     assert "lost 7 rows from memory before it could write: Operational" in _problem(home)
 
 
+def test_slow_start_of_many_processes_is_one_note(home: Path) -> None:
+    for number in range(3):
+        unwritable = event(
+            number,
+            event_class="internal",
+            dependency="outbox",
+            exception_type="OutboxUnwritable",
+            message="0 rows were lost and 0 waited in memory: OperationalError: locked",
+        )
+        _write(home, unwritable, reason="OperationalError: locked")
+
+    told = [each for each in homes.check(NOW) if "locked" in each.text]
+
+    assert [(each.status, "in 3 processes or files" in each.text) for each in told] == [
+        (NOTE, True)
+    ]
+
+
 def test_fault_of_ours_is_a_problem_for_a_day(home: Path) -> None:
     fault = event(
         1,

@@ -139,15 +139,26 @@ def _last_receipt(files: list[Told], now: float) -> Finding:
 
 def _lost(files: list[Told]) -> Iterator[Finding]:
     """What the writers noted when they could not write."""
+    delayed: Counter[tuple[str, str]] = Counter()
     for told in files:
-        program, reason = told.meta.get("program") or "a process", told.meta.get("opened_after")
+        program, reason = _program(told), told.meta.get("opened_after")
         dropped = told.meta.get("rows_dropped_before")
         if dropped:
             text = f"{program} lost {dropped} rows from memory before it could write: {reason}"
             yield Finding("outbox", PROBLEM, text)
         elif reason:
-            text = f"{program} could not write at first, and lost nothing: {reason}"
-            yield Finding("outbox", NOTE, text)
+            delayed[program, reason] += 1
+    # Once for all files of a program: a server with a hundred workers writes a hundred of them.
+    for (program, reason), times in sorted(delayed.items()):
+        often = "" if times == 1 else f" in {times:,} processes or files"
+        text = f"{program} could not write at first{often}, and lost nothing: {reason}"
+        yield Finding("outbox", NOTE, text)
+
+
+def _program(told: Told) -> str:
+    name = told.meta.get("program")
+    # What `python -c ...` calls itself.
+    return "a process" if name in (None, "", "-c") else str(name)
 
 
 def _faults(files: list[Told]) -> Iterator[Finding]:

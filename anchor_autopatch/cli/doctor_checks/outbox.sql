@@ -20,7 +20,8 @@ SELECT count(*)
 FROM exception_event;
 
 -- name: faults
--- Faults of this library itself since :since_us: target, message, how often.
+-- Faults of this library itself since :since_us: target, message, how often. That a file could not
+-- be written at first is told by its meta, with what was lost.
 SELECT
   dependency,
   coalesce(exception_type, '') || ' in ' || coalesce(message, ''),
@@ -28,6 +29,7 @@ SELECT
 FROM exception_event
 WHERE
   event_class = 'internal'
+  AND coalesce(exception_type, '') <> 'OutboxUnwritable'
   AND occurred_at_us >= :since_us
 GROUP BY 1, 2
 ORDER BY 1, 2;
