@@ -27,7 +27,6 @@ class _Partner(BaseHTTPRequestHandler):
 
     def do_GET(self):
         word = self.path.split("/")[1].partition("?")[0]
-        self.server.paths.append(self.path)
         if word == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             self.close_connection = True
@@ -36,12 +35,15 @@ class _Partner(BaseHTTPRequestHandler):
             self.server.over.wait(60)
             self.close_connection = True
             return
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
         planned = self.server.plan.pop(0) if self.server.plan else int(word)
-        body = b"" if planned == 304 else b"{}"
+        body = b"" if planned == 304 else self.server.body
         self.send_response(planned)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    do_POST = do_GET  # noqa: N815 - the name that the server looks for
 
     def log_message(self, *_):
         """Says nothing."""
@@ -49,9 +51,9 @@ class _Partner(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def partner():
-    """A web server; `plan` are statuses that the next requests get before what their path says."""
+    """A web server; `plan` holds the statuses of the next answers, before what their path says."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Partner)
-    server.plan, server.paths, server.over = [], [], threading.Event()
+    server.plan, server.body, server.over = [], b"{}", threading.Event()
     server.daemon_threads = True
     server.host = f"127.0.0.1:{server.server_address[1]}"
     server.url = f"http://{server.host}"

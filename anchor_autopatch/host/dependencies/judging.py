@@ -231,7 +231,7 @@ def of_aws(links: Sequence[BaseException]) -> Verdict | None:
         if any(word in (code or "").lower() for word in _THROTTLED):
             return Verdict("rate_limited", status, code)
         return of_status(status, code) if isinstance(status, int) else None
-    if "HTTPClientError" in _ancestors(error):
+    if _ancestors(error) & {"ConnectionError", "HTTPClientError"}:
         return Verdict(_transport_class(links), None, system_code(links))
     return None
 
