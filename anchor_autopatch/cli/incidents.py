@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from anchor_autopatch.cli import CLEAN, FINDINGS
 from anchor_autopatch.cli.jobs import add_action, add_actor, homes_of
-from anchor_autopatch.cli.output import print_json, print_table
+from anchor_autopatch.cli.output import cell, print_json, print_table
 
 if TYPE_CHECKING:
     from anchor_autopatch.job.incidents.records import Incident
@@ -119,7 +119,8 @@ def _show(args: argparse.Namespace) -> int:
 def _print(shown: dict[str, Any]) -> None:
     for name, value in shown.items():
         if value is not None and not isinstance(value, list):
-            print(f"{name:18} {value}")
+            print(f"{name:18} {cell(value)}")
+    print()
     apps = [
         (app["team"], app["service"], app["environment"], app["model"], app["event_count"])
         for app in shown["affected"]
@@ -131,7 +132,10 @@ def _print(shown: dict[str, Any]) -> None:
         (each["sink"], each["kind"], each["state"], each["attempts"], each["last_error"])
         for each in shown["deliveries"]
     ]
-    print_table("Who was told", ("sink", "of", "state", "tries", "last error"), told)
+    if told:
+        print_table("Who was told", ("sink", "of", "state", "tries", "last error"), told)
+    else:
+        print("Nobody was told of it.")
 
 
 def _add_ack(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

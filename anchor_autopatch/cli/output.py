@@ -47,7 +47,7 @@ def print_table(
 
     The columns named in `right` are right-aligned numbers.
     """
-    texts = [[_cell(value) for value in row] for row in rows]
+    texts = [[cell(value) for value in row] for row in rows]
     out = file or sys.stdout
     terminal = shutil.get_terminal_size().columns if out.isatty() else None
     made: Iterable[str]
@@ -61,9 +61,12 @@ def print_table(
     print("\n".join(line.rstrip() for line in made), file=out)
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """A value as people read it: instants in UTC to the second, amounts without an exponent."""
     if value is None:
         return "-"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
     return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 

@@ -153,10 +153,24 @@ def test_text_that_is_no_rate_is_refused(text):
         parse_rate(text)
 
 
+@pytest.mark.parametrize("typed", ["2.50", "0.05", "10/1k"])
+def test_price_of_a_million_for_one_token_is_refused(con, typed):
+    terms = ContractTerms("gpt-4o", "", {"output": typed}, FIRST, OPEN_END, "order form", "ada")
+
+    with pytest.raises(ConfigError, match=f"did you mean {typed}/1M"):
+        set_rate(con, terms, replace=False, now=NOW)
+
+
+def test_image_may_cost_more_than_a_token(con):
+    terms = ContractTerms("gpt-image-1", "", {"image": "0.25"}, FIRST, OPEN_END, "form", "ada")
+
+    assert set_rate(con, terms, replace=False, now=NOW).is_new
+
+
 def test_empty_period_and_missing_reason_are_refused(con):
     with pytest.raises(ConfigError, match="empty"):
         agree(con, start=TENTH, end=FIRST)
-    terms = ContractTerms("gpt-4o", "", {"input": "1"}, FIRST, OPEN_END, "  ", "ada")
+    terms = ContractTerms("gpt-4o", "", {"input": "1/1M"}, FIRST, OPEN_END, "  ", "ada")
     with pytest.raises(ConfigError, match="--reason"):
         set_rate(con, terms, replace=False, now=NOW)
 

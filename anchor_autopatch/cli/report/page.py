@@ -22,8 +22,11 @@ _PAGE = Template("""<!doctype html>
 <style>
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+section { overflow-x: auto; }
+h1, h2 { overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; }
-th, td { padding: .3rem .6rem; text-align: left; border-bottom: 1px solid #8884; }
+th, td { padding: .3rem .6rem; text-align: left; border-bottom: 1px solid #8884;
+         white-space: nowrap; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 .proof { font-weight: 600; }
 .badge { border: 1px solid; border-radius: .6rem; padding: 0 .5rem; font-size: .8rem; }

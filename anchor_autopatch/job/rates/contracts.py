@@ -72,6 +72,9 @@ TERM_OF_METER: Final[Mapping[str, str]] = MappingProxyType(
 _RATE = re.compile(r"\s*\$?\s*(\d+(?:\.\d+)?|\.\d+)\s*(?:/\s*(\d*)\s*([kKmM]?))?\s*")
 _SCALE: Final = MappingProxyType({"": 1, "k": 1_000, "m": 1_000_000})
 _HIGHEST = Decimal(100)
+# 10,000 USD a million: nothing in LiteLLM's table (2026-11) reaches it. Providers write prices of a
+# million, and a bare `2.50` would make the estimate a million times too large.
+_HIGHEST_OF_A_TOKEN = Decimal("0.01")
 
 
 class ContractTerms(NamedTuple):
@@ -153,9 +156,16 @@ def parse_rate(text: str) -> Decimal:
     return value
 
 
+def _rate(text: str, unit: str) -> Decimal:
+    value = parse_rate(text)
+    if unit.startswith("token") and value >= _HIGHEST_OF_A_TOKEN:
+        raise ConfigError(f"{text!r} is {value:f} USD for one token; did you mean {text}/1M?")
+    return value
+
+
 def _as_fields(terms: ContractTerms) -> dict[str, object]:
     fields: dict[str, object] = {
-        TERMS[term][0]: parse_rate(text) for term, text in terms.rates.items()
+        TERMS[term][0]: _rate(text, TERMS[term][1]) for term, text in terms.rates.items()
     }
     return {"litellm_provider": terms.provider or "contract", **fields}
 
