@@ -14,6 +14,7 @@ import duckdb
 
 from anchor_autopatch.core.crash_points import reached
 from anchor_autopatch.core.errors import StoreError
+from anchor_autopatch.core.failures import KNOWN_CODES
 from anchor_autopatch.core.settings import REPORT_FILE
 from anchor_autopatch.job.clock import to_micros
 from anchor_autopatch.job.settlement import OVERDUE_HOURS
@@ -82,6 +83,7 @@ def _build(con: duckdb.DuckDBPyConnection, made: Path, now_us: int, overdue_befo
     sql = load("warehouse")
     parameters = {
         "published": {"now_us": now_us},
+        "new_error_codes": {"known": sorted(KNOWN_CODES)},
         "variance_actions": {"now_us": now_us},
         "unsettled_submissions": {"now_us": now_us, "overdue_before_us": overdue_before_us},
     }

@@ -22,6 +22,7 @@ from anchor_autopatch.job.incidents.evaluating import EvaluateReport
 from anchor_autopatch.job.incidents.running import look_into_warehouse, read_settings
 from anchor_autopatch.job.publish import publish
 from anchor_autopatch.job.ship import ShipReport, ship
+from anchor_autopatch.job.spend.watching import SpendReport, watch_spend
 from anchor_autopatch.job.warehouse import open_warehouse
 
 if TYPE_CHECKING:
@@ -44,13 +45,14 @@ class ReconcileReport:
     priced: pricing.PriceReport
     judged: policy.JudgeReport
     allocated: allocation.AllocationReport
+    spend: SpendReport
     invoices: tuple[InvoiceCheck, ...]
     report_path: Path
     findings: tuple[str, ...]
     """One line per thing that needs a person, with the mend."""
 
 
-STEPS = 9
+STEPS = 10
 """How often `advance` is called."""
 
 
@@ -106,6 +108,8 @@ def reconcile(
         variance.find_variances(con, limits, rules.owners, now)
         close.mark_modes(con, rules)
         close.propose_late(con, now, keys, policies)
+        spend = watch_spend(con, homes[0], config, settings, now)
+        advance()
         path = publish(con, homes[0], now, overdue_after=overdue_after)
         advance()
         invoices = invoice_checks(con)
@@ -119,6 +123,7 @@ def reconcile(
             priced=priced,
             judged=judged,
             allocated=allocated,
+            spend=spend,
             invoices=invoices,
             report_path=path,
             findings=(

@@ -129,17 +129,17 @@ def burning(
         budget: Of which money.
         month: The present one.
         spent: In it, so far.
-        windows: Length -> cost of that long until `now`, within the month or before it.
+        windows: Length -> cost of that long until `now`, of this month or the one before; none = 0.
         now: Aware.
     """
     length = _seconds(month.end - month.start)
     for burn in BURNS:
         # Multiplied out: a pace that is met exactly must not depend on how a division is rounded.
         fast = all(
-            windows[span] * length * 10 > budget.amount * burn.tenths * _seconds(span)
+            windows.get(span, 0) * length * 10 > budget.amount * burn.tenths * _seconds(span)
             for span in (burn.long, burn.short)
         )
-        rest = windows[burn.long] * _seconds(month.end - now) / _seconds(burn.long)
+        rest = windows.get(burn.long, Decimal(0)) * _seconds(month.end - now) / _seconds(burn.long)
         if fast and spent + rest > budget.amount:
             return burn
     return None

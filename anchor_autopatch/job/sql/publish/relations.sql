@@ -807,12 +807,145 @@ FROM nameless_file
 WHERE quarantined_files > 0
 ORDER BY ALL;
 
+-- name: budgets
+-- What a month may cost, what it cost so far, how fast, and how it will end.
+CREATE TABLE report.budgets AS
+SELECT
+    budget,
+    period,
+    team,
+    service,
+    environment,
+    provider,
+    amount,
+    currency,
+    spent,
+    estimated_part,
+    status,
+    spent_percent,
+    threshold_percent,
+    burn,
+    forecast_p50,
+    forecast_p90,
+    forecast_days,
+    unpriced_calls,
+    unconverted_usd,
+    evaluated_at
+FROM budget_state
+ORDER BY period DESC, budget;
+
+-- name: anomalies
+-- Hours in which an application cost far more than it usually does, by the estimate.
+CREATE TABLE report.anomalies AS
+SELECT
+    strftime(spend_anomaly.hour, '%Y-%m') AS period,
+    spend_anomaly.hour,
+    spend_anomaly.team,
+    spend_anomaly.service,
+    spend_anomaly.environment,
+    spend_anomaly.method,
+    spend_anomaly.cost_usd,
+    spend_anomaly.expected_usd,
+    spend_anomaly.cost_usd - spend_anomaly.expected_usd AS excess_usd,
+    'estimated' AS status,
+    incident_event.incident_id
+FROM spend_anomaly
+LEFT JOIN incident_event USING (event_id)
+ORDER BY ALL;
+
+-- name: retries
+-- Failed requests that were sent again, by five minutes, and what that wasted.
+CREATE TABLE report.retries AS
+SELECT
+    strftime(slot, '%Y-%m') AS period,
+    slot,
+    team,
+    service,
+    environment,
+    provider,
+    event_class AS class,
+    failed_requests,
+    wasted_requests,
+    repeated_by_sdk,
+    most_requests_of_a_call,
+    sent_requests,
+    wasted_ms,
+    wasted_usd,
+    finding
+FROM retry_slot
+ORDER BY ALL;
+
+-- name: failed_calls
+-- Billable calls without a whole answer, day by day, and what they cost all the same.
+CREATE TABLE report.failed_calls AS
+WITH told AS (
+    SELECT
+        receipt_id,
+        arg_max(event_class, occurred_at) AS class
+    FROM exception_event
+    WHERE receipt_id IS NOT NULL
+        AND NOT retried
+    GROUP BY receipt_id
+)
+SELECT
+    strftime(receipt.occurred_at, '%Y-%m') AS period,
+    date_trunc('day', receipt.occurred_at)::TIMESTAMP AS day,
+    receipt.team,
+    receipt.service,
+    receipt.environment,
+    receipt.provider,
+    receipt.request_model AS model,
+    receipt.outcome,
+    told.class,
+    coalesce(receipt.stream, false) AS stream,
+    count(*) AS calls,
+    count(*) FILTER (WHERE receipt_price.estimated_cost_usd IS NULL) AS unpriced_calls,
+    sum(receipt_price.estimated_cost_usd)::DECIMAL(38, 18) AS estimated_cost_usd,
+    sum(receipt_anchor.anchored_cost)::DECIMAL(38, 18) AS anchored_cost,
+    receipt_anchor.anchored_currency AS currency,
+    CASE
+        WHEN receipt_anchor.receipt_id IS NULL THEN 'estimated'
+        WHEN strftime(receipt.occurred_at, '%Y-%m') IN (SELECT period FROM frozen_period) THEN 'frozen'
+        ELSE 'anchored'
+    END AS status
+FROM attributed_receipt AS receipt
+LEFT JOIN told USING (receipt_id)
+LEFT JOIN receipt_price USING (receipt_id)
+LEFT JOIN receipt_anchor USING (receipt_id)
+WHERE receipt.billable
+    AND receipt.outcome <> 'ok'
+GROUP BY ALL
+ORDER BY ALL;
+
+-- name: new_error_codes
+-- Error codes of providers that no rule knows: the class was told by the status or the name of the exception.
+CREATE TABLE report.new_error_codes AS
+SELECT
+    provider,
+    code,
+    exception_type,
+    http_status,
+    event_class AS class,
+    count(*) AS failed_requests,
+    min(occurred_at) AS first_seen,
+    max(occurred_at) AS last_seen
+FROM exception_event
+WHERE provider IS NOT NULL
+    AND code IS NOT NULL
+    AND event_class NOT IN ('internal', 'attribution_required', 'headers_refused', 'app_error')
+    -- Some providers repeat the status where others name the error.
+    AND code IS DISTINCT FROM http_status::VARCHAR
+    AND NOT list_contains($known, code)
+GROUP BY ALL
+ORDER BY ALL;
+
 -- name: provider_health
--- Calls, failures and latency of every provider and model, hour by hour.
+-- Calls, failures and latency of every provider and model, hour by hour, and the state of a derived circuit breaker.
 CREATE TABLE report.provider_health AS
 WITH seen AS (
     SELECT
         occurred_at,
+        receipt_id AS call_id,
         provider,
         request_model AS model,
         duration_us,
@@ -826,6 +959,7 @@ WITH seen AS (
     -- part of one; only its class is told here.
     SELECT
         occurred_at,
+        event_id AS call_id,
         provider,
         request_model AS model,
         NULL AS duration_us,
@@ -835,26 +969,154 @@ WITH seen AS (
     FROM exception_event
     WHERE provider IS NOT NULL
         AND event_class NOT IN ('internal', 'attribution_required', 'headers_refused')
+),
+-- What says anything about the provider: good answers, and failures that are its own or the account's. Requests of an
+-- application that are wrong in themselves say nothing.
+trial AS (
+    SELECT
+        receipt.provider,
+        receipt.request_model AS model,
+        receipt.occurred_at,
+        receipt.receipt_id AS call_id,
+        false AS failed
+    FROM settled_receipt AS receipt
+    WHERE receipt.billable
+        AND receipt.outcome = 'ok'
+        -- Where nothing fails no circuit opens, and nothing has to be put in order.
+        AND (receipt.provider, receipt.request_model) IN (
+            SELECT
+                provider,
+                request_model
+            FROM exception_event
+            WHERE opens_circuit(event_class)
+                AND NOT retried
+            GROUP BY ALL
+            HAVING count(*) >= 5
+        )
+    UNION ALL
+    SELECT
+        provider,
+        request_model,
+        occurred_at,
+        event_id,
+        true
+    FROM exception_event
+    WHERE opens_circuit(event_class)
+        AND NOT retried
+        AND provider IS NOT NULL
+),
+in_order AS (
+    SELECT
+        provider,
+        model,
+        occurred_at,
+        call_id,
+        failed,
+        row_number() OVER calls AS place,
+        -- Equal for calls that follow one another and ended alike.
+        row_number() OVER calls - row_number() OVER alike AS run
+    FROM trial
+    WINDOW
+        calls AS (PARTITION BY provider, model ORDER BY occurred_at, call_id),
+        alike AS (PARTITION BY provider, model, failed ORDER BY occurred_at, call_id)
+),
+counted AS (
+    SELECT
+        provider,
+        model,
+        occurred_at,
+        place,
+        failed,
+        row_number() OVER (PARTITION BY provider, model, failed, run ORDER BY place) AS in_a_row
+    FROM in_order
+),
+judged AS (
+    SELECT
+        provider,
+        model,
+        occurred_at,
+        place,
+        failed,
+        coalesce(max(CASE WHEN failed AND in_a_row >= 5 THEN place END) OVER so_far, 0) AS tripped_at,
+        coalesce(max(CASE WHEN NOT failed AND in_a_row >= 3 THEN place END) OVER so_far, 0) AS recovered_at,
+        failed AND in_a_row = 5 AS trips
+    FROM counted
+    WINDOW so_far AS (PARTITION BY provider, model ORDER BY place)
+),
+circuit AS (
+    SELECT
+        date_trunc('hour', occurred_at) AS hour,
+        provider,
+        model,
+        arg_max(
+            CASE
+                WHEN tripped_at <= recovered_at THEN 'closed'
+                WHEN failed THEN 'open'
+                ELSE 'half_open'
+            END,
+            place
+        ) AS circuit,
+        count(*) FILTER (WHERE trips) AS circuit_openings
+    FROM judged
+    GROUP BY ALL
+),
+hourly AS (
+    SELECT
+        date_trunc('hour', occurred_at) AS hour,
+        provider,
+        model,
+        count(*) FILTER (WHERE is_call) AS calls,
+        count(*) FILTER (WHERE is_call AND failed) AS failed_calls,
+        count(*) FILTER (WHERE class = 'rate_limited') AS rate_limited,
+        count(*) FILTER (WHERE class IN ('billing_exhausted', 'quota_daily')) AS out_of_quota,
+        count(*) FILTER (WHERE class IN ('provider_overloaded', 'provider_5xx')) AS provider_errors,
+        count(*) FILTER (WHERE class = 'timeout') AS timeouts,
+        count(*) FILTER (WHERE class = 'network') AS network_errors,
+        coalesce(
+            sum(occurrences) FILTER (
+                WHERE class IN ('auth', 'model_gone', 'context_length', 'content_filter', 'bad_request')
+            ),
+            0
+        )::BIGINT AS refused_requests,
+        count(*) FILTER (WHERE class IN ('client_cancelled', 'partial_stream')) AS broken_off,
+        quantile_disc(duration_us, 0.5) // 1000 AS median_duration_ms,
+        quantile_disc(duration_us, 0.95) // 1000 AS p95_duration_ms
+    FROM seen
+    GROUP BY ALL
 )
 SELECT
-    date_trunc('hour', occurred_at) AS hour,
-    provider,
-    model,
-    count(*) FILTER (WHERE is_call) AS calls,
-    count(*) FILTER (WHERE is_call AND failed) AS failed_calls,
-    count(*) FILTER (WHERE class = 'rate_limited') AS rate_limited,
-    count(*) FILTER (WHERE class IN ('billing_exhausted', 'quota_daily')) AS out_of_quota,
-    count(*) FILTER (WHERE class IN ('provider_overloaded', 'provider_5xx')) AS provider_errors,
-    count(*) FILTER (WHERE class = 'timeout') AS timeouts,
-    count(*) FILTER (WHERE class = 'network') AS network_errors,
-    count(*) FILTER (WHERE class IN ('auth', 'model_gone', 'context_length', 'content_filter', 'bad_request'))
-        AS refused_requests,
-    count(*) FILTER (WHERE class IN ('client_cancelled', 'partial_stream')) AS broken_off,
-    quantile_disc(duration_us, 0.5) // 1000 AS median_duration_ms,
-    quantile_disc(duration_us, 0.95) // 1000 AS p95_duration_ms
-FROM seen
-GROUP BY ALL
-ORDER BY ALL;
+    hourly.hour,
+    hourly.provider,
+    hourly.model,
+    hourly.calls,
+    hourly.failed_calls,
+    hourly.rate_limited,
+    hourly.out_of_quota,
+    hourly.provider_errors,
+    hourly.timeouts,
+    hourly.network_errors,
+    hourly.refused_requests,
+    hourly.broken_off,
+    -- An hour in which nothing was tried leaves it as it was.
+    coalesce(
+        circuit.circuit,
+        last_value(circuit.circuit IGNORE NULLS) OVER before,
+        'closed'
+    ) AS circuit,
+    coalesce(circuit.circuit_openings, 0) AS circuit_openings,
+    hourly.median_duration_ms,
+    hourly.p95_duration_ms
+FROM hourly
+LEFT JOIN circuit
+    ON circuit.hour = hourly.hour
+    AND circuit.provider = hourly.provider
+    AND circuit.model IS NOT DISTINCT FROM hourly.model
+WINDOW before AS (
+    PARTITION BY hourly.provider, hourly.model
+    ORDER BY hourly.hour
+    ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+)
+ORDER BY hourly.hour, hourly.provider, hourly.model;
 
 -- name: published
 -- When this file was made; one row.
