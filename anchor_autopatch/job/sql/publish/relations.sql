@@ -1072,12 +1072,8 @@ hourly AS (
         count(*) FILTER (WHERE class IN ('provider_overloaded', 'provider_5xx')) AS provider_errors,
         count(*) FILTER (WHERE class = 'timeout') AS timeouts,
         count(*) FILTER (WHERE class = 'network') AS network_errors,
-        coalesce(
-            sum(occurrences) FILTER (
-                WHERE class IN ('auth', 'model_gone', 'context_length', 'content_filter', 'bad_request')
-            ),
-            0
-        )::BIGINT AS refused_requests,
+        count(*) FILTER (WHERE class IN ('auth', 'model_gone', 'context_length', 'content_filter', 'bad_request'))
+            AS refused_requests,
         count(*) FILTER (WHERE class IN ('client_cancelled', 'partial_stream')) AS broken_off,
         quantile_disc(duration_us, 0.5) // 1000 AS median_duration_ms,
         quantile_disc(duration_us, 0.95) // 1000 AS p95_duration_ms
