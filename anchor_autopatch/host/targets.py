@@ -255,7 +255,10 @@ EXECUTORS = (
         )
     ),
     # What the application itself says of its failures.
-    Target("errors", "logging", _HOST + "dependencies.applications", "python", "3.11", "3.13"),
+    Target("errors", "logging", _DEPENDENCIES + "applications", "python", "3.11", "3.13"),
+    Target(
+        "errors/asyncio", "asyncio.base_events", _DEPENDENCIES + "loops", "python", "3.11", "3.13"
+    ),
 )
 
 _FRAMEWORKS = _HOST + "frameworks."

@@ -122,7 +122,7 @@ def test_group_of_failures_that_are_known_is_no_event_of_its_own(events):
     failures.read(refused)
 
     try:
-        raise ExceptionGroup("tasks", [refused, ExceptionGroup("more", [refused])])
+        place_order(ExceptionGroup("tasks", [refused, ExceptionGroup("more", [refused])]))
     except ExceptionGroup:
         log.exception("tasks failed")
 
@@ -134,7 +134,7 @@ def test_group_with_a_failure_that_is_new_is_an_event(one_event):
     failures.read(refused)
 
     try:
-        raise ExceptionGroup("tasks", [refused, OrderError("new")])
+        place_order(ExceptionGroup("tasks", [refused, OrderError("new")]))
     except ExceptionGroup:
         log.exception("tasks failed")
 
@@ -195,6 +195,50 @@ def test_error_that_a_provider_failure_caused_is_no_event_of_its_own(events):
         log.exception("no order")
 
     assert events() == []
+
+
+def test_line_about_a_failure_that_was_caught_and_is_known_is_no_event(events):
+    refused = OrderError("429")
+    failures.read(refused)
+
+    try:
+        place_order(refused)
+    except OrderError as error:
+        log.error("No order: %s", error)  # noqa: TRY400 - what applications do
+
+    assert events() == []
+
+
+@pytest.mark.parametrize("kind", [OrderError, ValueError])
+def test_line_about_a_failure_and_the_failure_itself_are_one_event(one_event, kind):
+    def order():
+        try:
+            place_order(kind("x"))
+        except kind:
+            log.error("No order for %s", "ana")  # noqa: TRY400 - what applications do
+            raise
+
+    try:
+        order()
+    except kind:
+        log.exception("failed")
+
+    assert one_event().message == "No order for %s"
+
+
+def test_line_that_is_logged_below_the_handling_of_a_known_failure_is_an_event(one_event):
+    def recover():
+        log.error("Cannot reach the spare, either")
+
+    refused = OrderError("429")
+    failures.read(refused)
+
+    try:
+        place_order(refused)
+    except OrderError:
+        recover()
+
+    assert one_event().message == "Cannot reach the spare, either"
 
 
 def test_thread_that_dies_leaves_an_event(one_event):

@@ -86,3 +86,11 @@ def _raised(error: BaseException | None) -> None:
     from anchor_autopatch.host.dependencies import errors
 
     errors.raised(error)
+
+
+@patching.guarded(watching.TARGET)
+def reported(context: dict[str, Any]) -> None:
+    """Takes what an event loop tells its handler: of interest only with an exception."""
+    error = context.get("exception")
+    if error is not None:
+        _raised(error)

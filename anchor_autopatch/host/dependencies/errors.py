@@ -18,6 +18,8 @@ _OF_CALLS = (
     *("psycopg", "redis", "sqlalchemy", "aiobotocore"),
     "anchor_autopatch",
 )
+_OF_TASKS = ("rq",)
+"""What they log of a failed task has its traceback as text, while they handle the exception."""
 _FRAMES = 16
 
 
@@ -25,14 +27,43 @@ def logged(record: logging.LogRecord) -> None:
     """Leaves an event of a record at ERROR or above, unless what it tells of has left one."""
     if record.name.partition(".")[0] in _OF_CALLS:
         return
-    error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, BaseException):
+    error = _told_by(record)
+    if error is not None:
         _raised_in(error, record.name)
         return
+    caught = _caught_by(record)
+    if caught is not None:
+        known = seen.is_known(tuple(failures.chain(caught)), at_the_end=False)
+        seen.remember(caught)
+        if known:
+            # `log.error("no cache: %s", error)` about a failure that has left an event.
+            return
     text = record.msg if isinstance(record.msg, str) and _is_written_down(record) else None
     failures.record_application(
         record.levelname, record.name, text, f"{record.module}:{record.funcName}"
     )
+
+
+def _told_by(record: logging.LogRecord) -> BaseException | None:
+    """The exception that a record is about."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is None and record.name.partition(".")[0] in _OF_TASKS:
+        error = sys.exception()
+    return error
+
+
+def _caught_by(record: logging.LogRecord) -> BaseException | None:
+    """The exception that was caught in the very function that logged, and is handled there now.
+
+    Not one that was caught further up: what is logged below may be something else that went wrong.
+    """
+    error = sys.exception()
+    trace = error.__traceback__ if error is not None else None
+    if trace is None:
+        return None
+    code = trace.tb_frame.f_code
+    here = (code.co_name, code.co_filename) == (record.funcName, record.pathname)
+    return error if here else None
 
 
 def raised(error: BaseException | None) -> None:

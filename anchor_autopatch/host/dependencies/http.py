@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from anchor_autopatch.host import patching
 from anchor_autopatch.host.dependencies import watching
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class HTTPLibrary(watching.Library):
 
         return judging.of_http(links)
 
+    @patching.guarded(watching.TARGET)
     def answered(
         self, response: Any, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
