@@ -134,7 +134,6 @@ def _event(
         "code": code,
         "message": text,
         "retried": 0,
-        "occurrences": 1,
     }
     return ExceptionEvent(**(empty | given | app._asdict()))
 
