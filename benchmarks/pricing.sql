@@ -18,15 +18,21 @@ WITH made AS (
     SELECT
         n,
         HASH(n) AS dice,
+        $start + TO_SECONDS(n * 1.0 / $count * 30 * 86400) AS occurred_at,
         CAST(HASH(n) % (SELECT COUNT(*) FROM priced_model) AS BIGINT) AS model_no
     FROM RANGE($count) AS made (n)
 )
 SELECT
-    -- In the order of time, as hosts make them.
-    CAST(UUIDV7() AS VARCHAR) AS receipt_id,
+    -- UUIDs of version 7, as hosts make them: the milliseconds of the call, a number and chance.
+    CAST(PRINTF(
+        '%012x7%03x8%015x',
+        EPOCH_MS(made.occurred_at),
+        made.n % 4096,
+        CAST(made.dice % 1152921504606846976 AS BIGINT)
+    ) AS UUID)::VARCHAR AS receipt_id,
     made.n,
     made.dice,
-    $start + TO_SECONDS(made.n * 1.0 / $count * 30 * 86400) AS occurred_at,
+    made.occurred_at,
     priced_model.model_key,
     priced_model.provider
 FROM made

@@ -18,7 +18,7 @@ def agree(con: duckdb.DuckDBPyConnection) -> None:
     A contract may outlast a change of the list, and cover names of several models: one segment for
     each stretch of time in which neither changes, and each model that its names mean.
     """
-    sql = load("pricing/prices")
+    sql = load("pricing/costs")
     con.execute(sql["create_agreed_segments"])
     rows = con.execute(sql["contracts_over_lists"]).fetchall()
     if not rows:

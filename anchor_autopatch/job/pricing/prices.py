@@ -21,12 +21,26 @@ from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.warehouse import transaction
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import duckdb
 
 PRICING_VERSION: Final = 2
 """Raised whenever the same meters and rates would give another price."""
 _CHECKED_COUNT: Final = 100_000
 """Sums of usage lines are checked for all receipts of a run up to so many, else for as many."""
+_STRETCH: Final = 1_000_000
+"""Receipts that are priced at a time: what they are joined by takes some 150 MB."""
+_STEP: Final = 100_000
+"""Rows of the table receipt by which such a stretch grows; without work, they are left out."""
+_PREPARED: Final = (
+    "number_names",
+    "number_spans",
+    "number_rates",
+    "number_other_rates",
+    "create_costs",
+)
+"""Statements that make the small tables which each stretch is joined to, in this order."""
 LOOK_BACK: Final = timedelta(hours=1)
 """How much further back than the last run receipts are looked for: a side-car may have taken the
 time before it waited for the warehouse."""
@@ -108,9 +122,38 @@ def price_collected(
     con: duckdb.DuckDBPyConnection, now: datetime, models: Mapping[str, str] = NO_MODELS
 ) -> None:
     """Prices the receipts in `price_work` into `fresh_price`, both temporary tables."""
+    sql = load("pricing/costs")
     _resolve_names(con, now, models)
     agree(con)
-    con.execute(load("pricing/prices")["price_work"])
+    for step in _PREPARED:
+        con.execute(sql[step])
+    for first, end in _stretches(con):
+        _price_stretch(con, {"first": first, "end": end})
+    con.execute(sql["spell_out"])
+
+
+def _price_stretch(con: duckdb.DuckDBPyConnection, rows: dict[str, int]) -> None:
+    sql = load("pricing/costs")
+    [(lowest, highest)] = con.execute(sql["stretch_ids"], rows).fetchall()
+    con.execute(sql["price_stretch"], {**rows, "lowest": lowest, "highest": highest})
+
+
+def _stretches(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[int, int]]:
+    """The work in ranges [first, end) of rows, none longer than `_STRETCH`, and none over a gap.
+
+    A run of a day may hold 100,000 new receipts and three old ones: what lies between is not read.
+    """
+    rows = con.execute(load("pricing/costs")["list_steps"], {"size": _STEP}).fetchall()
+    steps = iter(step for (step,) in rows)
+    first = end = next(steps, 0)
+    end += bool(rows)
+    for step in steps:
+        if step > end or end - first == _STRETCH // _STEP:
+            yield first * _STEP, end * _STEP
+            first = step
+        end = step + 1
+    if rows:
+        yield first * _STEP, end * _STEP
 
 
 def _knowledge(con: duckdb.DuckDBPyConnection, models: Mapping[str, str]) -> str:
@@ -139,10 +182,14 @@ def _propose(
 def _resolve_names(
     con: duckdb.DuckDBPyConnection, now: datetime, models: Mapping[str, str]
 ) -> None:
-    sql = load("pricing/prices")
+    sql = load("pricing/costs")
     catalogue = read_catalogue(con, models)
     known = {"catalogue_id": catalogue.catalogue_id}
     con.execute(sql["forget_resolutions"], known)
+    con.execute(sql["collect_special_names"])
+    con.execute(sql["create_names"])
+    for first, end in _stretches(con):
+        con.execute(sql["collect_names"], {"first": first, "end": end})
     unresolved = con.execute(sql["unresolved_names"], known).fetchall()
     with con.appender("model_resolution") as appender:
         for row in unresolved:
