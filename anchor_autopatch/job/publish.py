@@ -6,7 +6,6 @@ warehouse. Whoever has the old report open goes on reading the old one.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -19,10 +18,9 @@ from anchor_autopatch.core.settings import REPORT_FILE
 from anchor_autopatch.job.clock import to_micros
 from anchor_autopatch.job.settlement import OVERDUE_HOURS
 from anchor_autopatch.job.sql import load, read_script
-from anchor_autopatch.job.warehouse import private_files, transaction
+from anchor_autopatch.job.warehouse import frugal, private_files, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -50,7 +48,7 @@ def publish(
         try:
             instants = to_micros(now), to_micros(now - overdue_after)
             try:
-                with _frugal(con):
+                with frugal(con, MEMORY_LIMIT):
                     _remove(made)
                     _build(con, made, *instants)
             except duckdb.OutOfMemoryException:
@@ -66,17 +64,6 @@ def publish(
                 f"Cannot publish {str(report)!r}, the last one stays: {reason}"
             ) from error
     return report
-
-
-@contextmanager
-def _frugal(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Lets DuckDB sort on the disk what does not fit into MEMORY_LIMIT, within the block."""
-    sql = load("warehouse")
-    try:
-        con.execute(sql["limit_memory"], {"limit": MEMORY_LIMIT})
-        yield
-    finally:
-        con.execute(sql["lift_memory_limit"])
 
 
 def _build(con: duckdb.DuckDBPyConnection, made: Path, now_us: int, overdue_before_us: int) -> None:

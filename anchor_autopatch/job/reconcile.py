@@ -102,7 +102,12 @@ def reconcile(
         judged = policy.judge(con, config, now)
         advance()
         allocated = allocation.allocate_open_periods(
-            con, now, keys=keys, policies=policies, threshold=threshold
+            con,
+            now,
+            keys=keys,
+            policies=policies,
+            threshold=threshold,
+            variance_rules=(limits, sorted(rules.owners.items())),
         )
         advance()
         variance.find_variances(con, limits, rules.owners, now)

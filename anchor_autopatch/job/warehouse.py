@@ -67,6 +67,17 @@ def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 @contextmanager
+def frugal(con: duckdb.DuckDBPyConnection, limit: str) -> Iterator[None]:
+    """Lets DuckDB put on the disk what does not fit into `limit` (as "768MB"), within the block."""
+    sql = load("warehouse")
+    try:
+        con.execute(sql["limit_memory"], {"limit": limit})
+        yield
+    finally:
+        con.execute(sql["lift_memory_limit"])
+
+
+@contextmanager
 def private_files() -> Iterator[None]:
     """Makes new files 0600 and new folders 0700 within the block; DuckDB obeys only the umask."""
     before = os.umask(0o077)

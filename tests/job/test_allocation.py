@@ -395,19 +395,20 @@ def test_plain_tokens_weigh_what_their_usage_lines_cost(con, tmp_path):
 
     # The same figures twice: how they are made quickly, and what they are by definition.
     allocating._run(con, "keep_frozen")
-    allocating._weigh(con)
+    allocating._weigh(con, allocating.NO_POLICIES)
     lines = rows(
         con,
-        "SELECT receipt_id, meter, CAST(quantity * 1000000 AS HUGEINT),"
-        " CASE WHEN estimated_cost_usd IS NOT NULL THEN femto_usd(coalesce(cost_usd, 0)) END"
-        " FROM usage_line JOIN receipt_price USING (receipt_id) ORDER BY ALL",
+        "SELECT meter, sum(CAST(quantity * 1000000 AS HUGEINT)), sum(CASE"
+        " WHEN estimated_cost_usd IS NOT NULL THEN femto_usd(coalesce(cost_usd, 0)) END)"
+        " FROM usage_line JOIN receipt_price USING (receipt_id) GROUP BY 1 ORDER BY 1",
     )
 
     assert lines == rows(
         con,
-        "SELECT receipt_id, meter, micro_quantity, cost_femto"
-        " FROM covered_usage JOIN covered_receipt USING (receipt_no) ORDER BY ALL",
+        "SELECT meter, sum(micro_quantity), sum(cost_femto) FROM covered_usage"
+        " GROUP BY 1 ORDER BY 1",
     )
+    assert rows(con, "SELECT count(*) FROM plain_group") == [(2,)]
 
 
 def test_allocating_twice_changes_nothing(con, tmp_path):

@@ -35,7 +35,7 @@ def found(con, **config):
     """(category, amount, flagged) of every variance, largest first."""
     rules = read_variance_rules({"variance": config})
     policies = read_policies({})
-    allocate_open_periods(con, NOW, policies=policies)
+    allocate_open_periods(con, NOW, policies=policies, variance_rules=rules)
     find_variances(con, rules, {}, NOW)
     sql = "SELECT category, amount, flagged FROM variance_line ORDER BY abs(amount) DESC, category"
     return [(name, f"{amount:.2f}", flag) for name, amount, flag in con.execute(sql).fetchall()]

@@ -9,22 +9,24 @@ that does not tie leaves nothing behind.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import duckdb
 
 from anchor_autopatch.core.errors import InvoiceError
 from anchor_autopatch.job.allocation import buckets
 from anchor_autopatch.job.allocation.model_names import same_models
 from anchor_autopatch.job.allocation.policies import Policies
+from anchor_autopatch.job.allocation.renewing import keep_division, plan_division
+from anchor_autopatch.job.allocation.scopes import number_scopes
+from anchor_autopatch.job.allocation.statements import statements
 from anchor_autopatch.job.invoices.meters import COVERED_METERS, WHOLE_METERS
 from anchor_autopatch.job.invoices.values import naive_utc
-from anchor_autopatch.job.sql import load
-from anchor_autopatch.job.warehouse import transaction
+from anchor_autopatch.job.warehouse import frugal, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-
-    import duckdb
 
 __all__ = (
     "AllocationReport",
@@ -34,6 +36,10 @@ __all__ = (
     "allocate_open_periods",
     "divide_anew",
 )
+
+
+MEMORY_LIMIT: Final = "1400MB"
+"""Of DuckDB's buffers: with results and Python on top, ten million receipts stay within 2 GB."""
 
 
 class KeyMap(NamedTuple):
@@ -95,8 +101,11 @@ def allocate_open_periods(
     keys: KeyMap = NO_KEYS,
     policies: Policies = NO_POLICIES,
     threshold: Threshold = Threshold(),  # noqa: B008
+    variance_rules: object = None,
 ) -> AllocationReport:
-    """Allocates every invoice of every period that is not frozen; running twice changes nothing.
+    """Allocates the invoices of every period that is not frozen; running twice changes nothing.
+
+    A period of which nothing has changed since the last run keeps its rows.
 
     Args:
         con: Open warehouse with measured and priced receipts.
@@ -104,23 +113,18 @@ def allocate_open_periods(
         keys: Projects and provider key ids of API keys.
         policies: What becomes of money that no receipt explains.
         threshold: Beyond which a variance is flagged.
+        variance_rules: By which the variances of what is divided are found afterwards.
 
     Raises:
         InvoiceError: sums do not tie; nothing was changed.
     """
-    with transaction(con):
-        _run(con, "keep_frozen")
-        _divide(con, keys, policies)
-        _run(con, "forget_open", "forget_anchors", "forget_splits", "forget_reconciliation")
-        _run(con, "keep_matches", "keep_anchors", "keep_splits")
-        _assert_none(con, "loose_splits")
-        con.execute(
-            load("allocation")["keep_reconciliation"],
-            {"ratio": threshold.ratio, "floor": threshold.floor, "now": naive_utc(now)},
-        )
-        rows = con.execute(load("allocation")["reconciled"]).fetchall()
-        _run(con, "drop_work")
-    return AllocationReport(tuple(Reconciled(*row) for row in rows))
+    work = _Work(keys, policies, threshold, variance_rules)
+    try:
+        with frugal(con, MEMORY_LIMIT):
+            return _allocate(con, now, work)
+    except duckdb.OutOfMemoryException:
+        # Not every plan can be spilled; nothing was changed, and slow is better than not at all.
+        return _allocate(con, now, work)
 
 
 def divide_anew(
@@ -136,56 +140,85 @@ def divide_anew(
         whole minor units: for a frozen period, what its late receipts would have made of it.
     """
     with transaction(con):
-        con.execute(load("allocation")["keep_others"], {"period": period})
+        con.execute(statements()["keep_others"], {"period": period})
         _divide(con, keys, policies)
-        rows = con.execute(load("allocation")["app_shares"]).fetchall()
+        rows = con.execute(statements()["app_shares"]).fetchall()
         _run(con, "drop_work")
     return rows
 
 
+class _Work(NamedTuple):
+    keys: KeyMap
+    policies: Policies
+    threshold: Threshold
+    variance_rules: object
+
+
+def _allocate(con: duckdb.DuckDBPyConnection, now: datetime, work: _Work) -> AllocationReport:
+    with transaction(con):
+        _run(con, "keep_frozen")
+        number_scopes(con, work.policies.time_zones)
+        division = plan_division(con, now, *work)
+        con.execute(statements()["keep_unchanged"], {"periods": list(division.unchanged)})
+        _divide(con, work.keys, work.policies)
+        _run(con, "forget_open", "forget_anchors", "forget_splits", "forget_reconciliation")
+        _run(con, "keep_matches", "keep_anchors", "keep_splits")
+        _assert_none(con, "loose_splits")
+        con.execute(
+            statements()["keep_reconciliation"],
+            {"ratio": work.threshold.ratio, "floor": work.threshold.floor, "now": naive_utc(now)},
+        )
+        rows = con.execute(statements()["reconciled"]).fetchall()
+        _run(con, "drop_work")
+        keep_division(con, now, division)
+    return AllocationReport(tuple(Reconciled(*row) for row in rows))
+
+
 def _divide(con: duckdb.DuckDBPyConnection, keys: KeyMap, policies: Policies) -> None:
     """Every working table up to whole minor units; no result table is touched."""
-    _weigh(con)
+    _weigh(con, policies)
     _match(con, keys)
     buckets.carve_idle(con, policies)
     _run(con, "paid_pools")
     buckets.carve_untracked(con)
     _run(con, "paid_cells")
     unexplained = buckets.spread_taxes(con, buckets.found(con))
-    _run(con, "receipt_shares")
+    _run(con, "usage_shares", "plain_factors", "receipt_shares", "drop_open_receipts")
     _assert_none(con, "loose_shares")
     _run(con, "cost_parts")
     buckets.keep_parts(con, unexplained, policies)
-    _run(con, "rounded_parts")
+    _run(con, "units_macros", "floored_parts", "unit_cuts", "rounded_parts")
 
 
 def _run(con: duckdb.DuckDBPyConnection, *names: str) -> None:
-    statements = load("allocation")
     for name in names:
-        con.execute(statements[name])
+        con.execute(statements()[name])
 
 
-def _weigh(con: duckdb.DuckDBPyConnection) -> None:
-    _run(con, "money_macro", "femto_macro", "open_scopes", "lines", "account_covers")
-    _run(con, "receipt_groups", "covered_receipts", "plain_usage_macro", "unfolded_prices")
+def _weigh(con: duckdb.DuckDBPyConnection, policies: Policies) -> None:
+    _run(con, "money_macro", "femto_macro", "local_macro", "plain_usage_macro")
+    _run(con, "quantity_share_macro", "paid_rank_macro")
+    number_scopes(con, policies.time_zones)
+    _run(con, "lines", "key_codes", "model_codes", "tier_codes", "rate_codes", "open_receipts")
+    _run(con, "plain_groups", "receipt_groups", "covered_receipts", "unfolded_prices")
     _run(con, "usage", "usage_without_lines")
     _run(con, "weighed_usage", "even_weights", "scaled_weights", "cells")
     _run(con, "cell_estimates")
 
 
 def _match(con: duckdb.DuckDBPyConnection, keys: KeyMap) -> None:
-    statements = load("allocation")
-    names = con.execute(statements["model_names"]).fetchall()
-    con.execute(statements["model_matches"], _columns(_MODEL, _model_matches(names)))
+    sql = statements()
+    names = con.execute(sql["model_names"]).fetchall()
+    con.execute(sql["model_matches"], _columns(_MODEL, _model_matches(names)))
     meters = [
         (line, meter)
         for line, covered in COVERED_METERS.items()
         for meter in (*covered, *WHOLE_METERS)
     ]
-    con.execute(statements["meter_matches"], _columns(("line_meter", "receipt_meter"), meters))
+    con.execute(sql["meter_matches"], _columns(("line_meter", "receipt_meter"), meters))
     matches = [("project", project, key) for key, project in sorted(keys.projects.items())]
     matches += [("key", name, key) for key, name in sorted(keys.keys.items())]
-    con.execute(statements["key_matches"], _columns(("kind", "name", "fingerprint"), matches))
+    con.execute(sql["key_matches"], _columns(("kind", "name", "fingerprint"), matches))
     _run(con, "candidates", "pools", "pool_cells", "resolved_lines")
 
 
@@ -212,7 +245,7 @@ def _columns(
 
 
 def _assert_none(con: duckdb.DuckDBPyConnection, name: str) -> None:
-    loose = con.execute(load("allocation")[name]).fetchall()
+    loose = con.execute(statements()[name]).fetchall()
     if loose:
         raise InvoiceError(
             f"Allocation does not tie ({name}: {', '.join(map(str, loose[0]))}); "

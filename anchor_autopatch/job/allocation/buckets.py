@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from anchor_autopatch.job.allocation.policies import HOLD, AppKey, Policies, Policy, spread
 from anchor_autopatch.job.allocation.shares import allocate
-from anchor_autopatch.job.sql import load
+from anchor_autopatch.job.allocation.statements import statements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,35 +31,33 @@ _Apps = dict[str, list[tuple[AppKey, int]]]
 
 def carve_untracked(con: duckdb.DuckDBPyConnection) -> None:
     """Takes out of each pool what the provider counted and no receipt explains."""
-    statements = load("allocation")
+    sql = statements()
     pools, carved = [], []
-    for pool_no, amount, untracked, tracked in con.execute(
-        statements["untracked_pools"]
-    ).fetchall():
+    for pool_no, amount, untracked, tracked in con.execute(sql["untracked_pools"]).fetchall():
         shares = allocate(amount, (untracked, tracked), (("untracked",), ("tracked",)))
         pools.append(pool_no)
         carved.append(shares[0])
-    con.execute(statements["carve_untracked"], {"pool_no": pools, "untracked_nano": carved})
+    con.execute(sql["carve_untracked"], {"pool_no": pools, "untracked_nano": carved})
 
 
 def carve_idle(con: duckdb.DuckDBPyConnection, policies: Policies) -> None:
     """Takes out of each commitment what its capacity exceeds the tokens that were used."""
-    statements = load("allocation")
+    sql = statements()
     lines, carved = [], []
     for line_id, provider, model, amount, capacity, used in con.execute(
-        statements["commitments"]
+        sql["commitments"]
     ).fetchall():
         bought = capacity or _capacity(policies, provider, model)
         if bought is not None and bought > used:
             shares = allocate(amount, (bought - used, used), (("idle",), ("used",)))
             lines.append(line_id)
             carved.append(shares[0])
-    con.execute(statements["carve_idle"], {"invoice_line_id": lines, "idle_nano": carved})
+    con.execute(sql["carve_idle"], {"invoice_line_id": lines, "idle_nano": carved})
 
 
 def found(con: duckdb.DuckDBPyConnection) -> Buckets:
     """Every bucket before taxes."""
-    rows = con.execute(load("allocation")["bucket_parts"]).fetchall()
+    rows = con.execute(statements()["bucket_parts"]).fetchall()
     return {(invoice_id, bucket): amount for invoice_id, bucket, amount in rows}
 
 
@@ -68,8 +66,8 @@ def spread_taxes(con: duckdb.DuckDBPyConnection, buckets: Buckets) -> Buckets:
 
     What came to nothing or less bears no tax. With nothing to bear it, the tax is unallocated.
     """
-    statements = load("allocation")
-    taxed = con.execute(statements["taxed_invoices"]).fetchall()
+    sql = statements()
+    taxed = con.execute(sql["taxed_invoices"]).fetchall()
     if not taxed:
         return buckets
     after = defaultdict(int, buckets)
@@ -88,10 +86,10 @@ def spread_taxes(con: duckdb.DuckDBPyConnection, buckets: Buckets) -> Buckets:
             elif share:
                 invoices.append(invoice_id)
                 amounts.append(share)
-    con.execute(statements["tax_pools"], {"invoice_id": invoices, "amount_nano": amounts})
-    con.execute(statements["tax_pool_cells"])
-    con.execute(statements["taxed_lines"])
-    con.execute(statements["paid_cells"])
+    con.execute(sql["tax_pools"], {"invoice_id": invoices, "amount_nano": amounts})
+    con.execute(sql["tax_pool_cells"])
+    con.execute(sql["taxed_lines"])
+    con.execute(sql["paid_cells"])
     return dict(after)
 
 
@@ -112,12 +110,12 @@ def keep_parts(con: duckdb.DuckDBPyConnection, buckets: Buckets, policies: Polic
         "environment": [app.environment for _, _, app, _ in parts],
         "amount_nano": [amount for *_, amount in parts],
     }
-    con.execute(load("allocation")["keep_bucket_parts"], columns)
+    con.execute(statements()["keep_bucket_parts"], columns)
 
 
 def _adjustments(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str, AppKey, int]]:
     """Adjustments of past periods, divided as those periods were."""
-    rows = con.execute(load("allocation")["past_adjustments"]).fetchall()
+    rows = con.execute(statements()["past_adjustments"]).fetchall()
     if not rows:
         return []
     weights = _apps(con, "past_weights")
@@ -132,9 +130,7 @@ def _adjustments(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str, AppKey,
 
 def _apps(con: duckdb.DuckDBPyConnection, statement: str) -> _Apps:
     found: _Apps = defaultdict(list)
-    for key, team, service, environment, amount in con.execute(
-        load("allocation")[statement]
-    ).fetchall():
+    for key, team, service, environment, amount in con.execute(statements()[statement]).fetchall():
         found[key].append((AppKey(team, service, environment), amount))
     return found
 

@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
 from anchor_autopatch.core.errors import ConfigError
+from anchor_autopatch.job.allocation.calendars import month_start
 from anchor_autopatch.job.allocation.shares import allocate
 
 __all__ = (
@@ -34,6 +35,7 @@ BUCKETS = {
 beyond the receipts | paid capacity that nobody used | total minus lines."""
 
 _HUNDRED_PERCENT = 100 * 10**6
+_KEYS = ("buckets", "commitment", "time_zones")
 _POLICIES = ("hold", "even", "proportional", "fixed", "owner")
 
 
@@ -73,6 +75,8 @@ class Policies(NamedTuple):
     buckets: Mapping[str, Policy] = {}
     """Bucket as a service -> how it is divided; held where it is not named."""
     commitments: tuple[Commitment, ...] = ()
+    time_zones: Mapping[str, str] = {}
+    """Provider -> time zone of its months, where the format of its invoices does not say so."""
 
 
 def spread(
@@ -111,8 +115,8 @@ def read_policies(config: Mapping[str, object]) -> Policies:
     """
     table = _table(config.get("allocation", {}), "allocation")
     for name in table:
-        if name not in ("buckets", "commitment"):
-            raise ConfigError(f"Unknown key {name!r} in [allocation]; known: buckets, commitment")
+        if name not in _KEYS:
+            raise ConfigError(f"Unknown key {name!r} in [allocation]; known: {_listed(_KEYS)}")
     buckets = _table(table.get("buckets", {}), "allocation.buckets")
     found = {}
     for name, value in buckets.items():
@@ -122,7 +126,20 @@ def read_policies(config: Mapping[str, object]) -> Policies:
     commitments = table.get("commitment", [])
     if not isinstance(commitments, list):
         raise ConfigError(f"Cannot use {commitments!r}; write [[allocation.commitment]]")
-    return Policies(found, tuple(map(_commitment, commitments)))
+    return Policies(found, tuple(map(_commitment, commitments)), _time_zones(table))
+
+
+def _time_zones(table: Mapping[str, object]) -> dict[str, str]:
+    zones: dict[str, str] = {}
+    for provider, zone in _table(table.get("time_zones", {}), "allocation.time_zones").items():
+        if not isinstance(zone, str):
+            raise ConfigError(
+                f"Cannot use {zone!r} as the time zone of {provider!r}; expected text"
+            )
+        # Asked for here, so that a name nobody knows is told before anything is divided.
+        month_start("2000-01", zone)
+        zones[provider] = zone
+    return zones
 
 
 def _policy(bucket: str, value: object) -> Policy:

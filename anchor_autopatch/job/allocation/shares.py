@@ -2,8 +2,8 @@
 
 Largest remainder (Hamilton): every part is first cut down to whole units, then the units still
 missing go, one each, to the largest remainders. Ties fall to the larger weight, then to the smaller
-key, so that no order of arrival decides. `rounded_parts` in sql/allocation.sql applies the same
-rule to splits of millions of keys (docs/adr/0002).
+key, so that no order of arrival decides. `rounded_parts` in sql/allocation/splitting.sql applies
+the same rule to splits of millions of keys (docs/adr/0002).
 """
 
 from __future__ import annotations

@@ -101,8 +101,9 @@ INNER JOIN (
     GROUP BY period
 ) AS last_run USING (period)
 INNER JOIN settled_receipt AS receipt
-    ON receipt.occurred_at >= CAST(period_state.period || '-01' AS TIMESTAMP)
-    AND receipt.occurred_at < CAST(period_state.period || '-01' AS TIMESTAMP) + INTERVAL 1 MONTH
+    -- A day more on either side, for calendars other than UTC: receipts of another month change nothing.
+    ON receipt.occurred_at >= CAST(period_state.period || '-01' AS TIMESTAMP) - INTERVAL 1 DAY
+    AND receipt.occurred_at < CAST(period_state.period || '-01' AS TIMESTAMP) + INTERVAL 1 MONTH + INTERVAL 1 DAY
     AND receipt.shipped_at > last_run.reconciled_at
 WHERE period_state.state = 'frozen'
     AND receipt.billable

@@ -152,11 +152,11 @@ GROUP BY pool.invoice_id, pool.model, pool.meter, pool.tier
 ORDER BY ALL;
 
 -- name: forget_open
--- Clears the variances of all periods that are not frozen.
+-- Clears the variances of the periods that this run divided.
 DELETE FROM variance_line
 WHERE period NOT IN (
     SELECT period
-    FROM frozen_period
+    FROM kept_period
 );
 
 -- name: keep_line

@@ -407,3 +407,18 @@ SELECT
 FROM cost_split
 WHERE split = 'request';
 COMMENT ON VIEW request_cost IS 'Cost by request of a service';
+
+CREATE TABLE IF NOT EXISTS division_run (
+    divided_at TIMESTAMP NOT NULL,
+    signature VARCHAR NOT NULL
+);
+COMMENT ON TABLE division_run IS 'One row: the last run that divided invoices; what came later tells which periods have to be divided again';
+COMMENT ON COLUMN division_run.divided_at IS 'UTC';
+COMMENT ON COLUMN division_run.signature IS 'JSON: of all rows that bear this very instant, and of the rules';
+
+CREATE TABLE IF NOT EXISTS division_mark (
+    period VARCHAR NOT NULL,
+    signature VARCHAR NOT NULL
+);
+COMMENT ON TABLE division_mark IS 'What each open period was divided from; divided again when anything of it differs';
+COMMENT ON COLUMN division_mark.signature IS 'JSON: of its receipts, its lines, its usage reports and its policy findings';
