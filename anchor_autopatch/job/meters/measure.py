@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _EVER: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the warehouse holds UTC without a zone
 _LOOK_BACK: Final = timedelta(hours=1)
-"""A side-car may have taken the time before it waited for the warehouse."""
+"""What was settled anew carries the instant of a run, not the number of a shipment."""
 
 
 class MeasureReport(NamedTuple):
@@ -59,9 +59,12 @@ def measure(
 
 def _measured_since(con: duckdb.DuckDBPyConnection) -> datetime:
     """Where to begin: receipts shipped earlier were measured by a run before, at this version."""
-    version = {"meter_version": METER_VERSION}
-    row = con.execute(load("pricing/meters")["measured_since"], version).fetchone()
-    return _EVER if row is None or row[0] is None else row[0] - _LOOK_BACK
+    asked = {
+        "meter_version": METER_VERSION,
+        "look_back_us": _LOOK_BACK // timedelta(microseconds=1),
+    }
+    row = con.execute(load("pricing/meters")["measured_since"], asked).fetchone()
+    return _EVER if row is None or row[0] is None else row[0]
 
 
 _MISMATCH = 3 + Meters._fields.index("usage_mismatch")

@@ -41,9 +41,9 @@ _PREPARED: Final = (
     "create_costs",
 )
 """Statements that make the small tables which each stretch is joined to, in this order."""
-LOOK_BACK: Final = timedelta(hours=1)
-"""How much further back than the last run receipts are looked for: a side-car may have taken the
-time before it waited for the warehouse."""
+_LOOK_BACK: Final = timedelta(hours=1)
+"""How much further back than the last run is looked: what was settled anew carries the instant of
+a run, not the number of a shipment."""
 NO_MODELS: Final[Mapping[str, str]] = MappingProxyType({})
 _EVER: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the warehouse holds UTC without a zone
 
@@ -63,6 +63,8 @@ class PriceReport(NamedTuple):
 
 class _LastRun(NamedTuple):
     knowledge: str
+    unseen_since: datetime
+    """Whatever was shipped or settled before was looked at."""
     priced_at: datetime
 
 
@@ -88,8 +90,7 @@ def price(
         knowledge, last = _knowledge(con, models), _last_run(con)
         is_known = last is not None and last.knowledge == knowledge
         if last is not None and is_known:
-            since = last.priced_at - LOOK_BACK
-            con.execute(load("pricing/prices")["collect_new"], {"since": since})
+            con.execute(load("pricing/prices")["collect_new"], {"since": last.unseen_since})
         else:
             con.execute(load("pricing/prices")["collect_open"], {"open_from": open_from})
         work = _count(con, "count_work")
@@ -163,7 +164,8 @@ def _knowledge(con: duckdb.DuckDBPyConnection, models: Mapping[str, str]) -> str
 
 
 def _last_run(con: duckdb.DuckDBPyConnection) -> _LastRun | None:
-    row = con.execute(load("pricing/prices")["last_run"]).fetchone()
+    look_back = {"look_back_us": _LOOK_BACK // timedelta(microseconds=1)}
+    row = con.execute(load("pricing/prices")["last_run"], look_back).fetchone()
     return _LastRun(*row) if row else None
 
 

@@ -2,8 +2,15 @@
 
 -- name: measured_since
 -- The instant before which all receipts of open periods have meters of version $meter_version; NULL = not known.
--- The pricing run notes the version in its knowledge, after measuring.
-SELECT MAX(priced_at)
+-- The pricing run notes the version in its knowledge, after measuring, and how many shipments there were.
+SELECT LEAST(
+    priced_at - TO_MICROSECONDS($look_back_us),
+    (
+        SELECT MIN(shipment.shipped_at)
+        FROM shipment
+        WHERE shipment.rowid >= COALESCE(pricing_run.shipment_count, 0)
+    )
+)
 FROM pricing_run
 WHERE SPLIT_PART(knowledge, '|', 2) = CAST($meter_version AS VARCHAR)
     AND priced_at = (SELECT MAX(priced_at) FROM pricing_run);

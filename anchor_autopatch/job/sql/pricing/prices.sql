@@ -9,9 +9,18 @@ FROM rate_segment
 WHERE superseded_at IS NULL;
 
 -- name: last_run
--- Knowledge and instant of the latest run.
+-- Knowledge of the latest run, and when the oldest receipt was shipped that it may not have seen: by the number of the
+-- shipment, since a side-car may take the time long before it gets hold of the warehouse. Shipments are never removed.
 SELECT
     knowledge,
+    LEAST(
+        priced_at - TO_MICROSECONDS($look_back_us),
+        (
+            SELECT MIN(shipment.shipped_at)
+            FROM shipment
+            WHERE shipment.rowid >= COALESCE(pricing_run.shipment_count, 0)
+        )
+    ) AS unseen_since,
     priced_at
 FROM pricing_run
 ORDER BY priced_at DESC
@@ -243,8 +252,8 @@ SELECT COUNT(*) FROM changed_price;
 
 -- name: record_run
 -- One row per run that looked at receipts or at new knowledge.
-INSERT INTO pricing_run (priced_at, knowledge, receipt_count, changed_count)
-VALUES ($now, $knowledge, $receipt_count, $changed_count);
+INSERT INTO pricing_run (priced_at, knowledge, receipt_count, changed_count, shipment_count)
+VALUES ($now, $knowledge, $receipt_count, $changed_count, (SELECT COUNT(*) FROM shipment));
 
 -- name: drop_work
 -- Ends the run.

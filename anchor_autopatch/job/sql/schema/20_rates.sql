@@ -278,12 +278,14 @@ CREATE TABLE IF NOT EXISTS pricing_run (
     priced_at TIMESTAMP NOT NULL,
     knowledge VARCHAR NOT NULL,
     receipt_count BIGINT NOT NULL,
-    changed_count BIGINT NOT NULL
+    changed_count BIGINT NOT NULL,
+    shipment_count BIGINT
 );
 COMMENT ON TABLE pricing_run IS 'Every run of pricing; a run with the knowledge of the one before looks at new receipts only';
 COMMENT ON COLUMN pricing_run.knowledge IS 'Digest of rates and rules that the run used';
 COMMENT ON COLUMN pricing_run.receipt_count IS 'Receipts looked at';
 COMMENT ON COLUMN pricing_run.changed_count IS 'Prices written, new or different';
+COMMENT ON COLUMN pricing_run.shipment_count IS 'Shipments in the warehouse: what comes after them no run has looked at; NULL = not noted';
 
 CREATE TABLE IF NOT EXISTS price_proposal (
     receipt_id VARCHAR NOT NULL,
