@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import calls, processes, requests, table
+from benchmarks import calls, errors, processes, requests, table
 from benchmarks.measuring import Comparison
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,7 +23,11 @@ _PARTS: dict[str, Callable[[Path, int], Iterator[Comparison]]] = {
     "processes": processes.compare,
     "calls": calls.compare,
 }
-_REQUESTS = "requests"
+# One environment has all frameworks: what they do meets no SDK.
+_IN_FRAMEWORKS: dict[str, Callable[[int], Iterator[Comparison]]] = {
+    "requests": requests.compare,
+    "errors": errors.compare,
+}
 
 
 def main() -> int:
@@ -34,7 +38,7 @@ def main() -> int:
         print("No .venvs/a or .venvs/b here; run `make worlds` first", file=sys.stderr)
         return 2
     table.head()
-    parts = asked.only or [*_PARTS, _REQUESTS]
+    parts = asked.only or [*_PARTS, *_IN_FRAMEWORKS]
     rounds = 48 if asked.quick else 144
     results = [table.show(result) for result in _results(worlds, parts, rounds)]
     if asked.page:
@@ -50,14 +54,16 @@ def _results(worlds: dict[str, Path], parts: list[str], rounds: int) -> Iterator
             if part in _PARTS:
                 for result in _PARTS[part](python, rounds):
                     yield replace(result, name=f"{name}: {result.name}")
-    # One environment has all frameworks: their requests meet no SDK.
-    if _REQUESTS in parts and requests.PYTHON.exists():
-        yield from requests.compare(rounds // 4)
+    for part in parts:
+        if part in _IN_FRAMEWORKS and requests.PYTHON.exists():
+            yield from _IN_FRAMEWORKS[part](rounds // 4)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("only", nargs="*", choices=[*_PARTS, _REQUESTS, []], help="default: all")
+    parser.add_argument(
+        "only", nargs="*", choices=[*_PARTS, *_IN_FRAMEWORKS, []], help="default: all"
+    )
     parser.add_argument("--quick", action="store_true", help="a third of the rounds")
     parser.add_argument("--world", nargs="+", choices=[*WORLDS], default=[*WORLDS])
     parser.add_argument("--page", action="store_true", help=f"write the table to {PAGE.name}")

@@ -38,18 +38,19 @@ def _turns(framework: str, route: str, policy: str, bar: float, rounds: int) -> 
     samples: tuple[list[float], list[float]] = ([], [])
     with tempfile.TemporaryDirectory() as home, ExitStack() as stack:
         (Path(home) / "anchor.toml").write_text(policy, encoding="utf-8")
-        sides = [_start(framework, folder, stack) for folder in (None, home)]
+        sides = [start("requests_worker", framework, folder, stack) for folder in (None, home)]
         for turn in range(rounds + 2):
             # Who goes first changes, so that a drifting machine favours neither.
             for side in (0, 1) if turn % 2 else (1, 0):
-                took = _block(sides[side], route)
+                took = block(sides[side], route)
                 if turn >= 2:
                     samples[side].append(took)
     name = f"{framework}: request, {'asked for' if policy else 'nothing configured'}"
     return Comparison(name, "us", tuple(samples[0]), tuple(samples[1]), bar)
 
 
-def _start(framework: str, home: str | None, stack: ExitStack) -> subprocess.Popen[str]:
+def start(module: str, word: str, home: str | None, stack: ExitStack) -> subprocess.Popen[str]:
+    """A worker in the frameworks' environment, with the hook on where a home is given."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("ANCHOR_", "PYTHON"))}
     folders = [str(_ROOT)]
     if home is not None:
@@ -57,7 +58,7 @@ def _start(framework: str, home: str | None, stack: ExitStack) -> subprocess.Pop
         environ["ANCHOR_HOME"] = home
     return stack.enter_context(
         subprocess.Popen(
-            [PYTHON, "-m", "benchmarks.requests_worker", framework],
+            [PYTHON, "-m", f"benchmarks.{module}", word],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -67,8 +68,8 @@ def _start(framework: str, home: str | None, stack: ExitStack) -> subprocess.Pop
     )
 
 
-def _block(process: subprocess.Popen[str], route: str) -> float:
-    """Median microseconds of one request in a block."""
+def block(process: subprocess.Popen[str], route: str) -> float:
+    """Median microseconds of one piece of work in a block."""
     if process.stdin is None or process.stdout is None:
         raise RuntimeError("The worker has no pipes")
     process.stdin.write(f"{route}\n")

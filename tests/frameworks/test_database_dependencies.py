@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import sqlite3
 
@@ -61,6 +62,15 @@ def test_server_that_is_not_there_is_one_event(one_event):
         "psycopg",
     )
     assert not any(word in str(event) for word in ("4711", "t0psecret"))
+
+
+@pytest.mark.parametrize("connection", [psycopg.Connection, psycopg.AsyncConnection])
+def test_connect_looks_as_without_us(connection):
+    original = connection.connect.__wrapped__
+
+    assert connection.connect.__self__ is connection
+    assert inspect.signature(connection.connect.__func__) == inspect.signature(original)
+    assert inspect.iscoroutinefunction(connection.connect) == inspect.iscoroutinefunction(original)
 
 
 def test_asynchronous_connect_is_watched_too(one_event):

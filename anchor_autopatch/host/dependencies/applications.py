@@ -8,6 +8,7 @@ at the first one, so that a process without one does without.
 from __future__ import annotations
 
 import sys
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from anchor_autopatch.host import patching
@@ -40,6 +41,7 @@ def patch(module: ModuleType) -> None:
 def _call_handlers(original: Any) -> Any:
     # Not `handle`, which loggers are given subclasses of: this is where every record passes that
     # its logger's level lets through, whatever `propagate` says.
+    @wraps(original)
     def callHandlers(self: Any, record: Any) -> Any:  # noqa: N802 - the name of what it stands for
         try:
             return original(self, record)

@@ -21,7 +21,7 @@ from unittest import mock
 import pytest
 
 from anchor_autopatch.host import patching
-from anchor_autopatch.host.targets import EXECUTORS, FRAMEWORKS, PARTS, TARGETS
+from anchor_autopatch.host.targets import DEPENDENCIES, EXECUTORS, FRAMEWORKS, PARTS, TARGETS
 
 
 class Pair(NamedTuple):
@@ -41,7 +41,7 @@ class Pair(NamedTuple):
 @pytest.fixture(scope="module")
 def pairs() -> list[Pair]:
     """Every patched function of every target that can be imported here."""
-    for target in (*TARGETS, *PARTS, *FRAMEWORKS, *EXECUTORS):
+    for target in (*TARGETS, *PARTS, *DEPENDENCIES, *FRAMEWORKS, *EXECUTORS):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
