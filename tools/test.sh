@@ -3,7 +3,7 @@
 set -u
 . tools/parts.sh
 
-# The simulation's tests take a minute each and come last: a worker that is done takes over what another has left.
+# Some tests take a minute each: a worker that is done takes over what another has left.
 part "Job, core, simulator (.venv)" .venv/bin/python -m pytest tests -q \
     --ignore tests/sdk --ignore tests/frameworks --ignore tests/packaging --ignore tests/peers \
     -n 2 --dist worksteal -m "not chaos" "$@"

@@ -42,7 +42,8 @@ def _insert(name: str, fields: tuple[str, ...]) -> str:
 
 def select_rows(name: str, fields: tuple[str, ...]) -> str:
     """The statement that reads the rows of (low, high] with these columns, by number."""
-    columns = ", ".join(("seq", *fields, "crc"))
+    # Quoted: a name that rotted into a word of SQL's is still the name of its column.
+    columns = ", ".join(f'"{name}"' for name in ("seq", *fields, "crc"))
     return f"SELECT {columns} FROM {name} WHERE seq > ? AND seq <= ? ORDER BY seq"  # noqa: S608 - as above
 
 
@@ -62,8 +63,15 @@ def checksum(numbered: tuple[Any, ...]) -> int:
 
 MEANT_BEFORE: dict[str, object] = {"retried": 0}
 """What a row means by a field that its writer did not know yet; None where nothing is said."""
-ROW_FORMAT = f"{checksum((*Receipt._fields, '/', *ExceptionEvent._fields)):08x}"
-"""Tells rows of these columns from rows of other versions."""
+
+
+def row_format(receipt: tuple[str, ...], event: tuple[str, ...]) -> str:
+    """Tells rows of these columns from rows of other versions, and names from rotten names."""
+    return f"{checksum((*receipt, '/', *event)):08x}"
+
+
+ROW_FORMAT = row_format(Receipt._fields, ExceptionEvent._fields)
+"""Of the rows that this version writes; each outbox says its own in `meta`."""
 
 
 def row_crc(seq: int, record: tuple[Any, ...]) -> int:

@@ -17,6 +17,7 @@ from anchor_autopatch.job import (
     variance,
 )
 from anchor_autopatch.job.allocation import accounts
+from anchor_autopatch.job.clock import never_back
 from anchor_autopatch.job.findings import InvoiceCheck, find, invoice_checks, receipt_count
 from anchor_autopatch.job.incidents.evaluating import EvaluateReport
 from anchor_autopatch.job.incidents.running import look_into_warehouse, read_settings
@@ -91,13 +92,14 @@ def reconcile(
         # First of all: what fails cannot wait for prices.
         incidents = look_into_warehouse(con, homes[0], settings, now)
         advance()
-        settled = settlement.settle(con, now)
+        booked_at = never_back(con, now)
+        settled = settlement.settle(con, booked_at)
         advance()
-        measured = meters.measure(con, now)
+        measured = meters.measure(con, booked_at)
         advance()
         synced = rates.sync_installed(con, now)
         advance()
-        priced = pricing.price(con, now, models=accounts.text_table(config, "models"))
+        priced = pricing.price(con, booked_at, models=accounts.text_table(config, "models"))
         advance()
         judged = policy.judge(con, config, now)
         advance()

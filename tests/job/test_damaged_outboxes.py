@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from anchor_autopatch.core import outbox_format
 from anchor_autopatch.job.ship import ship
 from anchor_autopatch.job.warehouse import open_warehouse
 from tests.job.outboxes import Outbox, event, left_behind, living, receipt
@@ -231,3 +232,37 @@ def test_more_files_than_are_open_together_are_all_shipped(con, tmp_path, monkey
         left_behind(tmp_path, receipt(number), name=f"writer-{number}")
 
     assert ship(con, [tmp_path], NOW).receipts == 8
+
+
+def with_rotten_name(home, before, after, row_format=outbox_format.ROW_FORMAT):
+    writer = Outbox(home, meta={"row_format": row_format}).write(receipt(1), event(2))
+    path = writer.die(checkpoint=True)
+    whole = path.read_bytes()
+    assert before in whole
+    path.write_bytes(whole.replace(before, after))
+
+
+@pytest.mark.parametrize("rotten", [b"raw_usagd", b"raw_usagE", b"paw_usage"])
+def test_rotten_name_of_a_column_costs_no_value(con, tmp_path, rotten):
+    with_rotten_name(tmp_path, b"raw_usage", rotten)
+
+    ship(con, [tmp_path], NOW)
+
+    assert con.execute("SELECT raw_usage FROM receipt").fetchall() == [(receipt(1).raw_usage,)]
+    assert (losses(con), quarantined(tmp_path)) == ([], [])
+
+
+def test_rotten_name_among_columns_of_another_version_is_damage(con, tmp_path):
+    with_rotten_name(tmp_path, b"raw_usage", b"raw_usagd", row_format="of another version")
+
+    ship(con, [tmp_path], NOW)
+
+    assert (ids(con), quarantined(tmp_path)) == ([], ["writer.db"])
+
+
+def test_rotten_note_of_the_columns_costs_nothing(con, tmp_path):
+    left_behind(tmp_path, receipt(1), meta={"row_format": "rotten"})
+
+    ship(con, [tmp_path], NOW)
+
+    assert ids(con) == ["receipt-000001"]

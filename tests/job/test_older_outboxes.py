@@ -124,5 +124,5 @@ def test_table_of_something_else_is_set_aside(con, tmp_path):
     report = ship(con, [tmp_path], NOW)
 
     assert [found.reason for found in report.quarantined] == [
-        "its table receipt is not one of an outbox"
+        "its tables are not those of an outbox, or not those it began with"
     ]

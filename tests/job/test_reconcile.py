@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import duckdb
@@ -207,3 +207,15 @@ def test_killed_before_a_step_the_next_run_ends_the_same(home, monkeypatch, step
         ("chatbot", 5, Decimal("0.42")),
         ("images", 7, Decimal("0.58")),
     ]
+
+
+def test_receipts_shipped_after_the_clock_went_back_are_priced(home):
+    left_behind(home, receipt(1), name="before")
+    reconcile([home], NOW, {})
+    left_behind(home, receipt(2), name="after")
+
+    reconcile([home], NOW - timedelta(hours=5), {})
+
+    with open_warehouse(home) as con:
+        priced = con.execute("SELECT count(*) FROM receipt_price WHERE price_status = 'priced'")
+        assert priced.fetchall() == [(2,)]

@@ -244,6 +244,7 @@ def _meta(dropped: int, reason: str | None) -> dict[str, str]:
     meta = {
         "outbox_id": os.urandom(16).hex(),
         "schema_version": str(outbox_format.SCHEMA_VERSION),
+        "row_format": outbox_format.ROW_FORMAT,
         # A process that cannot write there falls back to another home; the job finds it by this.
         "home": settings.home(),
         "host": os.uname().nodename,

@@ -10,7 +10,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from anchor_autopatch.core.outbox_format import MEANT_BEFORE, row_crc, select_rows
+from anchor_autopatch.core.outbox_format import (
+    MEANT_BEFORE,
+    ROW_FORMAT,
+    row_crc,
+    row_format,
+    select_rows,
+)
+from anchor_autopatch.core.records import ExceptionEvent, Receipt
 from anchor_autopatch.job.sql import load
 
 if TYPE_CHECKING:
@@ -18,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from anchor_autopatch.core.destinations import Row
-    from anchor_autopatch.core.records import ExceptionEvent, Receipt
 
 _NAME = re.compile("[a-z][a-z0-9_]*")
 
@@ -49,14 +55,46 @@ class Layout(NamedTuple):
         return (seq, *record, row_crc(seq, record)) if isinstance(seq, int) else (seq, *record, 0)
 
 
-def read_layout(
-    con: sqlite3.Connection, table: str, record: type[Receipt | ExceptionEvent]
-) -> Layout | None:
-    """The layout of a table; None when it is no table of an outbox."""
-    names = [name for (name,) in con.execute(load("outbox")["columns"], {"table": table})]
-    if names[:1] != ["seq"] or names[-1:] != ["crc"] or not all(map(_NAME.fullmatch, names)):
+def read_layouts(con: sqlite3.Connection, said: str | None) -> tuple[Layout, Layout] | None:
+    """The layouts of receipts and exception events; None when these are no tables of an outbox.
+
+    The names of columns are text in the file like any other, and no row's checksum covers them: a
+    rotten `raw_usage` would be a column of some other version, and every usage a missing one.
+
+    Args:
+        con: the open file.
+        said: the row format that its writer noted; None = a writer that noted none.
+    """
+    receipt, event = _columns(con, "receipt"), _columns(con, "exception_event")
+    if receipt is None or event is None:
         return None
-    columns = tuple(names[1:-1])
+    found = row_format(receipt, event)
+    if said in {None, found} or found == ROW_FORMAT:
+        if not all(map(_NAME.fullmatch, (*receipt, *event))):
+            return None
+        return _by_name("receipt", receipt, Receipt), _by_name(
+            "exception_event", event, ExceptionEvent
+        )
+    todays = len(Receipt._fields), len(ExceptionEvent._fields)
+    if said == ROW_FORMAT and (len(receipt), len(event)) == todays:
+        # Rows lie in the order of the columns, which is known, whatever their names have become.
+        return Layout(select_rows("receipt", receipt)), Layout(
+            select_rows("exception_event", event)
+        )
+    return None
+
+
+def _columns(con: sqlite3.Connection, table: str) -> tuple[str, ...] | None:
+    """Names between `seq` and `crc`; None when the table has no such frame."""
+    names = [name for (name,) in con.execute(load("outbox")["columns"], {"table": table})]
+    if names[:1] != ["seq"] or names[-1:] != ["crc"] or '"' in "".join(names):
+        return None
+    return tuple(names[1:-1])
+
+
+def _by_name(
+    table: str, columns: tuple[str, ...], record: type[Receipt | ExceptionEvent]
+) -> Layout:
     select = select_rows(table, columns)
     if columns == record._fields:
         return Layout(select)

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 from anchor_autopatch.core.destinations import OutboxIdentity, Row, Watermark
 from anchor_autopatch.core.high_water import read_mark
 from anchor_autopatch.core.outbox_format import SCHEMA_VERSION
-from anchor_autopatch.core.records import ExceptionEvent, Receipt
 from anchor_autopatch.core.settings import OUTBOX_FOLDER
 from anchor_autopatch.job.lease import lease
-from anchor_autopatch.job.ship.outbox_layout import Layout, read_layout
+from anchor_autopatch.job.ship.outbox_layout import Layout, read_layouts
 from anchor_autopatch.job.ship.outbox_rows import RowsRead, check_rows, lost_end
 from anchor_autopatch.job.sql import load
 
@@ -107,9 +106,9 @@ class OutboxReader:
                 self._con.execute(_SQL[name])
             if self._con.execute(_SQL["schema_size"]).fetchone() == (0,):
                 raise EmptyOutbox("it has no tables")
-            self.outbox = _identity(path, dict(self._con.execute(_SQL["meta"])))
-            self._receipts = self._layout("receipt", Receipt)
-            self._events = self._layout("exception_event", ExceptionEvent)
+            meta = dict(self._con.execute(_SQL["meta"]))
+            self.outbox = _identity(path, meta)
+            self._receipts, self._events = self._layouts(meta.get("row_format"))
             self._end_unknown = False
             self.last_seq = self._last_seq(path)
         except (sqlite3.Error, UnicodeDecodeError) as error:
@@ -172,11 +171,11 @@ class OutboxReader:
         lost = [seq for seq in unreadable if seq <= upto]
         return RowsRead(receipts, events, lost, self._receipts, self._events)
 
-    def _layout(self, table: str, record: type[Receipt | ExceptionEvent]) -> Layout:
-        layout = read_layout(self._con, table, record)
-        if layout is None:
-            raise DamagedOutbox(f"its table {table} is not one of an outbox")
-        return layout
+    def _layouts(self, row_format: str | None) -> tuple[Layout, Layout]:
+        layouts = read_layouts(self._con, row_format)
+        if layouts is None:
+            raise DamagedOutbox("its tables are not those of an outbox, or not those it began with")
+        return layouts
 
     def _rows(self, select: str, low: int, high: int, unreadable: list[int]) -> list[Row]:
         """At most BATCH_ROWS rows of (low, high]; halves the range to find what cannot be read."""

@@ -16,6 +16,13 @@ ATTACH $path AS report (STORAGE_VERSION 'v1.5.0');
 -- Ends the report file, checkpointed.
 DETACH report;
 
+-- name: last_booked
+-- The latest instant, UTC, that a run of the job dated rows with which later runs begin; NULL = there was none.
+SELECT greatest(
+    (SELECT max(last_shipped_at) FROM outbox),
+    (SELECT max(priced_at) FROM pricing_run)
+);
+
 -- name: limit_memory
 -- Work that needs more goes through files beside the warehouse.
 SET memory_limit = $limit;
