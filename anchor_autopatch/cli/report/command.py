@@ -12,8 +12,10 @@ from anchor_autopatch.core.errors import StoreError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from anchor_autopatch.job.allocation.split import Bill, Split
+    from anchor_autopatch.job.spend.published import BudgetRow
 
 _COLUMNS = (
     "team",
@@ -49,14 +51,17 @@ def add_parser(
 
 def _run(args: argparse.Namespace) -> int:
     from anchor_autopatch.job.allocation.split import read_split
+    from anchor_autopatch.job.spend.published import read_budgets
 
-    split = read_split(homes_of(args)[0], args.period)
+    home = homes_of(args)[0]
+    split = read_split(home, args.period)
+    budgets = read_budgets(home, split.period)
     if args.html:
         _write_page(split, args.html)
     elif args.json:
-        print_json(_as_dict(split))
+        print_json({**_as_dict(split), "budgets": [each._asdict() for each in budgets]})
     else:
-        _print(split)
+        _print(split, budgets)
     return CLEAN
 
 
@@ -71,7 +76,9 @@ def _write_page(split: Split, path: Path) -> None:
     print(f"Wrote {path}")
 
 
-def _print(split: Split) -> None:
+def _print(split: Split, budgets: Sequence[BudgetRow]) -> None:
+    from anchor_autopatch.cli.report.budgets import print_budgets
+
     if split.period is None:
         print("No receipts yet: nothing was captured; anchor doctor says why.")
         return
@@ -79,6 +86,7 @@ def _print(split: Split) -> None:
         if place:
             print()
         _print_bill(bill)
+    print_budgets(split.period, budgets, _BADGES)
     print(f"\nPublished {split.published_at:%Y-%m-%d %H:%M} UTC.", end="")
     others = [period for period in split.periods if period != split.period]
     print(f" Other periods: {', '.join(others)}." if others else "")

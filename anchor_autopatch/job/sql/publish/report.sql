@@ -58,6 +58,22 @@ ORDER BY
     environment,
     response_model;
 
+-- name: budgets
+-- How the budgets of a period stand, those that are nearest to their end first.
+SELECT
+    budget,
+    amount,
+    currency,
+    spent,
+    status,
+    spent_percent,
+    burn,
+    forecast_p50,
+    forecast_p90
+FROM budgets
+WHERE period = $period
+ORDER BY spent_percent DESC, budget;
+
 -- name: relations
 -- What can be exported as it is.
 SELECT table_name AS relation
