@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _INTERVAL_SECONDS = 10.0
 _LONGEST_WAIT_SECONDS = 300.0
+_SHORTEST_WAIT_SECONDS = 0.05
+"""With less, an idle side-car would keep a processor busy."""
 
 
 def add_parser(
@@ -48,7 +50,7 @@ def add_parser(
 def _run(args: argparse.Namespace) -> int:
     homes = homes_of(args)
     if args.follow:
-        _follow(homes, max(args.interval, 0.0), as_json=args.json)
+        _follow(homes, max(args.interval, _SHORTEST_WAIT_SECONDS), as_json=args.json)
     return _ship_once(homes, as_json=args.json)
 
 
@@ -63,6 +65,7 @@ def _follow(homes: Sequence[Path], interval: float, *, as_json: bool) -> NoRetur
         try:
             _ship_once(homes, as_json=as_json, quiet=quiet)
         except StoreError as error:
+            # Longer each time: whoever queries the warehouse is not asked for it without end.
             wait = max(interval, min(2 * wait, _LONGEST_WAIT_SECONDS))
             print(f"anchor: {error}; trying again in {wait:g} s", file=sys.stderr, flush=True)
         else:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from anchor_autopatch.cli import main, ship
 from anchor_autopatch.cli.jobs import homes_of, in_warehouse, only_job
 from anchor_autopatch.core.errors import ConfigError, StoreError
 
@@ -64,3 +65,19 @@ def test_homes_are_absolute_and_each_is_named_once(
 def test_store_that_is_not_there_yet_is_refused(store: str) -> None:
     with pytest.raises(ConfigError, match=f"Unknown store '{store}'; known: duckdb"):
         homes_of(_arguments(store=store))
+
+
+@pytest.mark.parametrize("asked", ["0", "-5"])
+def test_side_car_without_an_interval_does_not_spin(
+    asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ship.time, "sleep", sleep)
+
+    assert main(["ship", "--follow", "--interval", asked, "--home", str(tmp_path)]) == 130
+    assert waits == [0.05]

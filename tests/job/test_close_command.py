@@ -161,3 +161,23 @@ def test_journal_and_trail_are_printed(run):
         "lock",
         "freeze",
     ]
+
+
+def test_statements_need_a_folder(run, tmp_path):
+    (tmp_path / "taken").touch()
+
+    code, out = run("close", "statement", "2026-09", "--out", str(tmp_path / "taken"))
+
+    assert (code, f"Cannot write into '{tmp_path / 'taken'}': File exists" in out) == (2, True)
+
+
+def test_decisions_speak_json(run, tmp_path):
+    (action,) = json.loads(run("close", "actions", "2026-09", "--json")[1])
+    who = ("--to", "dora", "--by", "ana", "--json")
+
+    _, assigned = run("close", "actions", "2026-09", "--assign", action["action_id"], *who)
+    _, wrote = run("close", "statement", "2026-09", "--out", str(tmp_path / "st"), "--json")
+
+    assert json.loads(assigned)["action"] == action["action_id"]
+    files = json.loads(wrote)["files"]
+    assert sorted(files) == sorted(path.name for path in (tmp_path / "st").iterdir())

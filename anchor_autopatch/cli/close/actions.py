@@ -67,13 +67,16 @@ def _actions(args: argparse.Namespace, rules: CloseRules) -> int:
         in_warehouse(
             args, lambda con: assign(con, rules, args.assign, args.to, act), for_change=True
         )
-        print(f"{args.assign} is with {args.to} now")
-        return CLEAN
+        return _say(args, args.assign, f"{args.assign} is with {args.to} now")
     if args.settle:
         in_warehouse(args, lambda con: settle(con, rules, args.settle, act), for_change=True)
-        print(f"{args.settle} is settled")
-        return CLEAN
+        return _say(args, args.settle, f"{args.settle} is settled")
     return _list(args)
+
+
+def _say(args: argparse.Namespace, action_id: str, done: str) -> int:
+    print_json({"action": action_id, "done": done}) if args.json else print(done)
+    return CLEAN
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -91,7 +94,7 @@ def _list(args: argparse.Namespace) -> int:
             "invoice",
             "category",
             "amount",
-            "",
+            "currency",
             "owner",
             "state",
             "days",

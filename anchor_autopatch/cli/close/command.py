@@ -18,7 +18,7 @@ from anchor_autopatch.cli.jobs import (
     in_warehouse,
 )
 from anchor_autopatch.cli.output import print_json, print_table
-from anchor_autopatch.core.errors import ConfigError
+from anchor_autopatch.core.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -250,11 +250,12 @@ def _statement(args: argparse.Namespace) -> int:
     rules = rules_of(args)
     made = in_warehouse(args, lambda con: current(con, args.period, rules.mode_of(args.period)))
     if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
-        for each in made:
-            path = args.out / file_name(args.period, each)
-            path.write_text(each.body, encoding="utf-8", newline="")
-        print(f"Wrote {len(made)} files to {args.out}")
+        names = [file_name(args.period, each) for each in made]
+        _write_all(args.out, dict(zip(names, (each.body for each in made), strict=True)))
+        if args.json:
+            print_json({"folder": args.out, "files": names})
+        else:
+            print(f"Wrote {len(made)} files to {args.out}")
         return CLEAN
     wanted = [each for each in made if (each.team, each.format) == (args.team, args.format)]
     if not wanted:
@@ -262,6 +263,16 @@ def _statement(args: argparse.Namespace) -> int:
         raise ConfigError(f"No statement of team {args.team!r} in {args.period}; teams: {teams}")
     print_json(wanted[0]._asdict()) if args.json else print(wanted[0].body, end="")
     return CLEAN
+
+
+def _write_all(folder: Path, bodies: dict[str, str]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, body in bodies.items():
+            # No line end is translated: a signature binds the digest of these very bytes.
+            (folder / name).write_text(body, encoding="utf-8", newline="")
+    except OSError as error:
+        raise StoreError(f"Cannot write into {str(folder)!r}: {error.strerror}") from error
 
 
 def _add_journal(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -309,6 +320,7 @@ def _trail(args: argparse.Namespace) -> int:
     if args.json:
         print_json([row._asdict() for row in rows])
     elif rows:
+        # Enough to tell two apart in a table; --json has all of it.
         short = [row._replace(digest=row.digest[:12]) for row in rows]
         print_table("What was done", TrailRow._fields, short, right=("event_no",))
     else:

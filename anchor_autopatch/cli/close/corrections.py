@@ -121,7 +121,16 @@ def _show(args: argparse.Namespace) -> int:
     if args.json:
         print_json([{**app._asdict(), "booked": old, "right": new} for app, old, new in changes])
         return CLEAN
-    columns = ("invoice", "team", "service", "environment", "booked", "right", "difference", "")
+    columns = (
+        "invoice",
+        "team",
+        "service",
+        "environment",
+        "booked",
+        "right",
+        "difference",
+        "currency",
+    )
     rows = [
         (
             *(app.invoice_id, app.team, app.service, app.environment),
@@ -147,7 +156,7 @@ def _list(args: argparse.Namespace) -> int:
             "kind",
             "state",
             "moves",
-            "",
+            "currency",
             "proposed by",
             "decided by",
             "reason",
