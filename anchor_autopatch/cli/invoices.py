@@ -170,6 +170,7 @@ def _run_pull(args: Namespace) -> int:
 
     home, now = homes_of(args)[0], utc_now()
     targets = read_targets(config_of(home), os.environ, args.providers)
+    # Not kept open while pages are fetched: that takes minutes, and the cron job needs the file.
     with open_warehouse(home) as con:
         window = window_of(con, now, args.period)
     with progress("fetching pages") as advance:

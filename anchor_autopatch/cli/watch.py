@@ -67,6 +67,7 @@ def _go_on(args: argparse.Namespace, settings: Settings) -> int:
     from anchor_autopatch.job.incidents.watching import watch
 
     homes, ended = homes_of(args), Event()
+    # A service manager ends with SIGTERM: the round under way is finished, no message is cut off.
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     interval = max(args.interval, 0.05)
     while not ended.is_set():

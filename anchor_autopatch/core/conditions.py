@@ -10,6 +10,7 @@ SEVERITIES = {
     "spend_anomaly": "error",
     "retry_storm": "error",
     "useless_retry": "warning",
+    "unpriced_model": "warning",
 }
 """Class -> severity, always at the first occurrence."""
 BUDGETS = frozenset(("budget_threshold", "budget_exceeded", "budget_burn", "budget_pace"))

@@ -18,11 +18,14 @@ def load_config(path: str) -> dict[str, Any]:
     Raises:
         ConfigError: the file exists and is not TOML in UTF-8, or cannot be read.
     """
+    # os.path and open(), not pathlib: the host reads this file too, and importing pathlib would
+    # cost its start-up 8 ms.
     if not os.path.exists(path):
         return {}
     try:
         with open(path, "rb") as file:
             return tomllib.load(file)
+    # RecursionError: tomllib calls itself for each array within an array.
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(
             f"Cannot read {path!r} as TOML: {error}; mend the line it names"

@@ -50,6 +50,7 @@ def _killer(step: str, times: int) -> Observer:
     return kill
 
 
+# Read once, at import: a step is then a loop over an empty list in all processes but a test's.
 if os.environ.get(VARIABLE):
     _step, _, _times = os.environ[VARIABLE].rpartition(":")
     _watching.append(_killer(_step, int(_times)))

@@ -18,6 +18,7 @@ def duration_us(value: object, name: str) -> int:
         ConfigError: the value is no such text.
     """
     found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    # Nor zero: reminders would follow each other at once, and no quiet would end every incident.
     if found is None or not int(found[1]):
         raise ConfigError(f"Cannot use {value!r} for {name!r}; expected a time such as '10m', '4h'")
     return int(found[1]) * _UNITS[found[2]]

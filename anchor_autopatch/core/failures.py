@@ -118,11 +118,14 @@ _STATUS_CLASSES = {
     404: "model_gone",
     408: "timeout",
     413: "context_length",
+    # Bedrock's ModelErrorException: the model failed, not the request.
     424: "provider_5xx",
     429: "rate_limited",
+    # gRPC's CANCELLED as Google's REST gives it.
     499: "client_cancelled",
     503: "provider_overloaded",
     504: "timeout",
+    # Anthropic alone; no RFC knows it.
     529: "provider_overloaded",
 }
 # (words of the message, class), for providers that say it only in prose; compared in lower case.
@@ -163,12 +166,14 @@ class Failure(NamedTuple):
 
 def classify(failure: Failure) -> str:
     """One of EVENT_CLASSES; an unknown failure without a status is `network` or `bad_request`."""
+    # Money first: a spent credit comes with 429 too, and waiting does not mend it.
     words = (failure.code, failure.kind)
     if any(
         word in _BILLING_CODES or (word or "").startswith("linked_organization") for word in words
     ):
         return "billing_exhausted"
     lowered = f"{failure.message} {failure.code or ''}".lower()
+    # Under the code and status of any bad request: Anthropic's empty balance, Gemini's wrong key.
     for needle, found in _MESSAGE_CLASSES:
         if needle in lowered:
             return found
@@ -179,6 +184,7 @@ def classify(failure: Failure) -> str:
 
 
 def _by_what_remains(failure: Failure) -> str:
+    # A status of 200 says nothing here: an error event within a stream has only its words.
     if failure.http_status is not None and failure.http_status >= _FIRST_ERROR_STATUS:
         return _by_status(failure.http_status)
     for word in (failure.code, failure.kind):

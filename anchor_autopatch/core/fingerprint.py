@@ -34,6 +34,7 @@ def fingerprint(event: ExceptionEvent) -> str | None:
     """32 hex digits that events of one cause share; None for what is only counted."""
     if event.event_class in COUNT_ONLY:
         return None
+    # The separator is a control character, which no field can hold: ("a", "bc") is not ("ab", "c").
     parts = (VERSION, event.event_class, *_cause(event))
     return sha256("\x1f".join(part or "" for part in parts).encode()).hexdigest()[:32]
 

@@ -63,6 +63,7 @@ class HostMap(NamedTuple):
 
     def find(self, host: str) -> str | None:
         """The entry for host:port, else for the host alone, else None."""
+        # With its port first: two servers of one's own on one machine may belong to two providers.
         return self.entries.get(host) or self.entries.get(_without_port(host))
 
 

@@ -33,6 +33,8 @@ _PREFIXED_KEY = re.compile(
     _PREFIXES
     + r"(?:[A-Za-z0-9]{2,8}[-_]){0,3}(?=[A-Za-z]{0,64}\d)[A-Za-z0-9]{16,256}[\w.\-*]{0,256}"
 )
+# `tokens` stays: `max_tokens=4096` in the text of an error is a count. What a pattern before this
+# one has masked is not masked once more.
 _CARRIERS = re.compile(
     r"""(?ix)
     ( \b(?:bearer|basic)\s+
@@ -71,9 +73,11 @@ def is_harmless(text: str) -> bool:
 
 
 def _scrubbed(text: str, prefixed: re.Pattern[str], limit: int) -> str:
+    # Cut before it is searched: an exception may quote a request of megabytes.
     text = text[:_INPUT_LIMIT]
     text = _SECRETS.sub(MASK, text)
     text = prefixed.sub(MASK, text)
     text = _CARRIERS.sub(lambda match: match.group(1) + MASK, text)
+    # SQLite refuses a lone surrogate; control characters could forge a second line in a log.
     text = text.encode("utf-8", "replace").decode("utf-8")
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text)[:limit]

@@ -72,6 +72,7 @@ def read_keys(text: str) -> dict[str, bytes]:
                 f"Cannot use entry {name!r} of {KEYS_VARIABLE}; expected id=secret, the id of "
                 f"letters, digits, _ and -, the secret of {SECRET_LIMIT} characters or more"
             )
+        # Bytes of the environment that are no UTF-8 arrive as lone surrogates (PEP 383).
         keys[key_id] = secret.encode("utf-8", "surrogatepass")
     return keys
 
@@ -99,6 +100,7 @@ def refusal(
 
 
 def _digest(key_id: str, secret: bytes, signed: Signed, expires: str) -> str:
+    # What is not sent takes part as empty, so that no header can be added to a signed request.
     values = (signed.headers.get(name, "") for name in SIGNED_HEADERS)
     lines = ("anchor-1", key_id, expires, signed.method, signed.path, *values)
     text = "\n".join(lines).encode("utf-8", "surrogatepass")

@@ -24,6 +24,8 @@ def parse_statements(text: str) -> dict[str, str]:
     """
     head, *parts = _NAME.split(text)
     names = parts[::2]
+    # A name whose description is missing does not split, and its statement would be lost in the one
+    # before it.
     if "-- name:" in "".join((head, *parts[1::2])):
         raise ValueError("A '-- name:' line lacks its description on the next line")
     if len(set(names)) != len(names):

@@ -82,6 +82,7 @@ def correct(
         count = len(con.execute(sql["selected_ids"]).fetchall())
         _check_selection(con, selection, count)
         correction_id = uuid4().hex
+        # A release is an entry like a field's: one table is the whole audit trail.
         changes = {**decision.fields, **({RELEASED: "true"} if decision.release else {})}
         con.execute(
             sql["keep_corrections"],
@@ -94,6 +95,8 @@ def correct(
                 "now": naive_utc(now),
             },
         )
+        # Judged before the commit: a decision that leaves a receipt held is refused whole, not kept
+        # as an entry without effect.
         rejudge(con, policy, now)
         _check_released(con)
     return Corrected(correction_id, count)
@@ -130,9 +133,11 @@ def _check_selection(con: DuckDBPyConnection, selection: Selection, count: int) 
     if not count:
         what = "those receipts" if selection.receipt_ids else "held receipts"
         raise ConfigError(f"Found none of {what}; anchor policy held lists what is held")
+    # Ids that somebody named must all be there; what a condition selects may be any number.
     if len(set(selection.receipt_ids)) > count:
         missing = len(set(selection.receipt_ids)) - count
         raise ConfigError(f"{missing} of the receipts are not known, or not billable")
+    # A frozen month is corrected in money (anchor close correct), never by changing its receipts.
     frozen = [period for (period,) in con.execute(load("policy")["frozen_selection"]).fetchall()]
     if frozen:
         raise ConfigError(

@@ -51,10 +51,12 @@ def export_focus(
     """
     sql = load("focus/export")
     with placed(path) as made, open_report(home) as con:
+        # Chosen once: the rows that are checked are the rows that are written.
         con.execute(sql["select_charges"], {"period": period, "billed_only": billed_only})
         totals = [Exported(*row) for row in con.execute(sql["totals"]).fetchall()]
         if not totals:
             raise StoreError(_nothing(period))
+        # All or nothing: whoever loads the file cannot tell a wrong row from a right one.
         faults = check_focus(con)
         if faults:
             raise StoreError("\n".join(faults[:_SHOWN_FAULTS]))

@@ -34,6 +34,7 @@ def apply_scripts(con: duckdb.DuckDBPyConnection, scripts: Sequence[str]) -> Non
         con.execute(_filled("rename_table", table=table, before=table + _BEFORE))
     for script in scripts:
         con.execute(script)
+    # By name, since the order of columns may have changed as well.
     for table in outdated:
         kept = [name for name, _ in held[table] if name in dict(wanted[table])]
         columns = ", ".join(f'"{name}"' for name in kept)
@@ -42,6 +43,7 @@ def apply_scripts(con: duckdb.DuckDBPyConnection, scripts: Sequence[str]) -> Non
 
 
 def _made_by(scripts: Sequence[str]) -> Mapping[str, _Columns]:
+    # In memory, where what the scripts make can be compared without touching the file.
     with duckdb.connect() as con:
         for script in scripts:
             con.execute(script)

@@ -56,6 +56,7 @@ def judge(con: DuckDBPyConnection, config: Mapping[str, Any], now: datetime) -> 
     with transaction(con):
         rejudge(con, policy, now)
         _keep_labels(con, policy)
+        # Counted from what was written, open periods only.
         row = con.execute(load("policy")["counts"]).fetchone() or (0, 0)
     return JudgeReport(*row)
 
@@ -63,13 +64,16 @@ def judge(con: DuckDBPyConnection, config: Mapping[str, Any], now: datetime) -> 
 def rejudge(con: DuckDBPyConnection, policy: Policy, now: datetime) -> None:
     """Finds everything anew, inside the caller's transaction."""
     sql = load("policy")
+    # Sorted, so that a file that was only put in another order is the same policy.
     document = json.dumps(_document(policy), sort_keys=True)
     digest = sha256(document.encode()).hexdigest()
+    # Also where nothing is asked for any more: what was held for it is charged then.
     con.execute(sql["forget_findings"])
     if not policy.required and not policy.vocabularies:
         return
     version = {"policy_sha256": digest, "document": document, "now": naive_utc(now)}
     con.execute(sql["note_version"], version)
+    # Lists that the statement unnests: DuckDB takes executemany row by row, 1,000 a second.
     words = [(field, word) for field, known in policy.vocabularies.items() for word in known]
     con.execute(sql["words"], {"field": [w[0] for w in words], "word": [w[1] for w in words]})
     modes = {"environment": list(policy.modes), "mode": list(policy.modes.values())}
@@ -142,6 +146,7 @@ def _keep_labels(con: DuckDBPyConnection, policy: Policy) -> None:
         for field, known in policy.labels.items()
         for name, label in known.items()
     ]
+    # Today's labels for every month: people read labels, money is booked by ids.
     con.execute(load("policy")["forget_labels"])
     if labels:
         fields, ids, texts = (list(column) for column in zip(*labels, strict=True))

@@ -66,11 +66,13 @@ def _rows(
     known = [name for (name,) in con.execute(load("publish/report")["relations"]).fetchall()]
     if relation not in known:
         raise StoreError(f"Unknown relation {relation!r}; known: {', '.join(known)}")
+    # From the closed list above: a name cannot be a parameter of SQL.
     rows = con.table(relation)
     if period is None:
         return rows
     if "period" not in rows.columns:
         raise StoreError(f"Relation {relation!r} has no periods; leave --period out")
+    # Expressions, not SQL text: the period is what somebody typed.
     found = rows.filter(duckdb.ColumnExpression("period") == duckdb.ConstantExpression(period))
     # A mistyped period and one without costs look the same in an empty file.
     if not found.limit(1).fetchall():

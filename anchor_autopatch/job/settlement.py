@@ -48,6 +48,7 @@ def settle(con: duckdb.DuckDBPyConnection, now: datetime) -> SettleReport:
         for name in (*steps, "settle", "collect_changed", "forget_changed"):
             con.execute(sql[name])
         con.execute(sql["keep_changed"], {"now": now})
+        # Of changed settlements alone; the steps that follow measure and price them anew.
         con.execute(sql["forget_meters"])
         con.execute(sql["forget_prices"])
         row = con.execute(sql["report"]).fetchone() or (0, 0, 0)
@@ -57,6 +58,7 @@ def settle(con: duckdb.DuckDBPyConnection, now: datetime) -> SettleReport:
 
 def find_overdue(con: duckdb.DuckDBPyConnection, now: datetime, after: timedelta) -> Iterator[str]:
     """One line per kind of submission that waits longer than `after`, open periods only."""
+    # The warehouse keeps instants in UTC and without a zone.
     parameters = {"overdue_before": (now - after).astimezone(UTC).replace(tzinfo=None)}
     rows = con.execute(load("settlement")["overdue"], parameters).fetchall()
     for provider, operation, count, first_at in rows:

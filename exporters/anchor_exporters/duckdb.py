@@ -131,6 +131,7 @@ class DuckDBExporter:
         try:
             yield
             reached("ship.inserted")
+        # Ctrl-C too: the connection is the caller's, who must not find half a shipment open in it.
         except BaseException:
             self._con.rollback()
             raise
@@ -142,6 +143,7 @@ class DuckDBExporter:
         stage = _Stage()
         for kind in ("batch", "loss", "receipt", "event"):
             self._con.execute(_SQL[f"create_{kind}_stage"])
+        # 100,000 rows a second, where executemany takes 1,000 (DuckDB 2.0).
         with self._con.appender("receipt_stage") as appender:
             for batch in batches:
                 receipts = stage.new("receipt", batch.receipts)
@@ -165,6 +167,7 @@ class DuckDBExporter:
     def _write(self, stage: _Stage, now_us: int) -> list[Written]:
         now = {"now_us": now_us}
         known = sum(self._drop_known(kind, stage.windows[kind]) for kind in ("receipt", "event"))
+        # Nothing was dropped in almost every run: then the stage knows its counts without a query.
         counted = self._con.execute(_SQL["written"]).fetchall() if known else stage.written()
         self._con.execute(_SQL["insert_receipts"], now)
         self._con.execute(_SQL["insert_events"], now)

@@ -25,6 +25,7 @@ _STEP = 1024
 def check(now: float) -> list[Finding]:
     """ANCHOR_HOME, then the home that a process falls back to when it cannot write there."""
     first, fallback = Path(settings.home()), Path(settings.default_home())
+    # Both: rows that went to the other home are shipped only when somebody names it.
     found = list(_home("ANCHOR_HOME", first, now))
     if fallback != first and fallback.exists():
         found += _home("fallback home", fallback, now)
@@ -35,6 +36,7 @@ def _home(subject: str, home: Path, now: float) -> Iterator[Finding]:
     if not home.exists():
         yield _missing(subject, home)
         return
+    # The same rule as the writer's: who may write there could plant or read receipts.
     for folder in (home, home / settings.OUTBOX_FOLDER):
         if folder.exists() and (refused := _refused(folder)) is not None:
             yield Finding(subject, PROBLEM, f"{refused}; until then {_instead(home)}")

@@ -51,6 +51,7 @@ def check() -> list[Finding]:
     """One finding for each target that is installed, one line for those that are not."""
     present = [(target, each) for target in _SDKS if (each := installed(target)) is not None]
     found: list[Finding] = []
+    # Each import is a process of its own, some take seconds: threads only wait for them.
     with progress("asking the SDKs", len(present)) as advance, ThreadPoolExecutor(_AT_ONCE) as pool:
         for findings in pool.map(lambda pair: _target(*pair), present):
             found += findings
@@ -119,6 +120,7 @@ def _captured(target: Target, release: str, missing: object) -> Finding:
 def states_of(distribution: str, targets: tuple[Target, ...]) -> dict[str, dict[str, object]] | str:
     """Name -> what became of it in a process that imports it, or why that cannot be told."""
     modules = [(each.name, each.trigger) for each in targets if each.distribution == distribution]
+    # Else litellm fetches its price table from the network while it is imported.
     environ = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     try:
         done = subprocess.run(
@@ -134,6 +136,7 @@ def states_of(distribution: str, targets: tuple[Target, ...]) -> dict[str, dict[
     if done.returncode != 0:
         last = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
         return f"it cannot be imported ({last[0]})"
+    # The last line is ours; an SDK may print while it is imported.
     states: dict[str, dict[str, object]] = json.loads(done.stdout.strip().splitlines()[-1])
     return states
 

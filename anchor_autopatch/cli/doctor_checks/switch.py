@@ -30,6 +30,7 @@ def check() -> list[Finding]:
 
 
 def _hook() -> list[Finding]:
+    # Python imports the first sitecustomize on the path and never looks for a second one.
     chain = [Path(entry or ".") / "sitecustomize.py" for entry in sys.path]
     chain = [path for path in chain if path.is_file()]
     shown = Finding("sitecustomize", OK, " > ".join(map(str, chain)) or "none on the path")

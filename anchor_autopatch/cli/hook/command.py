@@ -46,6 +46,7 @@ def _run(parsed: argparse.Namespace) -> int:
             f"Cannot find the program {command[0]!r} on PATH; check its name or give its path"
         )
     python = interpreters.interpreter_of(command, os.environ)
+    # Asked before it starts: a hook whose package is not there would capture nothing, silently.
     problem = interpreters.capture_problem(python) if python is not None else None
     if problem is not None:
         raise AnchorError(problem)

@@ -37,6 +37,7 @@ _TITLES = {
     "budget_pace": "Budget will not last the month: {code}",
     "spend_anomaly": "{service} costs far more than usual",
     "retry_storm": "{service} sends too much to {what} again after {code}",
+    "unpriced_model": "Nobody knows what {model} of {what} costs",
     "useless_retry": "{service} retries {code} of {what}, which no retry mends",
 }
 

@@ -61,6 +61,7 @@ def check_config(config: Mapping[str, Any], now_us: int) -> list[Problem]:
 
 
 def _unknown_sections(config: Mapping[str, Any]) -> Iterator[Problem]:
+    # A section with a typing error is read by nobody, and would do nothing without a word.
     for name in config:
         if name not in SECTIONS:
             yield Problem((name,), f"Nobody reads section {name!r}{suggestion(name, SECTIONS)}")
@@ -78,6 +79,7 @@ def _text_tables(config: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _expired(policy: Policy, config: Mapping[str, Any], now_us: int) -> Iterator[Problem]:
+    # By their reasons, not their places: an override that could not be read is not in the policy.
     ended = {each.reason for each in policy.overrides if each.until_us <= now_us}
     for place, table in enumerate(_tables(config, "policy", "override")):
         if table.get("reason") in ended:

@@ -41,6 +41,7 @@ def violations(policy: Policy, who: Attribution) -> tuple[Violation, ...]:
 
 def mode_of(policy: Policy, who: Attribution, now_us: int) -> str:
     """One of MODES, for a call of this attribution at this instant."""
+    # The first that fits, as with rules: what stands higher in the file wins.
     for override in policy.overrides:
         if (
             now_us < override.until_us

@@ -19,6 +19,7 @@ def locate(text: str, path: _Path) -> int | None:
     Values inside a multi-line array or text are found by the line of their key.
     """
     lines = _lines(text)
+    # The nearest that has a line: a key that is missing can only be told at its table.
     while path:
         if path in lines:
             return lines[path]

@@ -63,6 +63,7 @@ def _required(reader: Reader, table: Mapping[str, Any]) -> tuple[str, ...]:
     for place, field in given:
         if field not in FIELDS:
             reader.tell((*path, place), f"Unknown field {field!r}{suggestion(field, FIELDS)}")
+    # Each once, in the order of the file: findings are told in that order.
     return tuple(dict.fromkeys(field for _, field in given if field in FIELDS))
 
 

@@ -32,6 +32,7 @@ def _networks(reader: Reader, table: Mapping[str, Any]) -> Iterable[str]:
     given = reader.texts(table.get("trusted_networks", []), path)
     if not given:
         return
+    # Here: the host reads the policy as well, and most policies name no network.
     from ipaddress import ip_network
 
     for place, network in given:
@@ -45,6 +46,7 @@ def _networks(reader: Reader, table: Mapping[str, Any]) -> Iterable[str]:
 def _max_age(reader: Reader, table: Mapping[str, Any]) -> int:
     default = Inbound().max_age_seconds
     age = table.get("max_age_seconds", default)
+    # `true` is an int in Python.
     if isinstance(age, int) and not isinstance(age, bool) and 0 < age <= _MAX_AGE:
         return age
     text = f"{age!r} is no whole number from 1 to {_MAX_AGE}"

@@ -83,6 +83,7 @@ class Reader:
 
 def suggestion(key: str, known: Sequence[str]) -> str:
     """The end of a message about an unknown word: the one that was meant, else all known ones."""
+    # Here: the host reads policies too, and hardly any of them has a mistake to tell.
     import difflib
 
     close = difflib.get_close_matches(key, known, 1, 0.7)

@@ -106,11 +106,13 @@ def _identity(seen: Evidence) -> Iterator[Check]:
         if value is None:
             given = f"attribute({field}=...), ANCHOR_{field.upper()} or a [[rule]] of anchor.toml"
             yield Check(IDENTITY, field, None, None, MISSING, f"{given}; anchor policy release")
+        # Somebody is named, and nobody can be charged: the cap on headers has cut the name off.
         elif value == _OTHER:
             seen_by = "headers brought more than 1,000 values in one process; see who sends them"
             yield Check(IDENTITY, field, value, sources.get(field), MISSING, seen_by)
         else:
             yield Check(IDENTITY, field, value, sources.get(field), ENOUGH, None)
+    # Weak, not missing: the charge finds its team all the same.
     mend = None if seen.environment else "ANCHOR_ENVIRONMENT: staging may be charged as production"
     verdict = ENOUGH if seen.environment else WEAK
     yield Check(
@@ -140,6 +142,7 @@ def _payer(seen: Evidence) -> Check:
 
 
 def _policy(seen: Evidence) -> Check:
+    # What is held is charged to nobody, so there is no charge to defend yet.
     verdict = {"held": MISSING, "reported": WEAK}.get(seen.policy_status, ENOUGH)
     mend = "say whose it is: anchor policy release" if verdict != ENOUGH else None
     return Check(IDENTITY, "policy", seen.policy_problems, seen.policy_status, verdict, mend)
@@ -171,6 +174,7 @@ def _counted(seen: Evidence) -> Check:
 
 
 def _price(seen: Evidence) -> Iterator[Check]:
+    # Told apart from a model without a rate: another price would not mend it.
     if seen.usage_source == "absent" and seen.price_status in (None, "unpriced"):
         yield Check(PRICE, "rate", None, seen.price_status, MISSING, "no usage to price, see above")
     elif seen.price_status in (None, "unpriced"):
@@ -190,6 +194,7 @@ def _price(seen: Evidence) -> Iterator[Check]:
         return
     cost = seen.anchored_cost or Decimal(0)
     amount = f"{_plain(cost)} {seen.anchored_currency} of {seen.invoice_id}"
+    # Shared over all calls of the provider, dear models and cheap ones alike.
     coarse = seen.match_level == "provider"
     mend = "the invoice names no model or key: import its detailed lines" if coarse else None
     yield Check(PRICE, "invoice", amount, seen.match_level, WEAK if coarse else ENOUGH, mend)

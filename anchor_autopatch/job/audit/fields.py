@@ -24,6 +24,7 @@ FIELDS = (
     "policy",
 )
 """What is looked for; `usage`: the provider told none, `price`: no rate, `policy`: a finding."""
+# Without the others a charge is harder to trace, but can be defended.
 _NEEDED = ("team", "usage", "price", "policy")
 
 
@@ -82,4 +83,5 @@ def missing_fields(
 
 
 def _permille(count: int, total: int) -> int:
+    # In integers: half up is half up on every machine.
     return (count * 2_000 + total) // (2 * total)
