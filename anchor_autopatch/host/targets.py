@@ -225,6 +225,17 @@ DEPENDENCIES = (
         )
     ),
     *(
+        Target(
+            name,
+            f"psycopg_pool.{module}",
+            _DEPENDENCIES + "psycopg_pool",
+            "psycopg_pool",
+            "3.1",
+            "3.3",
+        )
+        for name, module in (("psycopg/pool", "pool"), ("psycopg/async-pool", "pool_async"))
+    ),
+    *(
         Target(name, f"redis.{module}", _DEPENDENCIES + patcher, "redis", "4.5", "8.1")
         for name, module, patcher in (
             ("redis", "client", "redis"),

@@ -8,6 +8,7 @@ import logging
 import sqlite3
 
 import psycopg
+import psycopg_pool
 import pytest
 import sqlalchemy
 from sqlalchemy.pool import QueuePool
@@ -167,6 +168,53 @@ def test_query_that_the_application_cancels_is_no_failure(database, events):
 
     with pytest.raises(TimeoutError):
         asyncio.run(ask())
+
+    assert events() == []
+
+
+def test_pool_that_cannot_connect_is_one_event_for_each_that_asked(events):
+    port = closed_port()
+    conninfo = f"host=127.0.0.1 port={port} user=x"
+
+    # Open, so that its workers try to connect all the time.
+    with psycopg_pool.ConnectionPool(conninfo, min_size=2, open=True) as pool:
+        for _ in range(2):
+            with pytest.raises(psycopg_pool.PoolTimeout):
+                pool.getconn(timeout=0.2)
+
+    found = [(event.event_class, event.dependency) for event in events()]
+    assert found == [("timeout", f"127.0.0.1:{port}")] * 2
+
+
+def test_asynchronous_pool_is_watched_too(one_event):
+    async def ask():
+        conninfo = f"host=127.0.0.1 port={closed_port()} user=x"
+        async with psycopg_pool.AsyncConnectionPool(conninfo, min_size=1, open=False) as pool:
+            await pool.getconn(timeout=0.2)
+
+    with pytest.raises(psycopg_pool.PoolTimeout):
+        asyncio.run(ask())
+
+    assert one_event().event_class == "timeout"
+
+
+def test_pooled_connection_that_is_found_dead_and_replaced_is_no_failure(database, events):
+    check = psycopg_pool.ConnectionPool.check_connection
+    with psycopg_pool.ConnectionPool(database.conninfo, min_size=1, open=True, check=check) as pool:
+        pool.wait()
+        end_others(database)
+
+        with pool.connection() as connection:
+            connection.execute("SELECT 1")
+
+    assert events() == []
+
+
+def test_pool_that_the_application_closed_is_its_own_affair(events):
+    pool = psycopg_pool.ConnectionPool("host=127.0.0.1", open=False)
+
+    with pytest.raises(psycopg_pool.PoolClosed):
+        pool.getconn()
 
     assert events() == []
 

@@ -62,10 +62,7 @@ class _Connecting(watching.Library):
 
     def address(self, _owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
         """host:port of the first server that was asked for."""
-        parse = sys.modules["psycopg.conninfo"].conninfo_to_dict
-        given = parse(args[0] if args else kwargs.get("conninfo") or "", **_parameters(kwargs))
-        first = {name: str(given.get(name) or "").partition(",")[0] for name in ("host", "port")}
-        return _address(first["host"], first["port"] or _DEFAULT_PORT)
+        return server(args[0] if args else kwargs.get("conninfo") or "", kwargs)
 
     def judge(self, _owner: Any, links: Sequence[BaseException]) -> Verdict | None:
         """As `judging.of_database`."""
@@ -74,8 +71,12 @@ class _Connecting(watching.Library):
         return judging.of_database(links)
 
 
-def _parameters(kwargs: dict[str, Any]) -> dict[str, Any]:
-    return {name: kwargs[name] for name in ("host", "port") if kwargs.get(name) is not None}
+def server(conninfo: str, kwargs: dict[str, Any]) -> str:
+    """host:port of the first server that these parameters name."""
+    own = {name: kwargs[name] for name in ("host", "port") if kwargs.get(name) is not None}
+    given = sys.modules["psycopg.conninfo"].conninfo_to_dict(conninfo, **own)
+    first = {name: str(given.get(name) or "").partition(",")[0] for name in ("host", "port")}
+    return _address(first["host"], first["port"] or _DEFAULT_PORT)
 
 
 def _address(host: str, port: object) -> str:

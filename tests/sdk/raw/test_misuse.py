@@ -39,7 +39,8 @@ def unreadable(name, original):
     def netloc(*_):
         raise KeyError("request")
 
-    return raw.wrap(types.SimpleNamespace(name=name, netloc=netloc))(original)
+    client = types.SimpleNamespace(name=name, netloc=netloc, status="status")
+    return raw.wrap(client)(original)
 
 
 def test_request_that_the_library_sends_is_to_be_read_by_us(home, one_event):
