@@ -170,6 +170,7 @@ def freeze(
         detail = {
             "mode": mode,
             "seal_sha256": sealed,
+            "statements": {statements.manifest_name(each): each.sha256 for each in made},
             "ledger": head(con, LEDGER)._asdict(),
             "events": head(con, CLOSE_EVENTS)._asdict(),
         }

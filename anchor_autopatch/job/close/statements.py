@@ -32,6 +32,7 @@ __all__ = (
     "keep",
     "kept",
     "make",
+    "manifest_name",
 )
 
 EVERYTHING = ""
@@ -84,6 +85,11 @@ def digest_of(statements: Sequence[Statement], team: str = EVERYTHING) -> str:
         return next(each.sha256 for each in statements if (each.team, each.format) == (team, "csv"))
     manifest = [[each.team, each.format, each.sha256] for each in statements]
     return sha256(json.dumps(sorted(manifest)).encode()).hexdigest()
+
+
+def manifest_name(statement: Statement) -> str:
+    """What a statement is called beside its digest, where a freeze notes them all."""
+    return f"{statement.team or 'all teams'} ({statement.format})"
 
 
 def keep(

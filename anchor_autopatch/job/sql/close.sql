@@ -288,3 +288,16 @@ FROM (
 )
 ORDER BY ALL
 LIMIT 20;
+
+-- name: unproven_rows
+-- Rows of one relation in the warehouse, whose seal cannot be read.
+SELECT
+    'unproven' AS side,
+    CAST(TO_JSON(held) AS VARCHAR) AS row_text
+FROM (
+    SELECT {columns}
+    FROM {relation}
+    WHERE {filter}
+) AS held
+ORDER BY ALL
+LIMIT 20;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -12,13 +12,13 @@ from anchor_autopatch.job.chain import CLOSE_EVENTS, LEDGER, breaks, head
 from anchor_autopatch.job.close.proposals import changes_of, proposals
 from anchor_autopatch.job.close.proposals import digest_of as digest_of_changes
 from anchor_autopatch.job.close.sealing import compare, digest_of_file, seal_path
-from anchor_autopatch.job.close.statements import digest_of, kept
+from anchor_autopatch.job.close.statements import digest_of, kept, manifest_name
 from anchor_autopatch.job.findings import money
 from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.verify.link import SHOWN_FAULTS, Link
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
@@ -45,20 +45,38 @@ def check_closed(con: duckdb.DuckDBPyConnection, home: Path) -> Link:
     versions = con.execute(load("close")["frozen_versions"]).fetchall()
     faults: list[str] = []
     for period, version, digest, detail, is_current in versions:
-        faults += _statement_faults(con, period, version, digest)
-        faults += _seal_faults(con, home, (period, version), json.loads(detail), is_current)
+        told = _told(detail)
+        faults += _statement_faults(con, (period, version), digest, told.get("statements", {}))
+        faults += _seal_faults(con, home, (period, version), told, is_current)
     proven = f"{len(versions)} frozen periods and their statements are as they were signed"
     return Link("closed periods", proven, tuple(faults))
 
 
+def _told(detail: str) -> dict[str, Any]:
+    """What a freeze vouches for; {} where its event was changed, which the chain names."""
+    try:
+        told = json.loads(detail)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
 def _statement_faults(
-    con: duckdb.DuckDBPyConnection, period: str, version: int, digest: str
+    con: duckdb.DuckDBPyConnection,
+    sealed: tuple[str, int],
+    digest: str,
+    signed: Mapping[str, str],
 ) -> Iterator[str]:
-    made = kept(con, period, version)
+    """Args: `signed` is SHA-256 by statement, {} where the month was frozen before it was noted."""
+    made, period = kept(con, *sealed), sealed[0]
     for each in made:
+        name = f"statement {period} of {manifest_name(each)}"
         if sha256(each.body.encode()).hexdigest() != each.sha256:
-            whom = each.team or "all teams"
-            yield f"statement {period} of {whom} ({each.format}) is not as it was signed"
+            yield f"{name} is not as it was signed"
+        elif signed and signed.get(manifest_name(each)) != each.sha256:
+            yield f"{name} was not signed"
+    for missing in sorted(signed.keys() - {manifest_name(each) for each in made}):
+        yield f"statement {period} of {missing} was signed and is not there"
     if digest_of(made) != digest:
         yield f"the statements of {period} are not those that were signed as {digest}"
 
@@ -67,20 +85,24 @@ def _seal_faults(
     con: duckdb.DuckDBPyConnection,
     home: Path,
     sealed: tuple[str, int],
-    detail: dict[str, object],
+    detail: Mapping[str, Any],
     is_current: bool,
 ) -> Iterator[str]:
     path = seal_path(home, *sealed)
     try:
-        if digest_of_file(path) != detail["seal_sha256"]:
+        if digest_of_file(path) != detail.get("seal_sha256"):
             yield f"{str(path)!r} is not the file that period {sealed[0]} was sealed in"
         # What was restated is no longer in the warehouse: its file alone remains.
-        elif is_current:
+        if is_current:
             for found in compare(con, home, *sealed):
-                where = (
-                    "was sealed and is not there" if found.side == "sealed" else "was not sealed"
-                )
-                yield f"period {sealed[0]}, {found.relation}: this row {where}: {found.row}"
+                yield f"period {sealed[0]}, {found.relation}: {_SIDES[found.side]}: {found.row}"
     except (OSError, duckdb.Error) as error:
         reason = str(error).strip().partition("\n")[0]
         yield f"period {sealed[0]} is sealed in {str(path)!r}, which cannot be read: {reason}"
+
+
+_SIDES = {
+    "sealed": "this row was sealed and is not there",
+    "warehouse": "this row was not sealed",
+    "unproven": "the seal of this row cannot be read",
+}
