@@ -95,8 +95,7 @@ def replace(owner: object, name: str, make: Callable[[Any], object]) -> None:
     original = vars(owner).get(name)
     if getattr(original, "_anchor_original", None) is not None:
         return
-    if not isinstance(original, FunctionType):
-        raise NotPatchableError(f"{getattr(owner, '__name__', owner)!r} has no function {name!r}")
+    expect(owner, name)
     # Another library's wrapt wrapper is a function by `isinstance`, but finds its instance only
     # where it is reached through the class: called as it lies there, it takes the instance for an
     # argument (ddtrace's of httpx then fails, and the application's call with it).
@@ -104,6 +103,18 @@ def replace(owner: object, name: str, make: Callable[[Any], object]) -> None:
     ours._anchor_original = original  # type: ignore[attr-defined]  # the mark that makes this idempotent
     setattr(owner, name, ours)
     _undo.append((owner, name, original))
+
+
+def expect(owner: object, *names: str) -> None:
+    """Makes sure that what is to be replaced is there, perhaps later than now.
+
+    Raises:
+        NotPatchableError: one of these is no plain function of `owner`'s own.
+    """
+    for name in names:
+        if not isinstance(vars(owner).get(name), FunctionType):
+            text = f"{getattr(owner, '__name__', owner)!r} has no function {name!r}"
+            raise NotPatchableError(text)
 
 
 def replace_if_present(owner: object, name: str, make: Callable[[Any], object]) -> None:

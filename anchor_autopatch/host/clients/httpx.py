@@ -7,7 +7,7 @@ its response: the response and its stream stay the library's own objects.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import wraps
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -31,16 +31,14 @@ def patch(client: ModuleType) -> None:
 
 def patch_family(client: ModuleType, name: str) -> None:
     """The same for httpx and httpx2, which share their shape."""
-    ours = _Client(name)
+    ours = _Client(name, client)
+    patching.expect(client.BoundSyncStream, *_STREAM_HOOKS["BoundSyncStream"])
+    patching.expect(client.BoundAsyncStream, *_STREAM_HOOKS["BoundAsyncStream"])
     patching.replace(client.Client, "send", raw.wrap(ours))
     patching.replace(client.AsyncClient, "send", raw.wrap_async(ours))
     # Once for each redirect, below what authenticates and retries.
     patching.replace_if_present(client.Client, "_send_single_request", gateways.wrap_hop)
     patching.replace_if_present(client.AsyncClient, "_send_single_request", gateways.wrap_hop_async)
-    patching.replace(client.BoundSyncStream, "__iter__", _wrap_iter)
-    patching.replace(client.BoundSyncStream, "close", _wrap_close)
-    patching.replace(client.BoundAsyncStream, "__aiter__", _wrap_aiter)
-    patching.replace(client.BoundAsyncStream, "aclose", _wrap_aclose)
 
 
 class _Client:
@@ -50,13 +48,15 @@ class _Client:
     attempts_below = False
     status = "status_code"
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, module: ModuleType) -> None:
         self.name = name
+        self._module = module
 
-    def netloc(self, _owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+    def netloc(self, _owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> raw.Place:
         request = args[0] if args else kwargs["request"]
-        netloc: bytes = request.url.netloc
-        return netloc
+        # The parts that httpx keeps: its property makes a text of them each time, 0.7 us a send.
+        parts = getattr(request.url, "_uri_reference", None)
+        return (parts.host, parts.port) if parts is not None else request.url.netloc
 
     def request(self, _owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> raw.Request:
         request = args[0] if args else kwargs["request"]
@@ -75,6 +75,16 @@ class _Client:
             exchange.whole(status, headers, response._content, response)
         elif exchange.headers(status, headers):
             raw.open_bodies.put(response.stream, exchange)
+            self._watch_streams()
+
+    def _watch_streams(self) -> None:
+        """Hooks what iterates bodies, at the first one that is to be watched.
+
+        Every response of the process passes there, and most processes watch none: 0.5 us less.
+        """
+        for name, hooks in _STREAM_HOOKS.items():
+            for method, make in hooks.items():
+                patching.replace(getattr(self._module, name), method, make)
 
 
 def _form_model(stream: Any) -> str | None:
@@ -171,7 +181,7 @@ class _AsyncEach:
 def _wrap_close(original: Any) -> Any:
     @wraps(original)
     def close(self: Any) -> Any:
-        # Every response of the process passes here, and hardly any is watched: 0.3 us less.
+        # Every response of the process passes here, and few are watched: 0.3 us less.
         if raw.open_bodies.entries:
             raw.left(self)
         return original(self)
@@ -187,3 +197,9 @@ def _wrap_aclose(original: Any) -> Any:
         return await original(self)
 
     return aclose
+
+
+_STREAM_HOOKS: dict[str, dict[str, Callable[[Any], Any]]] = {
+    "BoundSyncStream": {"__iter__": _wrap_iter, "close": _wrap_close},
+    "BoundAsyncStream": {"__aiter__": _wrap_aiter, "aclose": _wrap_aclose},
+}

@@ -29,8 +29,11 @@ _ROUTE_LIMIT = 4_096
 counting: ContextVar[Call | None] = ContextVar("anchor_counting", default=None)
 """The call whose current send has been counted: a client below another one adds nothing."""
 
-_routes: dict[str | bytes, bool] = {}
-"""host[:port] -> whether it is a provider's."""
+Place = str | bytes | tuple[str, int | None]
+"""host[:port], or host and port apart (None: the scheme's own), as a library has it at hand."""
+
+_routes: dict[Place, bool] = {}
+"""Whether it is a provider's."""
 
 _UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What comes of looking for a host in something that is no request."""
@@ -69,11 +72,8 @@ class Client(Protocol):
     status: str
     """Name of the attribute of a response that holds its HTTP status."""
 
-    def netloc(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> str | bytes:
-        """host[:port] that this goes to, as the library has it at hand.
-
-        The only thing asked of every unrelated send.
-        """
+    def netloc(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> Place:
+        """Where this goes to; the only thing asked of every unrelated send."""
         ...
 
     def request(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> Request:
@@ -240,10 +240,20 @@ def forget() -> None:
     _routes.clear()
 
 
-def _learn(netloc: str | bytes) -> bool:
+def _authority(place: Place) -> str:
+    if isinstance(place, bytes):
+        return place.decode("ascii", "replace")
+    if isinstance(place, str):
+        return place
+    host, port = place
+    host = f"[{host}]" if ":" in host else host
+    return host if port is None else f"{host}:{port}"
+
+
+def _learn(netloc: Place) -> bool:
     from anchor_autopatch.host.capture.sites import host_of, provider_at
 
-    authority = netloc.decode("ascii", "replace") if isinstance(netloc, bytes) else netloc
+    authority = _authority(netloc)
     host = host_of(authority) or ""
     found = bool(host) and provider_at(host) is not None
     if len(_routes) >= _ROUTE_LIMIT:
