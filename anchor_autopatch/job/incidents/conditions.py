@@ -19,6 +19,8 @@ _QUIET_US = {
     "spend_anomaly": 3 * HOUR_US,
     "retry_storm": HOUR_US,
     "useless_retry": DAY_US,
+    # Said once a day, as long as calls of it come and have no price.
+    "unpriced_model": DAY_US + HOUR_US,
     # A budget that still burns says so once a day.
     "budget_burn": DAY_US + HOUR_US,
     "budget_pace": DAY_US + HOUR_US,

@@ -36,6 +36,7 @@ from anchor_autopatch.job.spend.standing import (
     WindowCost,
     standing,
 )
+from anchor_autopatch.job.spend.unpriced import find_unpriced, unpriced_event
 from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.warehouse import transaction
 
@@ -93,6 +94,7 @@ def watch_spend(
         *(event for each in standings for event in budget_events(each, now)),
         *(anomaly_event(app, found) for app, found in anomalies if _is_recent(found, now)),
         *map(retry_event, retries),
+        *map(unpriced_event, find_unpriced(con, now)),
     ]
     with Store(home) as store:
         found = evaluate(
