@@ -284,6 +284,17 @@ def test_nothing_is_told_where_it_is_switched_off(service, events, monkeypatch):
     assert events() == []
 
 
+@pytest.mark.parametrize(
+    ("module", "told"), [("litellm.litellm_core_utils.get_model_cost_map", 0), ("shop.prices", 1)]
+)
+def test_price_table_that_litellm_does_without_is_no_failure(service, events, module, told):
+    asking = {"__name__": module, "ask": by_httpx}
+
+    exec(f"ask('{service.url}/503')", asking)
+
+    assert len(events()) == told
+
+
 class Nobody(requests.adapters.HTTPAdapter):
     """Where nobody answers, whatever the address."""
 

@@ -256,6 +256,14 @@ def test_ending_on_purpose_is_no_failure(events, error):
     assert events() == []
 
 
+def test_typing_error_at_a_prompt_is_no_failure(events, monkeypatch):
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+
+    sys.excepthook(OrderError, OrderError("x"), None)
+
+    assert events() == []
+
+
 def test_hook_that_was_there_is_called_and_its_fault_is_its_own(home, events, monkeypatch):
     def theirs(*_):
         raise RuntimeError("theirs")

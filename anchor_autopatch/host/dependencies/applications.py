@@ -59,7 +59,9 @@ def excepthook(original: Any) -> Any:
         try:
             return original(kind, error, traceback)
         finally:
-            _raised(error)
+            # Somebody sits before a prompt, and sees it.
+            if not hasattr(sys, "ps1"):
+                _raised(error)
 
     return hook
 

@@ -27,6 +27,8 @@ class Verdict(NamedTuple):
     """SQLSTATE, Redis's error word, the cloud's error code, or the name of the system's error."""
 
 
+# netdb.h of glibc: names that are not resolved have numbers of their own.
+_RESOLVING = {-2: "EAI_NONAME", -3: "EAI_AGAIN", -4: "EAI_FAIL", -5: "EAI_NODATA"}
 _QUOTED_ERRNO = re.compile(r"\[Errno (-?\d{1,5})\]")
 _TIMEOUT_WORDS = ("timeout", "timedout")
 
@@ -247,7 +249,7 @@ def system_code(links: Sequence[BaseException]) -> str | None:
         quoted = _QUOTED_ERRNO.search(str(link)) if number is None else None
         number = int(quoted[1]) if quoted is not None else number
         if isinstance(number, int):
-            return errno.errorcode.get(number) or type(link).__name__
+            return _RESOLVING.get(number) or errno.errorcode.get(number) or type(link).__name__
     return None
 
 
