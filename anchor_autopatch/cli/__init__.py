@@ -43,7 +43,7 @@ COMMANDS = {
     ),
     "ship": Command("ship", "move receipts from the outboxes to the warehouse, exactly once"),
     "prices": Command("prices.command", "list prices: sync, diff, show, set, start"),
-    "invoices": Command("invoices", "provider invoices: import, pull, add, list"),
+    "invoices": Command("invoices.command", "provider invoices: import, pull, add, list, rate"),
     "reconcile": Command(
         "reconcile", "the cron line: ship, price, anchor to the invoices, publish"
     ),
@@ -132,5 +132,6 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
             module = import_module(f"anchor_autopatch.cli.{command.module}")
             module.add_parser(commands, name, command.summary)
         else:
+            # Its line in the list only: what all commands need takes half a second to import.
             commands.add_parser(name, help=command.summary, add_help=False)
     return parser

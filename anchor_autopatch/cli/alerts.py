@@ -93,6 +93,7 @@ def _list(args: argparse.Namespace) -> int:
 
     with Store(homes_of(args)[0]) as store:
         found, breaks = deliveries(store.con), chain_breaks(store.con)
+    # JSON is for programs, which page for themselves.
     shown = found if args.all or args.json else found[:50]
     if args.json:
         print_json({"deliveries": [each._asdict() for each in shown], "chain": breaks})

@@ -86,6 +86,7 @@ def _some(con: DuckDBPyConnection, args: argparse.Namespace) -> int:
     else:
         for (line, found), some in zip(results, audits, strict=True):
             _print(line, found, some)
+    # A line that no receipt belongs to is a finding too: that call may have cost money unseen.
     proven = all(some and all(audit.is_defensible for audit in some) for some in audits)
     return CLEAN if proven else FINDINGS
 

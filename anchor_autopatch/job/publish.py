@@ -88,5 +88,6 @@ def _build(con: duckdb.DuckDBPyConnection, made: Path, now_us: int, overdue_befo
 
 
 def _remove(made: Path) -> None:
+    # What a killed run has left would be opened and added to.
     made.unlink(missing_ok=True)
     made.with_name(f"{made.name}.wal").unlink(missing_ok=True)

@@ -45,6 +45,8 @@ def open_warehouse(home: Path) -> duckdb.DuckDBPyConnection:
             raise StoreError(_no_access(home, error)) from error
         except duckdb.Error as error:
             raise StoreError(_explain(path, error)) from error
+        # Whatever TZ says: in a session of New York every day's groups moved, and the total still
+        # looked right.
         con.execute(load("warehouse")["session_time_zone"])
         _apply_schema(con)
     return con
@@ -115,6 +117,7 @@ def _no_access(home: Path, error: OSError) -> str:
 
 def _explain(path: Path, error: duckdb.Error) -> str:
     first_line = str(error).strip().splitlines()[0]
+    # By its words: DuckDB has one class of errors for a lock and for a file that is not there.
     if "lock" in first_line.lower():
         return (
             f"{str(path)!r} is in use by another process; "

@@ -116,6 +116,7 @@ def _called(
     name: str, bodies: dict[str, list[Function]], own: dict[str, set[str]], seen: set[str]
 ) -> set[str]:
     """The requests of the methods of the same class that this one mentions."""
+    # Methods of a class may call each other in a circle.
     seen.add(name)
     found: set[str] = set()
     for node in (node for body in bodies[name] for node in ast.walk(body)):

@@ -64,6 +64,7 @@ class Verdicts:
         method = self.sent(method)
         captured = operation(self.sdk, method)
         found = self._by_name(method) or self._by_route(method.route)
+        # A verdict that a patch has overtaken hides nothing now, and would hide its loss later.
         if captured is not None:
             if found:
                 return Unclear(method, f"is captured as {captured}, but listed as {found[0].kind}")
@@ -129,6 +130,7 @@ def _rule(kind: str, entry: dict[str, Any]) -> _Rule:
     )
 
 
+# Every method is compared with every route of its SDK.
 @cache
 def _pattern(route: str) -> re.Pattern[str]:
     verbs, _, path = route.partition(" ")

@@ -104,6 +104,7 @@ def _server(stage: Stage) -> Iterator[str]:
             stdout=log,
             stderr=log,
         )
+    # The server has inherited it; open here too, requests would wait for one that has died.
     listening.close()
     try:
         yield f"http://127.0.0.1:{port}"
@@ -112,6 +113,7 @@ def _server(stage: Stage) -> Iterator[str]:
         server.wait(timeout=30)
 
 
+# A proxy of the environment would be asked for this machine's own address.
 _without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 

@@ -110,6 +110,7 @@ def new_state() -> Path:
     """
     state = Path(os.environ.get("ANCHOR_DEMO_STATE") or CHECKOUT / ".demo").resolve()
     mark = state / "made-by-the-demo"
+    # The folder is removed whole, so it must be one that a demo has made.
     if state.exists():
         if any(state.iterdir()) and not mark.exists():
             raise DemoError(f"{state} is not empty and not of the demo's making; remove it first")

@@ -36,6 +36,7 @@ def read(path: Path, now: float) -> Told | str:
     files = [path, *(wal for wal in (path.with_name(f"{path.name}-wal"),) if wal.exists())]
     try:
         stats = [file.stat() for file in files]
+        # Read-only, so that looking at a live outbox neither makes nor checkpoints anything.
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as con:
             return _ask(
                 con, path, sum(s.st_size for s in stats), max(s.st_mtime for s in stats), now

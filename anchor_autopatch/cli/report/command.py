@@ -125,6 +125,7 @@ def _title(bill: Bill) -> str:
 def _proof(bill: Bill) -> str:
     from anchor_autopatch.cli.amounts import estimate, money
 
+    # A total of 0 where no model has a price is no estimate: missing is not zero.
     priced = any(share.estimated_cost_usd is not None for share in bill.shares)
     estimated = (
         f"estimated {estimate(bill.estimated_total_usd)} USD" if priced else "no price known"

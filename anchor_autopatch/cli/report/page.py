@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from anchor_autopatch.job.allocation.split import Bill, Share, Split
 
+# Names come from whoever sets a header: the policy of the page keeps scripts from running even if
+# one were not escaped. Templates, since in f-strings every brace of the style would be doubled.
 _PAGE = Template("""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

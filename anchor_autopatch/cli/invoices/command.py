@@ -1,4 +1,4 @@
-"""`anchor invoices import | pull | add | list`: what the providers ask for."""
+"""`anchor invoices import | pull | add | list | rate`: what the providers ask for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anchor_autopatch.cli import CLEAN, COULD_NOT_RUN, FINDINGS
+from anchor_autopatch.cli.invoices.rates import add_rate
 from anchor_autopatch.cli.jobs import add_job_arguments, config_of, homes_of
 from anchor_autopatch.cli.output import print_json, print_table, progress
 
@@ -53,6 +54,7 @@ def add_parser(
     _add_pull(actions)
     _add_add(actions)
     _add_list(actions)
+    add_rate(actions)
 
 
 def _add_import(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
