@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import shutil
 import stat
@@ -300,3 +301,18 @@ def test_shippers_killed_at_random_instants_lose_and_double_nothing(tmp_path):
         found = con.execute("SELECT count(*), count(DISTINCT receipt_id) FROM receipt").fetchone()
 
     assert (found, report.findings) == ((4_000, 4_000), [])
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_shipping_leaves_the_cycle_collector_as_it_was(con, tmp_path, on):
+    left_behind(tmp_path, receipt(1))
+    was_on = gc.isenabled()
+    gc.enable() if on else gc.disable()
+
+    try:
+        ship(con, [tmp_path], NOW)
+        left = gc.isenabled()
+    finally:
+        gc.enable() if was_on else gc.disable()
+
+    assert left is on

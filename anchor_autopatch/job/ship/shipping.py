@@ -6,6 +6,7 @@ is left out. So a shipper may be killed at any step: what was committed is not t
 
 from __future__ import annotations
 
+import gc
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from importlib.metadata import entry_points
@@ -51,17 +52,34 @@ def ship_to(
     """
     report = ShipReport()
     run = FileShipper(exporter, to_micros(booked_at or now), report)
-    for home in homes:
-        with _working_on(home, report) as mine:
-            if mine:
-                run.ship_files(outbox_files(home))
-                remove_strays(home / OUTBOX_FOLDER, to_micros(now))
-    fallback = Path(default_home())
-    if fallback not in homes:
-        with _working_on(fallback, report) as mine:
-            if mine:
-                run.ship_files(fallback_files(fallback, {str(home) for home in homes}))
+    with _no_search_for_cycles():
+        for home in homes:
+            with _working_on(home, report) as mine:
+                if mine:
+                    run.ship_files(outbox_files(home))
+                    remove_strays(home / OUTBOX_FOLDER, to_micros(now))
+        fallback = Path(default_home())
+        if fallback not in homes:
+            with _working_on(fallback, report) as mine:
+                if mine:
+                    run.ship_files(fallback_files(fallback, {str(home) for home in homes}))
     return report
+
+
+@contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """Holds Python's cycle collector back within the block, where it was on.
+
+    Rows are tuples of texts and numbers, which no cycle can go through; to look into each of them
+    took 8 % of the time of shipping.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 @contextmanager
