@@ -22,6 +22,7 @@ from anchor_autopatch.job.allocation.scopes import number_scopes
 from anchor_autopatch.job.allocation.statements import statements
 from anchor_autopatch.job.invoices.meters import COVERED_METERS, WHOLE_METERS
 from anchor_autopatch.job.invoices.values import naive_utc
+from anchor_autopatch.job.pricing import assume_proposals
 from anchor_autopatch.job.warehouse import frugal, transaction
 
 if TYPE_CHECKING:
@@ -137,14 +138,18 @@ def divide_anew(
 
     Returns:
         Rows of provider, account, invoice, currency, team, service, environment and amount, in
-        whole minor units: for a frozen period, what its late receipts would have made of it.
+        whole minor units: for a frozen period, what its late receipts, and rates that were learnt
+        since, would have made of it.
     """
-    with transaction(con):
+    con.begin()
+    try:
+        assume_proposals(con, period)
         con.execute(statements()["keep_others"], {"period": period})
         _divide(con, keys, policies)
-        rows = con.execute(statements()["app_shares"]).fetchall()
-        _run(con, "drop_work")
-    return rows
+        return con.execute(statements()["app_shares"]).fetchall()
+    finally:
+        # Frozen prices never change, not even for the time of a calculation that is committed.
+        con.rollback()
 
 
 class _Work(NamedTuple):

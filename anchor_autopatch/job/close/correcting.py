@@ -17,6 +17,7 @@ from anchor_autopatch.job.close.ledger import App, Booking, Posting, rebook, sta
 from anchor_autopatch.job.close.proposals import (
     AUTOMATIC,
     LATE_RECEIPTS,
+    NEW_RATES,
     REALLOCATION,
     Change,
     changes_of,
@@ -29,6 +30,7 @@ from anchor_autopatch.job.close.proposals import (
 )
 from anchor_autopatch.job.invoices.currencies import minor_units
 from anchor_autopatch.job.invoices.values import next_month, parse_period
+from anchor_autopatch.job.pricing import repriced_periods
 from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.warehouse import transaction
 
@@ -59,18 +61,22 @@ def propose_late(
     keys: KeyMap = KeyMap({}, {}),  # noqa: B008 - frozen
     policies: Policies = Policies(),  # noqa: B008 - frozen
 ) -> list[str]:
-    """Proposes what receipts that came after the freeze would have changed; returns new proposals.
+    """Proposes what would be different by what came after the freeze; returns new proposals.
 
-    The invoice is divided anew with that period's receipts, late ones included. The same finding is
-    proposed once; when more receipts come, a new proposal takes the place of the open one.
+    The invoice is divided anew with that period's receipts, late ones and rates that were learnt
+    since included: one proposal for both, since either alone would take the other back. The same
+    finding is proposed once; when more comes, a new proposal takes the place of the open one.
     """
     made = []
-    for period, count in con.execute(load("ledger")["late_receipts"]).fetchall():
+    late = dict(con.execute(load("ledger")["late_receipts"]).fetchall())
+    repriced = repriced_periods(con)
+    for period in sorted({*late, *repriced}):
         rows = divide_anew(con, period, keys, policies)
         changes = _differences(con, period, [Booking(App(*row[:7]), row[7]) for row in rows])
-        reason = f"{count} receipt{'' if count == 1 else 's'} came after {period} was closed"
+        reason = _reason(period, late.get(period, 0), repriced.get(period, 0))
+        kind = LATE_RECEIPTS if period in late else NEW_RATES
         with transaction(con):
-            made += _propose_once(con, period, changes, reason, now)
+            made += _propose_once(con, period, (kind, changes), reason, now)
     return made
 
 
@@ -177,11 +183,12 @@ def _differences(
 def _propose_once(
     con: duckdb.DuckDBPyConnection,
     period: str,
-    changes: Sequence[Change],
+    what: tuple[str, Sequence[Change]],
     reason: str,
     now: datetime,
 ) -> list[str]:
-    late = [each for each in proposals(con, period) if each.kind == LATE_RECEIPTS]
+    kind, changes = what
+    late = [each for each in proposals(con, period) if each.kind in (LATE_RECEIPTS, NEW_RATES)]
     digest = digest_of(changes)
     # Also one that was rejected: the same figures need not be decided twice.
     if any(each.digest == digest and each.state != "withdrawn" for each in late):
@@ -191,7 +198,17 @@ def _propose_once(
             decide(con, each, "withdraw", Act(AUTOMATIC, "the figures moved", now))
     if not changes:
         return []
-    return [propose(con, period, LATE_RECEIPTS, changes, Act(AUTOMATIC, reason, now))]
+    return [propose(con, period, kind, changes, Act(AUTOMATIC, reason, now))]
+
+
+def _reason(period: str, late: int, repriced: int) -> str:
+    parts = []
+    if late:
+        parts.append(f"{late} receipt{'' if late == 1 else 's'} came after {period} was closed")
+    if repriced:
+        cost = "receipt of it costs" if repriced == 1 else "receipts of it cost"
+        parts.append(f"{repriced} {cost} another amount by rates learnt since")
+    return " and ".join(parts)
 
 
 def _open_period(con: duckdb.DuckDBPyConnection, period: str, now: datetime) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = (
     "AUTOMATIC",
     "LATE_RECEIPTS",
+    "NEW_RATES",
     "REALLOCATION",
     "Change",
     "Proposal",
@@ -34,7 +35,7 @@ __all__ = (
     "undecided",
 )
 
-LATE_RECEIPTS, REALLOCATION = "late_receipts", "reallocation"
+LATE_RECEIPTS, NEW_RATES, REALLOCATION = "late_receipts", "new_rates", "reallocation"
 AUTOMATIC = "anchor reconcile"
 """Who proposes what no person did."""
 

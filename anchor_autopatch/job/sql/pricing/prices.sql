@@ -138,7 +138,8 @@ WHERE receipt_id IN (SELECT receipt_id FROM receipt SEMI JOIN price_work ON pric
 -- name: insert_proposals
 -- What receipts of frozen periods would cost by what is known now, where it differs.
 INSERT INTO price_proposal (
-    receipt_id, period, provider, model_key, rate_card_id, price_status, frozen_cost_usd, proposed_cost_usd, noticed_at
+    receipt_id, period, provider, model_key, rate_card_id, price_status, frozen_cost_usd, proposed_cost_usd, noticed_at,
+    rate_id, unpriced_meters
 )
 SELECT
     receipt_id,
@@ -149,7 +150,9 @@ SELECT
     fresh_price.price_status,
     receipt_price.estimated_cost_usd,
     fresh_price.estimated_cost_usd,
-    $now
+    $now,
+    fresh_price.rate_id,
+    fresh_price.unpriced_meters
 FROM fresh_price
 JOIN receipt_price USING (receipt_id)
 JOIN settled_receipt AS receipt USING (receipt_id)
@@ -172,6 +175,50 @@ SELECT
 FROM price_proposal
 GROUP BY ALL
 ORDER BY period, ABS(proposed_usd - frozen_usd) DESC, provider, model_key;
+
+-- name: repriced_periods
+-- Frozen periods with receipts that would now cost another amount, and how many.
+SELECT
+    price_proposal.period,
+    COUNT(*) AS receipt_count
+FROM price_proposal
+JOIN period_state USING (period)
+WHERE period_state.state = 'frozen'
+GROUP BY price_proposal.period
+ORDER BY price_proposal.period;
+
+-- name: assume_proposals
+-- Puts what is known now in place of the frozen prices of $period; the caller takes it back. Proposals of older versions
+-- do not know their unit prices, by which lines are weighed: they wait for the next change of those rates.
+UPDATE receipt_price
+SET
+    model_key = price_proposal.model_key,
+    price_status = price_proposal.price_status,
+    unpriced_meters = price_proposal.unpriced_meters,
+    rate_card_id = price_proposal.rate_card_id,
+    rate_id = price_proposal.rate_id,
+    estimated_cost_usd = price_proposal.proposed_cost_usd
+FROM price_proposal
+WHERE receipt_price.receipt_id = price_proposal.receipt_id
+    AND price_proposal.period = $period
+    AND (price_proposal.rate_id IS NOT NULL OR price_proposal.proposed_cost_usd IS NULL);
+
+-- name: corrected_periods
+-- Periods of which the close has proposed a correction since their prices were last found to differ.
+SELECT period
+FROM price_proposal
+JOIN (
+    SELECT
+        period_correction.period,
+        MAX(correction_state.proposed_at) AS proposed_at
+    FROM period_correction
+    JOIN correction_state USING (correction_id)
+    WHERE period_correction.kind IN ('late_receipts', 'new_rates')
+        AND correction_state.state <> 'withdrawn'
+    GROUP BY period_correction.period
+) AS proposed USING (period)
+GROUP BY period
+HAVING MAX(proposed.proposed_at) >= MAX(price_proposal.noticed_at);
 
 -- name: unpriced_days
 -- Models of calls in [$from, $until) that have no rate, or none for all that was used (reason NULL), day by day. Not

@@ -484,7 +484,7 @@ COMMENT ON COLUMN report.ledger_entries.hash IS 'SHA-256 (hex) over this entry a
 COMMENT ON TABLE report.period_corrections IS 'Proposals to correct a frozen period, one row per application';
 COMMENT ON COLUMN report.period_corrections.correction_id IS 'Proposal';
 COMMENT ON COLUMN report.period_corrections.period IS 'YYYY-MM that is corrected';
-COMMENT ON COLUMN report.period_corrections.kind IS 'late_receipts | reallocation';
+COMMENT ON COLUMN report.period_corrections.kind IS 'late_receipts | new_rates | reallocation';
 COMMENT ON COLUMN report.period_corrections.state IS 'proposed | approved | rejected | withdrawn';
 COMMENT ON COLUMN report.period_corrections.provider IS 'Who invoices';
 COMMENT ON COLUMN report.period_corrections.provider_account IS 'Billing account at the provider; empty = the only one';

@@ -296,13 +296,17 @@ CREATE TABLE IF NOT EXISTS price_proposal (
     price_status VARCHAR NOT NULL,
     frozen_cost_usd DECIMAL(38, 18),
     proposed_cost_usd DECIMAL(38, 18),
-    noticed_at TIMESTAMP NOT NULL
+    noticed_at TIMESTAMP NOT NULL,
+    rate_id UBIGINT,
+    unpriced_meters VARCHAR
 );
 COMMENT ON TABLE price_proposal IS 'Receipts of frozen periods that would cost another amount by what is known now; their prices stay as they were frozen';
 COMMENT ON COLUMN price_proposal.period IS 'YYYY-MM (UTC)';
 COMMENT ON COLUMN price_proposal.frozen_cost_usd IS 'USD, the price that stays; NULL = unpriced';
 COMMENT ON COLUMN price_proposal.proposed_cost_usd IS 'USD, by the rates that are known now; NULL = unpriced';
 COMMENT ON COLUMN price_proposal.noticed_at IS 'When the difference was last found, UTC';
+COMMENT ON COLUMN price_proposal.rate_id IS 'Unit prices that are known now; NULL = none';
+COMMENT ON COLUMN price_proposal.unpriced_meters IS 'As receipt_price.unpriced_meters, by what is known now';
 
 -- The formulas of pricing, in one place each; the price of a receipt and its usage lines both use them.
 

@@ -102,7 +102,7 @@ CREATE TABLE IF NOT EXISTS period_correction (
     currency VARCHAR NOT NULL
 );
 COMMENT ON TABLE period_correction IS 'Proposals to correct a frozen period, one row per application; what became of each is in close_event';
-COMMENT ON COLUMN period_correction.kind IS 'late_receipts | reallocation';
+COMMENT ON COLUMN period_correction.kind IS 'late_receipts | new_rates | reallocation';
 COMMENT ON COLUMN period_correction.booked_amount IS 'Balance of the ledger when it was proposed';
 COMMENT ON COLUMN period_correction.right_amount IS 'What it should have been; both columns have the same sum within an invoice';
 
