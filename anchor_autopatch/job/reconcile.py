@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from anchor_autopatch.job import (
     allocation,
     close,
+    exchange,
     meters,
     policy,
     pricing,
@@ -141,5 +142,6 @@ def reconcile(
                 *policy.find_policy(con, config),
                 *close.find_open_proposals(con),
                 *variance.find_unsettled(con, now),
+                *exchange.find_unconvertible(con),
             ),
         )

@@ -201,7 +201,7 @@ def _run(con: duckdb.DuckDBPyConnection, *names: str) -> None:
 
 
 def _weigh(con: duckdb.DuckDBPyConnection, policies: Policies) -> None:
-    _run(con, "money_macro", "femto_macro", "local_macro", "plain_usage_macro")
+    _run(con, "money_macro", "converted_macro", "femto_macro", "local_macro", "plain_usage_macro")
     _run(con, "quantity_share_macro", "paid_rank_macro")
     number_scopes(con, policies.time_zones)
     _run(con, "lines", "key_codes", "model_codes", "tier_codes", "rate_codes", "open_receipts")

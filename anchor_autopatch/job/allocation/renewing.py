@@ -45,7 +45,8 @@ def plan_division(con: duckdb.DuckDBPyConnection, now: datetime, *rules: object)
     """
     sql = statements()
     signatures = dict(con.execute(sql["period_signatures"]).fetchall())
-    digest = sha256(repr((sorted(sql.items()), rules)).encode()).hexdigest()
+    rates = con.execute(sql["booked_rates"]).fetchall()
+    digest = sha256(repr((sorted(sql.items()), rules, rates)).encode()).hexdigest()
     last = con.execute(sql["last_division"]).fetchone()
     if last is None or last[0] > naive_utc(now):
         return Division((), signatures, digest)

@@ -57,8 +57,8 @@ class Difference(NamedTuple):
 
     relation: str
     side: str
-    """sealed = only the seal has it; warehouse = only the warehouse has it; unproven = the warehouse
-    has it, and its seal cannot be read."""
+    """sealed = only the seal has it; warehouse = only the warehouse has it; unproven = the
+    warehouse has it, and its seal cannot be read."""
     row: str
     """JSON."""
 
@@ -121,12 +121,19 @@ def compare(
     with _attached(con, seal_path(home, period, version)):
         for relation in _FILTERS:
             try:
-                rows = con.execute(_filled("changed_rows", relation, period, "*")).fetchall()
+                columns = _sealed_columns(con, relation)
+                rows = con.execute(_filled("changed_rows", relation, period, columns)).fetchall()
             except duckdb.Error:
                 # DuckDB sums up each block of the file: one that was changed it does not read.
                 rows = con.execute(_filled("unproven_rows", relation, period, "*")).fetchall()
             found += [Difference(relation, side, text) for side, text in rows]
     return found
+
+
+def _sealed_columns(con: duckdb.DuckDBPyConnection, relation: str) -> str:
+    """Those that the relation had when it was sealed: later ones say nothing of the period."""
+    rows = con.execute(load("close")["sealed_columns"], {"relation": relation}).fetchall()
+    return ", ".join(f'"{name}"' for (name,) in rows)
 
 
 @contextmanager

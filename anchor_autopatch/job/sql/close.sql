@@ -255,6 +255,14 @@ FROM {relation}
 WHERE {filter}
 ORDER BY ALL;
 
+-- name: sealed_columns
+-- Columns of one relation in the seal, in order.
+SELECT column_name
+FROM duckdb_columns()
+WHERE database_name = 'seal'
+    AND table_name = $relation
+ORDER BY column_index;
+
 -- name: changed_rows
 -- Rows of one relation that are in the warehouse and not in the seal (where = warehouse), or the other way round.
 SELECT

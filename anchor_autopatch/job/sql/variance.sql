@@ -2,7 +2,8 @@
 -- pool, pool_cell, paid_pool, cell, cell_estimate.
 
 -- name: invoices
--- Invoices in USD that this run divided: total, estimate of all their receipts, whether receipts are still on the way.
+-- Invoices that this run divided and that USD compare with: total, estimate of all their receipts, whether receipts are
+-- still on the way, what one unit of their currency is worth.
 SELECT
     scope.period,
     scope.provider,
@@ -19,7 +20,8 @@ SELECT
         WHERE outbox.state = 'open'
             AND outbox.created_at < scope.month + INTERVAL 1 MONTH
             AND outbox.last_shipped_at < scope.month + INTERVAL 1 MONTH
-    ) AS late_outboxes
+    ) AS late_outboxes,
+    scope.rate_pico
 FROM scope
 LEFT JOIN (
     SELECT
@@ -41,7 +43,7 @@ LEFT JOIN (
 ) AS elsewhere
     ON elsewhere.period = scope.period
     AND elsewhere.provider = scope.provider
-WHERE scope.currency = 'USD'
+WHERE scope.rate_pico IS NOT NULL
 ORDER BY scope.invoice_id;
 
 -- name: other_lines

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from anchor_autopatch.job.variance.rules import VarianceRules
 
-__all__ = ("Invoice", "OtherLine", "Part", "Unit", "classify")
+__all__ = ("Invoice", "OtherLine", "Part", "Unit", "classify", "from_usd")
 
 # Unit prices that all differ by the same share, give or take this much, are a contract.
 _SAME_SHARE = Fraction(5, 1000)
@@ -20,10 +20,11 @@ _SAME_SHARE = Fraction(5, 1000)
 _DUST = 10**4
 _NANO = 10**9
 _MICRO = 10**6
+_PICO = 10**12
 
 
 class Invoice(NamedTuple):
-    """An invoice in USD and what is known around it."""
+    """An invoice and what is known around it; all amounts in its currency."""
 
     period: str
     provider: str
@@ -38,6 +39,8 @@ class Invoice(NamedTuple):
     """Estimate of receipts of the same provider and month that no invoice pays for."""
     late_outboxes: int
     """Outboxes of the month that were last shipped before it ended."""
+    rate_pico: int = _PICO
+    """1e-12 USD for one unit of the currency."""
 
 
 class OtherLine(NamedTuple):
@@ -69,6 +72,8 @@ class Unit(NamedTuple):
     counted_quantity: int
     named_models: str
     """Models that the lines name."""
+    estimated_usd: int = 0
+    """1e-9 USD."""
 
 
 class Part(NamedTuple):
@@ -79,6 +84,11 @@ class Part(NamedTuple):
     evidence: str
     unit: Unit | None = None
     flagged: bool = False
+
+
+def from_usd(nano_usd: int, invoice: Invoice) -> int:
+    """1e-9 USD in 1e-9 of the currency of an invoice, cut off."""
+    return nano_usd * _PICO // invoice.rate_pico
 
 
 def classify(

@@ -11,7 +11,14 @@ from anchor_autopatch.core.errors import InvoiceError
 from anchor_autopatch.job.findings import money
 from anchor_autopatch.job.invoices.values import naive_utc
 from anchor_autopatch.job.sql import load
-from anchor_autopatch.job.variance.classifying import Invoice, OtherLine, Part, Unit, classify
+from anchor_autopatch.job.variance.classifying import (
+    Invoice,
+    OtherLine,
+    Part,
+    Unit,
+    classify,
+    from_usd,
+)
 from anchor_autopatch.job.variance.rules import OWNERS, VarianceRules
 from anchor_autopatch.job.warehouse import transaction
 
@@ -63,8 +70,11 @@ def find_variances(
         con.execute(sql["forget_open"])
         others, units = _others(con), _units(con)
         for row in con.execute(sql["invoices"]).fetchall():
-            invoice = Invoice(*row)
-            parts = classify(invoice, others[invoice.invoice_id], units[invoice.invoice_id], rules)
+            invoice, found = _converted(Invoice(*row), units[row[3]])
+            # The floor is USD, as the estimates are.
+            floor = Decimal(from_usd(int(rules.floor * 10**9), invoice)).scaleb(-9)
+            local = rules._replace(floor=floor)
+            parts = classify(invoice, others[invoice.invoice_id], found, local)
             _assert_whole(invoice, parts)
             for part in parts:
                 con.execute(sql["keep_line"], _row(invoice, part, {**OWNERS, **owners}))
@@ -90,6 +100,20 @@ def find_unsettled(con: duckdb.DuckDBPyConnection, now: datetime) -> Iterator[st
                 f"{each.currency} of {each.category} ({each.evidence}), for {each.owner}, "
                 f"{each.age_days} days; anchor close actions --settle {each.action_id}"
             )
+
+
+def _converted(invoice: Invoice, units: list[Unit]) -> tuple[Invoice, list[Unit]]:
+    """Estimates in the currency of the invoice, at its booked rate; USD stay as they are."""
+    return (
+        invoice._replace(
+            estimated=from_usd(invoice.estimated, invoice),
+            elsewhere=from_usd(invoice.elsewhere, invoice),
+        ),
+        [
+            unit._replace(estimated=from_usd(unit.estimated, invoice), estimated_usd=unit.estimated)
+            for unit in units
+        ],
+    )
 
 
 def _others(con: duckdb.DuckDBPyConnection) -> dict[str, list[OtherLine]]:
@@ -126,7 +150,7 @@ def _row(invoice: Invoice, part: Part, owners: Mapping[str, str]) -> dict[str, A
         **{"evidence": part.evidence, "owner": owners[part.category]},
         **{name: getattr(unit, name) if unit else "" for name in ("model", "meter", "tier")},
         "invoiced": _money(unit.amount) if unit else None,
-        "estimated_usd": _money(unit.estimated) if unit else None,
+        "estimated_usd": _money(unit.estimated_usd) if unit else None,
         "invoiced_quantity": _quantity(unit.invoiced_quantity) if unit else None,
         "counted_quantity": _quantity(unit.counted_quantity) if unit else None,
     }

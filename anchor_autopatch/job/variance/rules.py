@@ -30,7 +30,7 @@ class VarianceRules(NamedTuple):
     percent: Decimal = Decimal(3)
     """Of the invoice total ..."""
     floor: Decimal = Decimal(500)
-    """... or this much of its currency, whichever is larger."""
+    """... or this much USD, at the booked rate, whichever is larger."""
     line_percent: Decimal = Decimal(10)
     """Of a model and meter that is invoiced with less than `floor`: no floor would let it flag."""
     price_percent: Decimal = Decimal(1)

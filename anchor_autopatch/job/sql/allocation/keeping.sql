@@ -120,7 +120,7 @@ WHERE period NOT IN (
 INSERT INTO reconciliation (
     period, provider, account, invoice_id, invoice_total, currency, estimated_total_usd, untracked,
     unallocated, idle, adjustment, unexplained, rounding, variance, variance_percent, threshold, flagged, status, mode,
-    reconciled_at
+    reconciled_at, exchange_rate, variance_usd
 )
 WITH app_total AS (
     SELECT
@@ -156,12 +156,24 @@ compared AS (
         app_total.adjustment,
         bucket_total.unexplained,
         app_total.rounding,
+        scope.usd_per_unit AS exchange_rate,
         CASE
             WHEN scope.currency = 'USD' THEN app_total.estimated_total_usd - scope.total
+            ELSE CAST(from_usd(app_total.estimated_total_usd, scope.rate_pico) AS DECIMAL(38, 18)) - scope.total
         END AS variance,
+        CAST(
+            app_total.estimated_total_usd - CAST(scope.total AS DECIMAL(20, 4)) * scope.usd_per_unit
+            AS DECIMAL(38, 18)
+        ) AS variance_usd,
         GREATEST(
             CAST(scope.total * CAST($ratio AS DECIMAL(9, 6)) AS DECIMAL(38, 18)),
-            CAST($floor AS DECIMAL(38, 18))
+            -- The floor is USD; without a rate there is nothing that it could be held against.
+            CAST(
+                CASE
+                    WHEN scope.currency = 'USD' THEN CAST($floor AS DECIMAL(38, 9))
+                    ELSE from_usd($floor, scope.rate_pico)
+                END AS DECIMAL(38, 18)
+            )
         ) AS threshold
     FROM (
         SELECT
@@ -231,7 +243,9 @@ SELECT
     COALESCE(ABS(variance) > threshold, FALSE),
     CASE WHEN invoice_id IS NULL THEN 'open' ELSE 'reconciled' END,
     'showback',
-    $now
+    $now,
+    exchange_rate,
+    CASE WHEN invoice_id IS NOT NULL THEN variance_usd END
 FROM compared
 ORDER BY period, provider, account, invoice_id;
 

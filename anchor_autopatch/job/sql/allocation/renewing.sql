@@ -8,6 +8,15 @@ SELECT
     signature
 FROM division_run;
 
+-- name: booked_rates
+-- Exchange rates that variances depend on.
+SELECT
+    currency,
+    effective_from,
+    usd_per_unit
+FROM exchange_rate_in_force
+ORDER BY ALL;
+
 -- name: stamped_rows
 -- Rows that say what receipts weigh and bear the instant $at: a run that began in that very instant may add some.
 SELECT

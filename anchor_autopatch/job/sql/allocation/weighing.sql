@@ -40,6 +40,13 @@ CREATE OR REPLACE TEMP MACRO quantity_share(quantity, factor) AS
 CREATE OR REPLACE TEMP MACRO paid_rank(atto, pool_no) AS
     ((ABS(atto) >> 30) << 30) - pool_no;
 
+-- name: converted_macro
+-- USD in the currency of an invoice, to 1e-9: integers, since a quotient of decimals would be a binary fraction.
+CREATE OR REPLACE TEMP MACRO from_usd(usd, rate_pico) AS
+    CAST(
+        CAST(CAST(usd AS DECIMAL(38, 9)) * 1000000000 AS HUGEINT) * 1000000000000 // rate_pico AS DECIMAL(38, 0)
+    ) * 0.000000001;
+
 -- name: femto_macro
 -- A cost in USD as a whole number of 1e-15 USD; exact but for rates with more than 15 decimals.
 CREATE OR REPLACE TEMP MACRO femto_usd(cost_usd) AS
@@ -113,9 +120,16 @@ SELECT
     control.invoice_id,
     control.currency,
     control.minor_units,
-    control.total
+    control.total,
+    -- Of the last day of the month; NULL = nobody booked one.
+    rate.usd_per_unit,
+    CAST(rate.usd_per_unit * 1000000000000 AS HUGEINT) AS rate_pico
 FROM control_total AS control
-INNER JOIN scope_key USING (invoice_id);
+INNER JOIN scope_key USING (invoice_id)
+LEFT JOIN exchange_rate_in_force AS rate
+    ON rate.currency = control.currency
+    AND rate.effective_from <= LAST_DAY(CAST(control.period || '-01' AS DATE))
+    AND (rate.effective_to IS NULL OR rate.effective_to > LAST_DAY(CAST(control.period || '-01' AS DATE)));
 
 -- name: key_codes
 -- API keys by number: ten million receipts hold numbers better than texts.

@@ -176,6 +176,8 @@ COMMENT ON COLUMN report.reconciliation.flagged IS 'true = the variance needs a 
 COMMENT ON COLUMN report.reconciliation.status IS 'open | reconciled | signed_off | frozen';
 COMMENT ON COLUMN report.reconciliation.mode IS 'showback | chargeback';
 COMMENT ON COLUMN report.reconciliation.reconciled_at IS 'UTC';
+COMMENT ON COLUMN report.reconciliation.exchange_rate IS 'USD for one unit of currency, as booked for the last day of the period; NULL = no rate';
+COMMENT ON COLUMN report.reconciliation.variance_usd IS 'USD: estimated minus invoiced; NULL = no rate, or not invoiced yet';
 
 COMMENT ON TABLE report.invoices IS 'The bills, those replaced by a later import included';
 COMMENT ON COLUMN report.invoices.invoice_id IS 'As the provider or the person who typed it names it';

@@ -225,7 +225,9 @@ SELECT
     flagged,
     status,
     mode,
-    reconciled_at
+    reconciled_at,
+    exchange_rate::DECIMAL(38, 18) AS exchange_rate,
+    variance_usd
 FROM reconciliation
 ORDER BY ALL;
 

@@ -183,7 +183,9 @@ CREATE TABLE IF NOT EXISTS reconciliation (
     flagged BOOLEAN NOT NULL,
     status VARCHAR NOT NULL,
     mode VARCHAR NOT NULL,
-    reconciled_at TIMESTAMP NOT NULL
+    reconciled_at TIMESTAMP NOT NULL,
+    exchange_rate DECIMAL(18, 12),
+    variance_usd DECIMAL(38, 18)
 );
 COMMENT ON TABLE reconciliation IS 'Estimated against invoiced, one row per period, provider, account and invoice';
 COMMENT ON COLUMN reconciliation.invoice_id IS 'NULL = not invoiced yet';
@@ -194,9 +196,11 @@ COMMENT ON COLUMN reconciliation.idle IS 'Share of commitments that exceeds the 
 COMMENT ON COLUMN reconciliation.adjustment IS 'Charged or given back for past periods, divided as those were';
 COMMENT ON COLUMN reconciliation.unexplained IS 'All that no receipt explains, not rounded: with what the receipts carry it is the invoice total';
 COMMENT ON COLUMN reconciliation.rounding IS 'Part of the total that its lines do not explain';
-COMMENT ON COLUMN reconciliation.variance IS 'Estimated minus invoiced; NULL = not invoiced yet, or not invoiced in USD';
+COMMENT ON COLUMN reconciliation.variance IS 'In currency: estimated minus invoiced; NULL = not invoiced yet, or no exchange rate';
+COMMENT ON COLUMN reconciliation.exchange_rate IS 'USD for one unit of the currency, on the last day of the period; NULL = none was booked';
+COMMENT ON COLUMN reconciliation.variance_usd IS 'USD, the reporting currency: estimated minus invoiced';
 COMMENT ON COLUMN reconciliation.variance_percent IS 'Of the invoice total, 0..100; NULL also for a total of zero';
-COMMENT ON COLUMN reconciliation.threshold IS 'The larger of 3 % of the invoice total and 500';
+COMMENT ON COLUMN reconciliation.threshold IS 'In currency: the larger of 3 % of the invoice total and 500 USD';
 COMMENT ON COLUMN reconciliation.flagged IS 'true = the variance is beyond the threshold and needs a person';
 COMMENT ON COLUMN reconciliation.status IS 'open | reconciled | signed_off | frozen';
 COMMENT ON COLUMN reconciliation.mode IS 'showback | chargeback';
