@@ -235,6 +235,14 @@ DEPENDENCIES = (
         )
         for name, module in (("psycopg/pool", "pool"), ("psycopg/async-pool", "pool_async"))
     ),
+    Target(
+        "psycopg/django",
+        "django.db.backends.postgresql.base",
+        _DEPENDENCIES + "django_postgresql",
+        "django",
+        "4.2",
+        "5.2",
+    ),
     *(
         Target(name, f"redis.{module}", _DEPENDENCIES + patcher, "redis", "4.5", "8.1")
         for name, module, patcher in (

@@ -6,6 +6,9 @@ import asyncio
 import inspect
 import logging
 import sqlite3
+import subprocess
+import sys
+import time
 
 import psycopg
 import psycopg_pool
@@ -15,6 +18,7 @@ from sqlalchemy.pool import QueuePool
 
 from tests.frameworks.depending import closed_port, postgresql
 from tests.host.fixtures import one_event
+from tests.host.support import environment
 
 __all__ = ["one_event"]
 
@@ -39,6 +43,20 @@ def engine(database):
         connection.execute(sqlalchemy.text("SELECT 1"))
     yield made
     made.dispose()
+
+
+def wait_for_a_client(database):
+    """Waits until somebody else is connected, and has nothing to do."""
+    deadline = time.monotonic() + 60
+    with psycopg.connect(database.conninfo, autocommit=True) as own:
+        while time.monotonic() < deadline:
+            others = own.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+                " AND pid <> pg_backend_pid() AND state = 'idle'"
+            ).fetchone()
+            if others[0]:
+                return
+            time.sleep(0.05)
 
 
 def end_others(database):
@@ -217,6 +235,58 @@ def test_pool_that_the_application_closed_is_its_own_affair(events):
         pool.getconn()
 
     assert events() == []
+
+
+DJANGO = """
+import django
+from django.conf import settings
+database = {"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1", "PORT": NUMBER,
+            "USER": "postgres", "NAME": "postgres", "CONN_MAX_AGE": None,
+            "CONN_HEALTH_CHECKS": True}
+settings.configure(DATABASES={"default": database})
+django.setup()
+from django.db import close_old_connections, connection
+connection.ensure_connection()
+input()
+close_old_connections()
+with connection.cursor() as cursor:
+    cursor.execute("SELECT 1")
+    print(cursor.fetchone())
+"""
+
+
+def test_persistent_connection_that_django_replaces_is_no_failure(database, home, events):
+    code = DJANGO.replace("NUMBER", str(database.port))
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment(home),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        wait_for_a_client(database)
+        end_others(database)
+
+        said, _ = process.communicate("go on\n", timeout=60)
+
+    assert said == "(1,)\n"
+    assert events() == []
+
+
+def test_failure_while_another_one_is_handled_is_an_event_of_its_own(tmp_path, events):
+    file = tmp_path / "shop.db"
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    engine = sqlalchemy.create_engine(f"sqlite:///{file}", connect_args={"timeout": 0.01})
+
+    try:
+        psycopg.connect(f"host=127.0.0.1 port={closed_port()}")
+    except psycopg.OperationalError:
+        with engine.connect() as connection, pytest.raises(sqlalchemy.exc.OperationalError):
+            connection.execute(sqlalchemy.text("SELECT * FROM sqlite_master"))
+    other.close()
+
+    assert [event.sdk for event in events()] == ["psycopg", "sqlalchemy"]
 
 
 def test_failure_below_sqlalchemy_that_is_logged_is_one_event(engine, database, one_event):

@@ -80,6 +80,8 @@ def _one_argument_hook(original: Any) -> Any:
 
 @patching.guarded(watching.TARGET)
 def _logged(record: Any) -> None:
+    if watching.TARGET in patching.off:
+        return
     from anchor_autopatch.host.dependencies import errors
 
     errors.logged(record)
@@ -87,6 +89,8 @@ def _logged(record: Any) -> None:
 
 @patching.guarded(watching.TARGET)
 def _raised(error: BaseException | None) -> None:
+    if watching.TARGET in patching.off:
+        return
     from anchor_autopatch.host.dependencies import errors
 
     errors.raised(error)

@@ -50,9 +50,10 @@ def _wrap_handling(library: watching.Library) -> Any:
         # No listener of SQLAlchemy's own event: one alone makes every statement look for others.
         @wraps(original)
         def _handle_dbapi_exception(self: Any, e: Any, *args: Any, **kwargs: Any) -> Any:
-            # Called where the driver's error is handled; it raises another one from that.
+            # Called where the driver's error is handled; it raises another one from that. What the
+            # application was handling by then is all that the error can have for a context.
             if isinstance(e, Exception):
-                watching.failed(library, e, 0, self, args, kwargs)
+                watching.failed(library, e, id(e.__context__), self, args, kwargs)
             return original(self, e, *args, **kwargs)
 
         return _handle_dbapi_exception
