@@ -19,6 +19,7 @@ from anchor_autopatch.host.request_context import bound as _bound
 from anchor_autopatch.host.request_context import inbound as _inbound
 
 if TYPE_CHECKING:
+    from anchor_autopatch.host.attribution.inbound import Facts
     from anchor_autopatch.host.attribution.resolving import Base
 
 _CARRIED = (
@@ -43,8 +44,8 @@ class Binding:
         self.owner = owner
         self.fields: _Fields = {**outer.fields, **owner._fields} if outer else owner._fields
         self.labels: _Fields = {**outer.labels, **owner._labels} if outer else owner._labels
-        self.base: Base | None = None
-        """What `resolving` made of it, at the first call made under it."""
+        self.base: tuple[Facts | None, Base] | None = None
+        """What `resolving` made of it, at the first call made under it, and of which request."""
 
 
 class attribute:  # noqa: N801 - reads as a verb: `with attribute(team="search"):`

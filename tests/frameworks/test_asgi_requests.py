@@ -192,6 +192,16 @@ def test_header_that_came_twice_is_one_text(policy):
     assert asyncio.run(page("/plain/7", headers=headers))[1] != "alice"
 
 
+def test_header_that_a_middleware_puts_in_is_seen():
+    given = [(b"X-One", b"1")]
+    request = asgi.opened({"type": "http", "path": "/", "headers": given, "client": ["::1", 1]})
+    before = request.header("x-one"), request.header("x-two")
+
+    given.append((b"x-two", b"2"))
+
+    assert (before, request.header("x-two")) == (("1", None), "2")
+
+
 def test_patched_call_looks_as_it_did():
     call = Starlette.__call__
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 
@@ -13,6 +14,7 @@ from anchor_autopatch import attribute, current
 from anchor_autopatch.core.signatures import Signed, sign
 from anchor_autopatch.host import context
 from anchor_autopatch.host.attribution import headers, rejections
+from anchor_autopatch.host.attribution.inbound import Facts
 from anchor_autopatch.host.request_context import Request
 from tests.host.support import bytes_of, read_outboxes, run_python
 
@@ -468,3 +470,17 @@ class TestRejections:
 
         assert rejections.counts == {"value": 1}
         assert b"evil value" not in bytes_of(home)
+
+
+def test_attribution_of_a_request_dies_with_it(policy):
+    policy(TRUSTED)
+    gc.collect()
+    gc.disable()
+    before = sum(type(known) is Facts for known in gc.get_objects())
+
+    with request(OWNER, peer="10.1.2.3"):
+        current()
+    after = sum(type(known) is Facts for known in gc.get_objects())
+    gc.enable()
+
+    assert after == before

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import wraps
-from typing import Any
+from collections.abc import Iterable
+from functools import cache, wraps
+from typing import Any, NamedTuple
 
 from anchor_autopatch.host import patching
 from anchor_autopatch.host.frameworks import serving
@@ -25,9 +26,14 @@ class _Scope(serving.Served):
         return serving.without_query(raw.decode("latin-1")) if raw else str(self.source["path"])
 
     def header(self, name: str) -> str | None:
-        wanted = name.encode("latin-1")
-        values = (value for key, value in self.source["headers"] if key.lower() == wanted)
-        return serving.joined([value.decode("latin-1") for value in values])
+        given = self.source["headers"]
+        known = self.headers
+        # A dozen names are asked for one after the other: a search of the list for each took half
+        # of what an attribution costs. Made anew where a middleware has put in headers of its own.
+        if known is None or known.of is not given or known.count != len(given):
+            known = self.headers = _Headers(given, len(given), _by_name(given))
+        value = known.values.get(_key(name))
+        return value.decode("latin-1") if value else None
 
     def look(self, place: str, name: str) -> object:
         if place == "environ":
@@ -35,6 +41,28 @@ class _Scope(serving.Served):
         # Starlette's names, which other ASGI frameworks have taken over.
         value = self.source.get(place)
         return serving.dig(getattr(value, "_state", value) if place == "state" else value, name)
+
+
+class _Headers(NamedTuple):
+    """The headers of a scope by their names, as they were when they were looked at."""
+
+    of: Any
+    count: int
+    values: dict[bytes, bytes]
+
+
+def _by_name(given: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Lower-case name -> value; those of one name joined (RFC 9110, section 5.3)."""
+    found: dict[bytes, bytes] = {}
+    for key, value in given:
+        name = key.lower()
+        found[name] = found[name] + b"," + value if name in found else value
+    return found
+
+
+@cache  # a policy asks for few headers, and always for the same
+def _key(name: str) -> bytes:
+    return name.encode("latin-1")
 
 
 def _peer(scope: dict[str, Any]) -> str | None:

@@ -25,7 +25,7 @@ class Served(Request):
     not reach the next user's request.
     """
 
-    __slots__ = ("_before", "finished", "found", "prefix", "source")
+    __slots__ = ("_before", "finished", "found", "headers", "prefix", "source")
 
     # In the place of the attributes that a Request is given.
     kind: Any = "http"
@@ -45,6 +45,8 @@ class Served(Request):
         """The look-up of the framework that has taken the request over."""
         self.finished: type | None = None
         """The type of an answer of which nothing is still to be made; None = not known."""
+        self.headers: Any = None
+        """Headers by name, for a source that has to be searched for them."""
         self.request_id: str | None = None
         self.made_ids: list[str] = []
         self.outer: Request | None = None
