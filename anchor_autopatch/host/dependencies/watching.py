@@ -36,11 +36,11 @@ class Library:
 
     name = ""
 
-    def address(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
+    def address(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> str | None:
         """host[:port], or the kind of service where there is no host."""
         raise NotImplementedError
 
-    def judge(self, owner: Any, links: Sequence[BaseException]) -> Verdict | None:
+    def judge(self, owner: Any, links: Sequence[BaseException], /) -> Verdict | None:
         """What a failure is; None for one that is no fault of the service.
 
         Args:
@@ -49,7 +49,7 @@ class Library:
         """
         raise NotImplementedError
 
-    def is_over(self, _owner: Any) -> bool:
+    def is_over(self, _owner: Any, /) -> bool:
         """Whether nothing more can come of this connection: its end is told once."""
         return False
 
