@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from anchor_autopatch.core.errors import StoreError
+from anchor_autopatch.core.policy.values import suggestion
 from anchor_autopatch.core.settings import REPORT_FILE
 from anchor_autopatch.job.placing import placed
 from anchor_autopatch.job.sql import load
@@ -65,7 +66,7 @@ def _rows(
 ) -> duckdb.DuckDBPyRelation:
     known = [name for (name,) in con.execute(load("publish/report")["relations"]).fetchall()]
     if relation not in known:
-        raise StoreError(f"Unknown relation {relation!r}; known: {', '.join(known)}")
+        raise StoreError(f"Unknown relation {relation!r}{suggestion(relation, known)}")
     # From the closed list above: a name cannot be a parameter of SQL.
     rows = con.table(relation)
     if period is None:

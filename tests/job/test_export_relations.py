@@ -69,7 +69,8 @@ def test_the_journal_is_written_as_the_close_prints_it(export, home, tmp_path, c
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["csv", "app_cost"], "Unknown relation 'app_cost'; known: app_costs,"),
+        (["csv", "app_cost"], "Unknown relation 'app_cost'; did you mean 'app_costs'?"),
+        (["csv", "nonsense"], "Unknown relation 'nonsense'; known: "),
         (["csv", "usage_lines", "--period", "2026-10"], "Relation 'usage_lines' has no periods;"),
     ],
 )
