@@ -43,7 +43,7 @@ SELECT
     request_model,
     http_status,
     service,
-    count(*) FILTER (WHERE NOT retried) AS failed_calls,
+    sum(occurrences) FILTER (WHERE NOT retried) AS failed_calls,
     count(*) AS failed_requests
 FROM exception_events
 GROUP BY ALL

@@ -21,7 +21,10 @@ from anchor_autopatch.core.records import ExceptionEvent, Receipt
 SCHEMA_VERSION = 1
 
 _INTEGERS = frozenset(
-    ("occurred_at_us", "duration_us", "http_status", "stream", "attempts", "retried", "billable")
+    (
+        *("occurred_at_us", "duration_us", "http_status", "stream", "attempts", "retried"),
+        *("billable", "occurrences"),
+    )
 )
 
 
@@ -61,7 +64,7 @@ def checksum(numbered: tuple[Any, ...]) -> int:
     return crc32(dumps(numbered, 2))
 
 
-MEANT_BEFORE: dict[str, object] = {"retried": 0}
+MEANT_BEFORE: dict[str, object] = {"retried": 0, "occurrences": 1}
 """What a row means by a field that its writer did not know yet; None where nothing is said."""
 
 

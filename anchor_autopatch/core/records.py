@@ -126,6 +126,8 @@ class ExceptionEvent(NamedTuple):
     call_site: str | None
     labels: str | None
     attribution_source: str | None
+    occurrences: int = 1
+    """Failures that this row stands for: itself and, in a storm, those like it that followed."""
 
 
 USAGE_SHAPES = (

@@ -10,10 +10,17 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from anchor_autopatch.core.failures import APP_ERROR, HEADERS_REFUSED, Failure, classify
+from anchor_autopatch.core.failures import (
+    APP_ERROR,
+    HEADERS_REFUSED,
+    Failure,
+    classify,
+    without_model,
+)
 from anchor_autopatch.core.records import Attribution, ExceptionEvent
 from anchor_autopatch.core.scrub import scrub
 from anchor_autopatch.host import events, ids
+from anchor_autopatch.host.attribution import resolving
 from anchor_autopatch.host.capture import rpc_failures
 from anchor_autopatch.host.dependencies import seen
 
@@ -196,6 +203,8 @@ def record(
 ) -> None:
     """Leaves one exception event for a failed call, or for a request of it that was sent again."""
     site = call.site
+    if call.request_model is None:
+        failure_class = without_model(failure_class, failure)
     where = _Where(
         call.provider,
         site.host if site else None,
@@ -249,8 +258,6 @@ def record_application(level: str, logger: str, text: str | None, call_site: str
 
 
 def _record_application(failure: Failure, call_site: str | None) -> None:
-    from anchor_autopatch.host.attribution import resolving
-
     who = resolving.without_call()._replace(call_site=call_site)
     events.leave(_event(APP_ERROR, failure, _Where(), who))
 

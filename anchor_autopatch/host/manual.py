@@ -11,6 +11,7 @@ from typing import Any
 
 from anchor_autopatch.core.hosts import UNMAPPED
 from anchor_autopatch.core.scrub import is_harmless, scrub
+from anchor_autopatch.host import events
 from anchor_autopatch.host.capture import identity, streams
 from anchor_autopatch.host.capture.calls import Call, Seen
 from anchor_autopatch.host.capture.sites import site
@@ -60,7 +61,10 @@ def flush() -> int:
     return left if left is not None else outbox.MEMORY_LIMIT
 
 
-_flush = guarded("flush")(outbox.flush)
+@guarded("flush")
+def _flush() -> int:
+    events.write_held()
+    return outbox.flush()
 
 
 @guarded("record")

@@ -113,6 +113,7 @@ CREATE OR REPLACE TEMP TABLE event_stage (
     call_site VARCHAR,
     labels VARCHAR,
     attribution_source VARCHAR,
+    occurrences BIGINT,
     crc BIGINT
 );
 
@@ -234,6 +235,7 @@ SELECT
     stage.call_site,
     stage.labels,
     stage.attribution_source,
+    stage.occurrences,
     batch_stage.outbox_id,
     stage.seq AS writer_seq,
     make_timestamp($now_us) AS shipped_at

@@ -56,6 +56,7 @@ def event(number=1, **fields):
         "exception_type": "RateLimitError",
         "message": "Too many requests",
         "retried": 0,
+        "occurrences": 1,
         "service": "chatbot",
     }
     return ExceptionEvent(**plain | fields)

@@ -13,6 +13,7 @@ from os import getpid
 from typing import TYPE_CHECKING, Any
 
 from anchor_autopatch.core import outbox_format
+from anchor_autopatch.host.startup import in_subinterpreter
 from anchor_autopatch.host.storage import outbox_file
 from anchor_autopatch.host.storage.real_threads import get_ident
 from anchor_autopatch.host.storage.writer import MEMORY_LIMIT, Writer, folders
@@ -31,6 +32,10 @@ __all__ = [
 ]
 
 _FORK_WAITS_SECONDS = 1.0
+
+# `record()` may be called where the hook has stayed away. Asked here, not at the first row: an
+# import that one thread has begun is never ended in a child that another one forks meanwhile.
+_OFF = "this is a subinterpreter" if in_subinterpreter() else None
 
 _writers: dict[int, Writer] = {}
 """By process id: a fork by C code (uWSGI) runs no fork handler and meets its parent's here."""
@@ -74,10 +79,7 @@ def own_writer() -> Writer:
 
 
 def _new_writer() -> Writer:
-    from anchor_autopatch.host.startup import in_subinterpreter
-
-    # `record()` may be called where the hook has stayed away.
-    return Writer(off="this is a subinterpreter" if in_subinterpreter() else None)
+    return Writer(off=_OFF)
 
 
 def _before_fork() -> None:

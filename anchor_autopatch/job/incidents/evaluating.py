@@ -39,7 +39,7 @@ class EvaluateReport(NamedTuple):
     """What one run found."""
 
     events: int
-    """New ones."""
+    """New ones; of a storm all those that its rows stand for."""
     opened: tuple[str, ...]
     """Ids of incidents that opened, or opened again."""
     resolved: tuple[str, ...]
@@ -70,7 +70,11 @@ def evaluate(
     with store.transaction():
         intake = taken()
         before = {each.incident_id: each.state for each in store.unsettled()}
-        events = [event for event in intake.events if store.note_event(event.event_id)]
+        events = [
+            event
+            for event in intake.events
+            if store.note_event(event.event_id, event.occurrences)
+        ]
         _count_successes(store, intake)
         touched = [_take(store, found, rules, board, now_us) for found in group(events)]
         for incident_id in dict.fromkeys(touched):
@@ -89,7 +93,7 @@ def evaluate(
     after = [store.incident(each) for each in {*before, *touched}]
     states = {each.incident_id: each.state for each in after if each is not None}
     return EvaluateReport(
-        events=len(events),
+        events=sum(event.occurrences for event in events),
         opened=_became(states, before, ACTIVE),
         resolved=_became(states, before, (RESOLVED,)),
         messages=messages,

@@ -24,6 +24,8 @@ class Group(NamedTuple):
     """The earliest one."""
     last_seen_us: int
     event_ids: tuple[str, ...]
+    event_count: int
+    """More than ids where rows stand for many."""
     call_count: int
     wasted_requests: int
     apps: Mapping[App, tuple[int, int, int]]
@@ -51,11 +53,23 @@ def _gathered(key: str, members: list[ExceptionEvent]) -> Group:
         first=members[0],
         last_seen_us=members[-1].occurred_at_us,
         event_ids=tuple(event.event_id for event in members),
-        call_count=len(ended),
-        wasted_requests=sum((event.attempts or 1) > 1 for event in members),
+        event_count=_count(members),
+        call_count=_count(ended),
+        wasted_requests=_count(event for event in members if (event.attempts or 1) > 1),
         apps=_apps(members),
-        failed_slots=Counter(slot_of(event.occurred_at_us) for event in ended),
+        failed_slots=_by_slot(ended),
     )
+
+
+def _count(events: Iterable[ExceptionEvent]) -> int:
+    return sum(event.occurrences for event in events)
+
+
+def _by_slot(ended: list[ExceptionEvent]) -> Counter[int]:
+    slots: Counter[int] = Counter()
+    for event in ended:
+        slots[slot_of(event.occurred_at_us)] += event.occurrences
+    return slots
 
 
 def _apps(members: list[ExceptionEvent]) -> dict[App, tuple[int, int, int]]:
@@ -69,7 +83,7 @@ def _apps(members: list[ExceptionEvent]) -> dict[App, tuple[int, int, int]]:
             event.request_model or "",
         )
         count, first, _ = apps.get(app, (0, event.occurred_at_us, 0))
-        apps[app] = (count + 1, first, event.occurred_at_us)
+        apps[app] = (count + event.occurrences, first, event.occurred_at_us)
     return apps
 
 

@@ -46,7 +46,7 @@ def begin(found: Group, incident_id: str, now_us: int) -> Incident:
     """The incident that these events are the first of; `pending` until it was judged."""
     return begun_by(found.first, found.fingerprint, incident_id, now_us)._replace(
         last_seen_us=found.last_seen_us,
-        event_count=len(found.event_ids),
+        event_count=found.event_count,
         call_count=found.call_count,
         wasted_requests=found.wasted_requests,
     )
@@ -63,7 +63,7 @@ def absorb(incident: Incident, found: Group, now_us: int) -> Step:
     counted = incident._replace(
         first_seen_us=min(incident.first_seen_us, found.first.occurred_at_us),
         last_seen_us=max(incident.last_seen_us, found.last_seen_us),
-        event_count=incident.event_count + len(found.event_ids),
+        event_count=incident.event_count + found.event_count,
         call_count=incident.call_count + found.call_count,
         wasted_requests=incident.wasted_requests + found.wasted_requests,
     )

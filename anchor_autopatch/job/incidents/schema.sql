@@ -53,7 +53,8 @@ CREATE TABLE IF NOT EXISTS affected (
 -- Every event that was taken in, once; NULL = only counted, of no incident.
 CREATE TABLE IF NOT EXISTS incident_event (
     event_id TEXT PRIMARY KEY,
-    incident_id TEXT
+    incident_id TEXT,
+    occurrences INTEGER NOT NULL DEFAULT 1
 ) WITHOUT ROWID;
 
 -- Every step in the life of an incident: the audit trail.

@@ -58,6 +58,7 @@ class Store:
             self.con.execute("PRAGMA synchronous = FULL")
             for script in ("incidents", "delivery"):
                 self.con.executescript(_schema(script))
+            _add_missing_columns(self.con)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
                 f"Cannot use {str(path)!r}: {error}; check its permissions and its disk"
@@ -118,9 +119,10 @@ class Store:
 
     # -- events --
 
-    def note_event(self, event_id: str) -> bool:
-        """Whether the event is new; it is known from now on."""
-        return self._run("note_event", event_id=event_id).rowcount == 1
+    def note_event(self, event_id: str, occurrences: int = 1) -> bool:
+        """Whether the event, which stands for so many, is new; it is known from now on."""
+        noted = self._run("note_event", event_id=event_id, occurrences=occurrences)
+        return noted.rowcount == 1
 
     def assign(self, event_ids: Iterable[str], incident_id: str) -> None:
         """Says of events which incident they are part of."""
@@ -229,6 +231,13 @@ class Store:
     def silences(self) -> list[Silence]:
         """All silences, ended ones too."""
         return [Silence(*row) for row in self._run("silences")]
+
+
+def _add_missing_columns(con: sqlite3.Connection) -> None:
+    """Brings a file of an earlier version to the present schema; its rows stood for one each."""
+    columns = {row[0] for row in con.execute(_sql()["columns_of_events"])}
+    if "occurrences" not in columns:
+        con.execute(_sql()["add_occurrences"])
 
 
 def _one(cursor: sqlite3.Cursor) -> Incident | None:

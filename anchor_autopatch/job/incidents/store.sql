@@ -250,9 +250,10 @@ ORDER BY first_seen_us, incident_id;
 -- Notes an event; nothing when it was taken in before.
 INSERT INTO incident_event (
     event_id,
-    incident_id
+    incident_id,
+    occurrences
 )
-VALUES ($event_id, NULL)
+VALUES ($event_id, NULL, $occurrences)
 ON CONFLICT DO NOTHING;
 
 -- name: assign_event
@@ -471,7 +472,7 @@ SELECT
     incident.incident_id,
     incident.event_count,
     (
-        SELECT count(*)
+        SELECT coalesce(sum(occurrences), 0)
         FROM incident_event
         WHERE incident_event.incident_id = incident.incident_id
     ) AS events,
@@ -489,5 +490,14 @@ ORDER BY incident.incident_id;
 -- What is proven, in one row.
 SELECT
     (SELECT count(*) FROM incident WHERE state <> 'pending'),
-    (SELECT count(*) FROM incident_event WHERE incident_id IS NOT NULL),
+    (SELECT coalesce(sum(occurrences), 0) FROM incident_event WHERE incident_id IS NOT NULL),
     (SELECT count(*) FROM delivery_attempt);
+
+-- name: columns_of_events
+-- Names of the columns that the table of events has in this file.
+SELECT name
+FROM pragma_table_info('incident_event');
+
+-- name: add_occurrences
+-- The column that says for how many failures an event stands.
+ALTER TABLE incident_event ADD COLUMN occurrences INTEGER NOT NULL DEFAULT 1;

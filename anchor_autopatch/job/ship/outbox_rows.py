@@ -101,7 +101,9 @@ def _rules(record: type[Receipt | ExceptionEvent], *required: str) -> _Rules:
 
 
 _RECEIPT_RULES = _rules(Receipt, "receipt_id", "occurred_at_us", "provider", "billable")
-_EVENT_RULES = _rules(ExceptionEvent, "event_id", "occurred_at_us", "event_class", "retried")
+_EVENT_RULES = _rules(
+    ExceptionEvent, "event_id", "occurred_at_us", "event_class", "retried", "occurrences"
+)
 
 
 def _check(rows: list[Row], rules: _Rules, layout: Layout) -> _Checked:

@@ -134,6 +134,7 @@ def _event(
         "code": code,
         "message": text,
         "retried": 0,
+        "occurrences": 1,
     }
     return ExceptionEvent(**(empty | given | app._asdict()))
 

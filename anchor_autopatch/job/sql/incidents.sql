@@ -30,7 +30,8 @@ SELECT
     span_id,
     call_site,
     labels,
-    attribution_source
+    attribution_source,
+    occurrences
 FROM exception_event
 WHERE epoch_us(shipped_at) >= $since_us
 ORDER BY occurred_at, event_id;

@@ -220,6 +220,7 @@ COMMENT ON COLUMN report.exception_events.span_id IS 'W3C span id of the span in
 COMMENT ON COLUMN report.exception_events.call_site IS 'Where the call was made, file and function; NULL = not known';
 COMMENT ON COLUMN report.exception_events.labels IS 'JSON object of free labels';
 COMMENT ON COLUMN report.exception_events.attribution_source IS 'JSON object: field -> where it came from';
+COMMENT ON COLUMN report.exception_events.occurrences IS 'Failures that the row stands for: 1, and more of those that followed alike in a storm';
 COMMENT ON COLUMN report.exception_events.incident_id IS 'NULL = only counted, or not looked at yet';
 COMMENT ON COLUMN report.exception_events.shipped_at IS 'When it entered the warehouse, UTC';
 COMMENT ON TABLE report.incidents IS 'Failures of one cause, from the first to the end';

@@ -505,6 +505,7 @@ SELECT
     call_site,
     TRY_CAST(labels AS JSON) AS labels,
     TRY_CAST(attribution_source AS JSON) AS attribution_source,
+    occurrences,
     incident_event.incident_id,
     shipped_at
 FROM exception_event
@@ -953,7 +954,8 @@ WITH seen AS (
         duration_us,
         NULL AS class,
         outcome <> 'ok' AS failed,
-        true AS is_call
+        true AS is_call,
+        1 AS occurrences
     FROM settled_receipt
     WHERE billable
     UNION ALL
@@ -967,7 +969,8 @@ WITH seen AS (
         NULL AS duration_us,
         event_class AS class,
         true AS failed,
-        receipt_id IS NULL AND NOT retried AS is_call
+        receipt_id IS NULL AND NOT retried AS is_call,
+        occurrences
     FROM exception_event
     WHERE provider IS NOT NULL
         AND event_class NOT IN ('internal', 'attribution_required', 'headers_refused')
@@ -1067,16 +1070,20 @@ hourly AS (
         date_trunc('hour', occurred_at) AS hour,
         provider,
         model,
-        count(*) FILTER (WHERE is_call) AS calls,
-        count(*) FILTER (WHERE is_call AND failed) AS failed_calls,
-        count(*) FILTER (WHERE class = 'rate_limited') AS rate_limited,
-        count(*) FILTER (WHERE class IN ('billing_exhausted', 'quota_daily')) AS out_of_quota,
-        count(*) FILTER (WHERE class IN ('provider_overloaded', 'provider_5xx')) AS provider_errors,
-        count(*) FILTER (WHERE class = 'timeout') AS timeouts,
-        count(*) FILTER (WHERE class = 'network') AS network_errors,
-        count(*) FILTER (WHERE class IN ('auth', 'model_gone', 'context_length', 'content_filter', 'bad_request'))
-            AS refused_requests,
-        count(*) FILTER (WHERE class IN ('client_cancelled', 'partial_stream')) AS broken_off,
+        coalesce(sum(occurrences) FILTER (WHERE is_call), 0)::BIGINT AS calls,
+        coalesce(sum(occurrences) FILTER (WHERE is_call AND failed), 0)::BIGINT AS failed_calls,
+        coalesce(sum(occurrences) FILTER (WHERE class = 'rate_limited'), 0)::BIGINT AS rate_limited,
+        coalesce(sum(occurrences) FILTER (WHERE class IN ('billing_exhausted', 'quota_daily')), 0)::BIGINT AS out_of_quota,
+        coalesce(sum(occurrences) FILTER (WHERE class IN ('provider_overloaded', 'provider_5xx')), 0)::BIGINT AS provider_errors,
+        coalesce(sum(occurrences) FILTER (WHERE class = 'timeout'), 0)::BIGINT AS timeouts,
+        coalesce(sum(occurrences) FILTER (WHERE class = 'network'), 0)::BIGINT AS network_errors,
+        coalesce(
+            sum(occurrences) FILTER (
+                WHERE class IN ('auth', 'model_gone', 'context_length', 'content_filter', 'bad_request')
+            ),
+            0
+        )::BIGINT AS refused_requests,
+        coalesce(sum(occurrences) FILTER (WHERE class IN ('client_cancelled', 'partial_stream')), 0)::BIGINT AS broken_off,
         quantile_disc(duration_us, 0.5) // 1000 AS median_duration_ms,
         quantile_disc(duration_us, 0.95) // 1000 AS p95_duration_ms
     FROM seen

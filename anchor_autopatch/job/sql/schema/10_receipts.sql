@@ -88,6 +88,7 @@ CREATE TABLE IF NOT EXISTS exception_event (
     call_site VARCHAR,
     labels VARCHAR,
     attribution_source VARCHAR,
+    occurrences BIGINT NOT NULL DEFAULT 1,
     outbox_id VARCHAR NOT NULL,
     writer_seq BIGINT NOT NULL,
     shipped_at TIMESTAMP NOT NULL
@@ -100,6 +101,7 @@ COMMENT ON COLUMN exception_event.message IS 'Scrubbed of secrets, at most 512 c
 COMMENT ON COLUMN exception_event.attempts IS 'Number of the HTTP request that failed, from 1 in each call; NULL = not observed';
 COMMENT ON COLUMN exception_event.retried IS 'true: the SDK sent the request again by itself; false: the call ended so';
 COMMENT ON COLUMN exception_event.receipt_id IS 'Receipt of the same call, where this very request may have been billed';
+COMMENT ON COLUMN exception_event.occurrences IS 'Failures that the row stands for: 1, and more of those that followed alike in a storm';
 COMMENT ON COLUMN exception_event.outbox_id IS 'Outbox file that it came from';
 COMMENT ON COLUMN exception_event.writer_seq IS 'Gapless counter of that outbox, shared with receipts';
 COMMENT ON COLUMN exception_event.shipped_at IS 'When it entered the warehouse, UTC';

@@ -158,7 +158,9 @@ SELECT
     span_id,
     call_site,
     labels,
-    attribution_source
+    attribution_source,
+    -- Files of the archive that are older than the column hold single failures.
+    coalesce(occurrences, 1) AS occurrences
 FROM kept_exception_event
 ORDER BY outbox_id, writer_seq;
 
