@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-__all__ = ("CLOSE_EVENTS", "LEDGER", "Chain", "Head", "append", "breaks", "head")
+__all__ = ("CLOSE_EVENTS", "CORRECTIONS", "LEDGER", "Chain", "Head", "append", "breaks", "head")
 
 _GENESIS = "0" * 64
 
@@ -55,6 +55,10 @@ LEDGER = Chain(
         *("provider", "provider_account", "invoice_id", "team", "service", "environment"),
         *("amount", "currency", "ref_txn_id", "actor", "reason", "created_at"),
     ),
+)
+CORRECTIONS = Chain(
+    "correction_decision",
+    ("decision_no", "correction_id", "first_no", "last_no", "entries_sha256", "recorded_at"),
 )
 
 

@@ -8,6 +8,7 @@ from uuid import uuid4
 from anchor_autopatch.core.errors import ConfigError
 from anchor_autopatch.core.policy import Policy
 from anchor_autopatch.core.policy.records import FIELDS
+from anchor_autopatch.job.chain import CORRECTIONS, append
 from anchor_autopatch.job.invoices.values import naive_utc
 from anchor_autopatch.job.policy import rejudge
 from anchor_autopatch.job.sql import load
@@ -97,6 +98,7 @@ def correct(
         )
         # Judged before the commit: a decision that leaves a receipt held is refused whole, not kept
         # as an entry without effect.
+        _vouch(con, correction_id, now)
         rejudge(con, policy, now)
         _check_released(con)
     return Corrected(correction_id, count)
@@ -105,6 +107,19 @@ def correct(
 def past_decisions(con: DuckDBPyConnection) -> list[PastDecision]:
     """The audit trail, latest first."""
     return [PastDecision(*row) for row in con.execute(load("policy")["corrections"]).fetchall()]
+
+
+def _vouch(con: DuckDBPyConnection, correction_id: str, now: datetime) -> None:
+    """Adds the decision to the chain, with a digest over its entries.
+
+    One link a decision, not one an entry: a decision about a month of receipts has many thousands.
+    """
+    asked = {"correction_id": correction_id}
+    for _, first, last, digest in con.execute(
+        load("verify/corrections")["digests"], asked
+    ).fetchall():
+        entries = {"first_no": first, "last_no": last, "entries_sha256": digest}
+        append(con, CORRECTIONS, [{**asked, **entries, "recorded_at": naive_utc(now)}])
 
 
 def _selected(selection: Selection) -> dict[str, Any]:

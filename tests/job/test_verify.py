@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 import pytest
 
 from anchor_autopatch.cli import main
+from anchor_autopatch.core.policy import Policy
 from anchor_autopatch.core.settings import WAREHOUSE_FILE
+from anchor_autopatch.job.corrections import Decision, Selection, correct
 from anchor_autopatch.job.invoices import TypedTotal, add_total, import_file
 from anchor_autopatch.job.reconcile import reconcile
 from anchor_autopatch.job.verify import verify
@@ -37,12 +39,9 @@ def sound(synced_warehouse, tmp_path_factory):
         add_total(con, TypedTotal("openai", "2026-09", "100.00", "USD"), NOW)
     reconcile([synced_home], NOW, {})
     with open_warehouse(synced_home) as con:
-        for number, (old, new) in enumerate((("search", "blue"), ("blue", "green")), start=1):
-            con.execute(
-                "INSERT INTO correction VALUES"
-                " ($1, $2, 'receipt-000001', 'team', $3, $4, 'ann', 'asked', '2026-09-30')",
-                [number, f"decision-{number}", old, new],
-            )
+        for team in ("blue", "green"):
+            decision = Decision({"team": team}, release=False, actor="ann", reason="asked")
+            correct(con, Selection(("receipt-000001",)), decision, Policy(), NOW)
     reconcile([synced_home], NOW, {})
     return synced_home
 
@@ -122,6 +121,28 @@ TAMPERED = {
         "corrections",
         "UPDATE correction SET new_value = 'red' WHERE correction_no = 1",
         "correction 2 of receipt receipt-000001: team was 'red' when it was written, it says",
+    ),
+    "last correction taken out": (
+        "corrections",
+        "DELETE FROM correction WHERE correction_no = 2",
+        "has lost its corrections 2 to 2",
+    ),
+    "last decision taken out": (
+        "corrections",
+        "DELETE FROM correction WHERE correction_no = 2;"
+        " DELETE FROM correction_decision WHERE decision_no = 2",
+        "correction_decision ends with 1, it was noted to end with 2",
+    ),
+    "decision that nobody took": (
+        "corrections",
+        "INSERT INTO correction BY NAME SELECT * REPLACE (3 AS correction_no, 'x' AS correction_id,"
+        " 'service' AS field) FROM correction WHERE correction_no = 2",
+        "corrections 3 to 3 are of no decision",
+    ),
+    "correction under another name": (
+        "corrections",
+        "UPDATE correction SET actor = 'bob' WHERE correction_no = 2",
+        "corrections 2 to 2 are not what decision",
     ),
     "moved watermark": (
         "shipments",

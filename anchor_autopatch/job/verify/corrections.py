@@ -1,9 +1,11 @@
-"""Corrections: numbered without a gap, about receipts that were there, each upon the one before."""
+"""Corrections: vouched for by a chain of decisions, about receipts that were there, in order."""
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from anchor_autopatch.job.chain import CORRECTIONS, breaks, head
 from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.verify.link import SHOWN_FAULTS, Link
 
@@ -22,7 +24,11 @@ _SENTENCES = {
 def check_corrections(con: duckdb.DuckDBPyConnection) -> Link:
     """What people said later about receipts is all there, in the order that they said it."""
     count = con.execute(load("verify/corrections")["total"]).fetchall()[0][0]
-    proven = f"{count} corrections: none is missing, each changes what the one before it had set"
+    decisions = head(con, CORRECTIONS).row_count
+    proven = (
+        f"{count} corrections of {decisions} decisions: none is missing, none was changed, each "
+        "changes what the one before it had set"
+    )
     return Link("corrections", proven, tuple(_faults(con)))
 
 
@@ -30,3 +36,25 @@ def _faults(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
     for name, sentence in _SENTENCES.items():
         rows = con.execute(load("verify/corrections")[name]).fetchmany(SHOWN_FAULTS)
         yield from (sentence.format(*row) for row in rows)
+    yield from breaks(con, CORRECTIONS)
+    yield from islice(_broken_decisions(con), SHOWN_FAULTS)
+
+
+def _broken_decisions(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """Decisions whose entries are others than it vouched for, and entries of no decision.
+
+    Numbers alone do not show a cut-off end: without the last entries the rest has no gap.
+    """
+    sql = load("verify/corrections")
+    found = {
+        row[0]: tuple(row[1:])
+        for row in con.execute(sql["digests"], {"correction_id": None}).fetchall()
+    }
+    for correction_id, first, last, digest in con.execute(sql["decisions"]).fetchall():
+        entries = found.pop(correction_id, None)
+        if entries is None:
+            yield f"decision {correction_id} has lost its corrections {first} to {last}"
+        elif entries != (first, last, digest):
+            yield f"corrections {first} to {last} are not what decision {correction_id} wrote"
+    for correction_id, (first, last, _) in found.items():
+        yield f"corrections {first} to {last} are of no decision: {correction_id} is not there"

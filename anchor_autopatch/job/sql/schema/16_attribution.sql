@@ -43,6 +43,25 @@ COMMENT ON COLUMN correction.old_value IS 'In force before; NULL = none';
 COMMENT ON COLUMN correction.actor IS 'Who decided';
 COMMENT ON COLUMN correction.recorded_at IS 'UTC';
 
+CREATE TABLE IF NOT EXISTS correction_decision (
+    decision_no BIGINT NOT NULL,
+    correction_id VARCHAR NOT NULL,
+    first_no BIGINT NOT NULL,
+    last_no BIGINT NOT NULL,
+    entries_sha256 VARCHAR NOT NULL,
+    recorded_at TIMESTAMP NOT NULL,
+    prev_hash VARCHAR NOT NULL,
+    hash VARCHAR NOT NULL
+);
+COMMENT ON TABLE correction_decision IS 'The chain of decisions: each vouches for its entries in correction, of which one decision may have thousands';
+COMMENT ON COLUMN correction_decision.decision_no IS 'Place in the chain, from 1';
+COMMENT ON COLUMN correction_decision.first_no IS 'correction_no of its first entry';
+COMMENT ON COLUMN correction_decision.last_no IS 'correction_no of its last entry, inclusive';
+COMMENT ON COLUMN correction_decision.entries_sha256 IS 'SHA-256 (hex) over all columns of its entries, in their order';
+COMMENT ON COLUMN correction_decision.recorded_at IS 'UTC';
+COMMENT ON COLUMN correction_decision.prev_hash IS 'hash of the decision before; 64 zeros in the first';
+COMMENT ON COLUMN correction_decision.hash IS 'SHA-256 (hex) over all other columns';
+
 CREATE TABLE IF NOT EXISTS attribution_label (
     field VARCHAR NOT NULL,
     id VARCHAR NOT NULL,

@@ -85,7 +85,7 @@ CREATE TABLE IF NOT EXISTS chain_head (
     hash VARCHAR NOT NULL
 );
 COMMENT ON TABLE chain_head IS 'How long each chain of hashes is and how it ends, so that a cut-off end is seen';
-COMMENT ON COLUMN chain_head.chain IS 'close_event | ledger_entry';
+COMMENT ON COLUMN chain_head.chain IS 'close_event | ledger_entry | correction_decision';
 
 CREATE TABLE IF NOT EXISTS period_correction (
     correction_id VARCHAR NOT NULL,

@@ -18,6 +18,40 @@ GROUP BY expected.correction_no
 HAVING count(correction.correction_no) <> 1
 ORDER BY ALL;
 
+-- name: digests
+-- Of the decision $correction_id, or of each when it is NULL: its first and last number, SHA-256 over its entries.
+SELECT
+    correction_id,
+    min(correction_no) AS first_no,
+    max(correction_no) AS last_no,
+    sha256(string_agg(
+        to_json([
+            correction_no::VARCHAR,
+            receipt_id,
+            field,
+            old_value,
+            new_value,
+            actor,
+            reason,
+            recorded_at::VARCHAR
+        ])::VARCHAR,
+        chr(10) ORDER BY correction_no
+    )) AS entries_sha256
+FROM correction
+WHERE correction_id = coalesce($correction_id, correction_id)
+GROUP BY correction_id
+ORDER BY first_no;
+
+-- name: decisions
+-- What the chain of decisions says of each, in its order.
+SELECT
+    correction_id,
+    first_no,
+    last_no,
+    entries_sha256
+FROM correction_decision
+ORDER BY decision_no;
+
 -- name: receipts
 -- Entries about receipts that were never there; those that retention took away were.
 SELECT
