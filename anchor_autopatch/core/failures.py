@@ -183,6 +183,15 @@ def classify(failure: Failure) -> str:
     return _by_what_remains(failure)
 
 
+def without_model(failure_class: str, failure: Failure) -> str:
+    """The class of a failed call that names no model: what it misses is a file, a job, a response.
+
+    That is the caller's business, where a model that is gone stops everybody who calls it.
+    """
+    is_object = failure_class == "model_gone" and failure.code not in _CODE_CLASSES
+    return "bad_request" if is_object else failure_class
+
+
 def _by_what_remains(failure: Failure) -> str:
     # A status of 200 says nothing here: an error event within a stream has only its words.
     if failure.http_status is not None and failure.http_status >= _FIRST_ERROR_STATUS:
