@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import duckdb
 import pytest
-from anchor_exporters import duckdb as exporter_module
-from anchor_exporters.duckdb import DuckDBExporter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +20,8 @@ from anchor_autopatch.core.destinations import (
 from anchor_autopatch.core.errors import StoreError
 from anchor_autopatch.core.outbox_format import row_crc
 from anchor_autopatch.job.warehouse import open_warehouse
+from anchor_exporters import duckdb as exporter_module
+from anchor_exporters.duckdb import DuckDBExporter
 from tests.job.outboxes import event, receipt
 
 NOW_US = 1_790_100_000_000_000
@@ -181,7 +183,7 @@ def test_windows_are_covered_in_order_and_apart(windows):
     merged = exporter_module._merged(windows)
 
     assert all(any(a <= first and last <= b for a, b in merged) for first, last in windows)
-    gaps = [later[0] - earlier[1] for earlier, later in zip(merged, merged[1:], strict=False)]
+    gaps = [later[0] - earlier[1] for earlier, later in pairwise(merged)]
     assert all(gap > HOUR_US for gap in gaps)
 
 
@@ -195,7 +197,7 @@ def test_copy_is_known_however_long_ago_it_was(con, exporter):
 def test_error_of_the_warehouse_names_its_cause(exporter, con):
     con.execute("DROP TABLE receipt")
 
-    with pytest.raises(StoreError, match="nothing shipped: .*receipt") as refused:
+    with pytest.raises(StoreError, match=r"nothing shipped: .*receipt") as refused:
         exporter.write([batch(receipt(1))], NOW_US)
 
     assert isinstance(refused.value.__cause__, duckdb.Error)
