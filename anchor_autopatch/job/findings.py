@@ -6,7 +6,7 @@ import shlex
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from anchor_autopatch.job.rates.contracts import TERM_OF_METER, TERMS
+from anchor_autopatch.job.rates.terms import TERM_OF_METER, TERMS
 from anchor_autopatch.job.sql import load
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 
 from anchor_autopatch.core.errors import ConfigError
-from anchor_autopatch.job.rates.contracts import OPEN_END, ContractTerms, parse_rate, set_rate
+from anchor_autopatch.job.rates.contracts import OPEN_END, ContractTerms, set_rate
+from anchor_autopatch.job.rates.terms import parse_rate
 from anchor_autopatch.job.warehouse import open_warehouse
 from tests.job.priced import NOW, add, cost, load_table, priced, run
 

@@ -13,8 +13,9 @@ from anchor_autopatch.cli.prices.tables import add_diff_arguments, add_sync_argu
 from anchor_autopatch.job import rates
 from anchor_autopatch.job.clock import utc_now
 from anchor_autopatch.job.pricing.model_keys import contract_key
-from anchor_autopatch.job.rates.contracts import OPEN_END, TERMS
+from anchor_autopatch.job.rates.contracts import OPEN_END
 from anchor_autopatch.job.rates.lookup import ShownModel, ShownRate, ShownSegment, look_up
+from anchor_autopatch.job.rates.terms import TERMS
 from anchor_autopatch.job.warehouse import open_warehouse
 
 if TYPE_CHECKING:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from anchor_autopatch.core.errors import ConfigError
 from anchor_autopatch.job.rates.card import RateSheet, build_sheet
 from anchor_autopatch.job.rates.store import insert_sheets, known_sheets
+from anchor_autopatch.job.rates.terms import fields_of
 from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.warehouse import transaction
 
@@ -22,59 +20,6 @@ if TYPE_CHECKING:
     import duckdb
 
 OPEN_END: Final = datetime(9999, 12, 31)  # noqa: DTZ001 - the warehouse holds UTC without a zone
-
-# Term as typed -> (field of the rate card, what one unit is).
-TERMS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
-    {
-        "input": ("input_cost_per_token", "token"),
-        "output": ("output_cost_per_token", "token"),
-        "cache_read": ("cache_read_input_token_cost", "token"),
-        "cache_write": ("cache_creation_input_token_cost", "token"),
-        "cache_write_1h": ("cache_creation_input_token_cost_above_1hr", "token"),
-        "reasoning": ("output_cost_per_reasoning_token", "token"),
-        "audio_input": ("input_cost_per_audio_token", "token"),
-        "audio_output": ("output_cost_per_audio_token", "token"),
-        "image_token": ("output_cost_per_image_token", "token"),
-        "image": ("output_cost_per_image", "image"),
-        "second": ("input_cost_per_second", "second"),
-        "character": ("input_cost_per_character", "character"),
-        "page": ("ocr_cost_per_page", "page"),
-        "query": ("input_cost_per_query", "query"),
-        "training": ("training_cost_per_token", "token"),
-        "cache_storage": ("cache_storage_cost_per_token_hour", "token and hour"),
-    }
-)
-# Meter -> the term that prices it; several meters fall back to one term.
-TERM_OF_METER: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "input_tokens": "input",
-        "input_tool_tokens": "input",
-        "input_image_tokens": "input",
-        "input_video_tokens": "input",
-        "input_audio_tokens": "audio_input",
-        "cache_read_tokens": "cache_read",
-        "cache_write_tokens": "cache_write",
-        "cache_write_5m_tokens": "cache_write",
-        "cache_write_1h_tokens": "cache_write_1h",
-        "output_tokens": "output",
-        "output_reasoning_tokens": "output",
-        "output_audio_tokens": "audio_output",
-        "output_image_tokens": "image_token",
-        "images": "image",
-        "audio_in_seconds": "second",
-        "characters": "character",
-        "pages": "page",
-        "queries": "query",
-        "training_tokens": "training",
-        "cache_storage_token_seconds": "cache_storage",
-    }
-)
-_RATE = re.compile(r"\s*\$?\s*(\d+(?:\.\d+)?|\.\d+)\s*(?:/\s*(\d*)\s*([kKmM]?))?\s*")
-_SCALE: Final = MappingProxyType({"": 1, "k": 1_000, "m": 1_000_000})
-_HIGHEST = Decimal(100)
-# 10,000 USD a million: nothing in LiteLLM's table (2026-11) reaches it. Providers write prices of a
-# million, and a bare `2.50` would make the estimate a million times too large.
-_HIGHEST_OF_A_TOKEN = Decimal("0.01")
 
 
 class ContractTerms(NamedTuple):
@@ -137,37 +82,8 @@ def set_rate(
     return ContractReport(card_id, True, len(overlaps))
 
 
-def parse_rate(text: str) -> Decimal:
-    """USD per unit from `2.50/1M`, `10/1k`, `0.04`.
-
-    Raises:
-        ConfigError: the text is no such rate, or is 100 USD per unit or more.
-    """
-    match = _RATE.fullmatch(text)
-    units = int(match[2] or 1) * _SCALE[(match[3] or "").lower()] if match else 0
-    try:
-        value = Decimal(match[1]) / units if match and units else None
-    except InvalidOperation:
-        value = None
-    if value is None:
-        raise ConfigError(f"Cannot read {text!r} as a rate in USD; write 2.50/1M or 0.04")
-    if value >= _HIGHEST:
-        raise ConfigError(f"{text!r} is 100 USD or more per unit; did you mean {text}/1M?")
-    return value
-
-
-def _rate(text: str, unit: str) -> Decimal:
-    value = parse_rate(text)
-    if unit.startswith("token") and value >= _HIGHEST_OF_A_TOKEN:
-        raise ConfigError(f"{text!r} is {value:f} USD for one token; did you mean {text}/1M?")
-    return value
-
-
 def _as_fields(terms: ContractTerms) -> dict[str, object]:
-    fields: dict[str, object] = {
-        TERMS[term][0]: _rate(text, TERMS[term][1]) for term, text in terms.rates.items()
-    }
-    return {"litellm_provider": terms.provider or "contract", **fields}
+    return {"litellm_provider": terms.provider or "contract", **fields_of(terms.rates)}
 
 
 def _check(terms: ContractTerms) -> None:

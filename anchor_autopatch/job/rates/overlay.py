@@ -25,20 +25,33 @@ _KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "output_cost_per_token": ("output_cost_per_reasoning_token",),
     }
 )
+# Fees for what a call does beside its tokens: naming one changes nothing of how the rest is billed.
+_FEES: Final = frozenset(
+    (
+        *("search_context_cost_per_query", "google_maps_grounding_cost_per_query"),
+        *("file_search_cost_per_1k_calls", "code_interpreter_cost_per_session"),
+    )
+)
 _BLOCKS: Final = ("tiered_pricing", "off_peak_pricing")
 
 
 def agreed_sheet(contract: str, listed: str | None, *, units_with_tokens: bool) -> RateSheet:
     """The sheet of a contract's fields over those of the list; both as `rate_sheet` keeps them.
 
-    Units beside tokens (images, seconds, pages) are another way to bill: a contract that names one
-    stands alone, as does one for a model that no list has (`listed` None).
+    Units instead of tokens (images, seconds, pages) are another way to bill: a contract that names
+    one stands alone, as does one for a model that no list has (`listed` None). Fees of searches and
+    sessions come on top of either.
     """
     agreed = parse_fields(contract)
     named = {name: rate for name, rate in agreed.items() if name != "litellm_provider"}
-    if listed is None or not all(_PER_TOKEN.fullmatch(name) for name in named):
+    if listed is None or not all(_is_beside(name) for name in named):
         return build_sheet(agreed, units_with_tokens=units_with_tokens)
     return build_sheet(_overlaid(parse_fields(listed), named))
+
+
+def _is_beside(name: str) -> bool:
+    """Whether a contract on it leaves what else the list bills as it is."""
+    return name in _FEES or _PER_TOKEN.fullmatch(name) is not None
 
 
 def _overlaid(listed: Entry, named: Entry) -> dict[str, Any]:
