@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from anchor_autopatch.cli.invoices import command
 from anchor_autopatch.cli import main
+from anchor_autopatch.cli.invoices import command
 from anchor_autopatch.job.invoices import FORMATS
 from tests.job.billed import HEADER
 

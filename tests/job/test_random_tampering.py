@@ -16,7 +16,7 @@ from tests.job.closed import frozen
 CHAINED = {"ledger_entry": "entry_no", "close_event": "event_no"}
 SEALED = (
     *("invoice", "invoice_line", "line_match", "receipt_anchor", "cost_split"),
-    *("reconciliation", "receipt_price"),
+    *("reconciliation", "receipt_price", "division_rule"),
 )
 
 

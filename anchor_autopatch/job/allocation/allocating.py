@@ -19,6 +19,7 @@ from anchor_autopatch.job.allocation.model_names import same_models
 from anchor_autopatch.job.allocation.policies import Policies
 from anchor_autopatch.job.allocation.renewing import keep_division, plan_division
 from anchor_autopatch.job.allocation.scopes import number_scopes
+from anchor_autopatch.job.allocation.snapshots import KeyMap, keep_rules, rules_of
 from anchor_autopatch.job.allocation.statements import statements
 from anchor_autopatch.job.invoices.meters import COVERED_METERS, WHOLE_METERS
 from anchor_autopatch.job.invoices.values import naive_utc
@@ -26,7 +27,6 @@ from anchor_autopatch.job.pricing import assume_proposals
 from anchor_autopatch.job.warehouse import frugal, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
 __all__ = (
@@ -41,15 +41,6 @@ __all__ = (
 
 MEMORY_LIMIT: Final = "1400MB"
 """Of DuckDB's buffers: with results and Python on top, ten million receipts stay within 2 GB."""
-
-
-class KeyMap(NamedTuple):
-    """What `anchor.toml` says about API keys, so that lines can match by project or key."""
-
-    projects: Mapping[str, str]
-    """Fingerprint of a key -> project as invoices name it."""
-    keys: Mapping[str, str]
-    """Fingerprint of a key -> key id as invoices name it."""
 
 
 class Threshold(NamedTuple):
@@ -136,6 +127,12 @@ def divide_anew(
 ) -> list[tuple[Any, ...]]:
     """How a period would be divided with what is known now; nothing is kept.
 
+    Args:
+        con: Open warehouse.
+        period: YYYY-MM, frozen or not.
+        keys: Where the period was divided before its rules were kept; else its own are taken.
+        policies: The same.
+
     Returns:
         Rows of provider, account, invoice, currency, team, service, environment and amount, in
         whole minor units: for a frozen period, what its late receipts, and rates that were learnt
@@ -145,7 +142,8 @@ def divide_anew(
     try:
         assume_proposals(con, period)
         con.execute(statements()["keep_others"], {"period": period})
-        _divide(con, keys, policies)
+        # As the period was divided, whatever the rules have become since.
+        _divide(con, *(rules_of(con, period) or (keys, policies)))
         return con.execute(statements()["app_shares"]).fetchall()
     finally:
         # Frozen prices never change, not even for the time of a calculation that is committed.
@@ -168,6 +166,7 @@ def _allocate(con: duckdb.DuckDBPyConnection, now: datetime, work: _Work) -> All
         _divide(con, work.keys, work.policies)
         _run(con, "forget_open", "forget_anchors", "forget_splits", "forget_reconciliation")
         _run(con, "keep_matches", "keep_anchors", "keep_splits")
+        keep_rules(con, work.keys, work.policies)
         _assert_none(con, "loose_splits")
         con.execute(
             statements()["keep_reconciliation"],

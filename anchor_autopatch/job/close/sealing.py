@@ -37,6 +37,7 @@ _FILTERS = {
     "cost_split": _MONTH,
     "reconciliation": _MONTH,
     "variance_line": _MONTH,
+    "division_rule": _MONTH,
     "receipt_price": (
         "receipt_id IN (SELECT receipt_id FROM receipt_anchor WHERE period = '{period}')"
     ),
@@ -122,6 +123,9 @@ def compare(
         for relation in _FILTERS:
             try:
                 columns = _sealed_columns(con, relation)
+                if not columns:
+                    # Sealed by a version that did not have the relation yet.
+                    continue
                 rows = con.execute(_filled("changed_rows", relation, period, columns)).fetchall()
             except duckdb.Error:
                 # DuckDB sums up each block of the file: one that was changed it does not read.

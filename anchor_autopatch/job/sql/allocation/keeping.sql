@@ -272,6 +272,28 @@ WHERE period NOT IN (
 )
 ORDER BY period, provider, account, invoice_id;
 
+-- name: forget_rules
+-- Clears the rules of all periods that are allocated.
+DELETE FROM division_rule
+WHERE period NOT IN (
+    SELECT period
+    FROM kept_period
+);
+
+-- name: keep_rules
+-- Notes by what the periods of this run are divided.
+INSERT INTO division_rule (period, document)
+SELECT DISTINCT
+    period,
+    $document
+FROM scope_key;
+
+-- name: rules
+-- By what a period was divided last.
+SELECT document
+FROM division_rule
+WHERE period = $period;
+
 -- name: drop_work
 -- Frees the working tables that hold a row a receipt or a part.
 DROP TABLE IF EXISTS covered_usage;

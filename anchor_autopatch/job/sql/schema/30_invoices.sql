@@ -426,3 +426,10 @@ CREATE TABLE IF NOT EXISTS division_mark (
 );
 COMMENT ON TABLE division_mark IS 'What each open period was divided from; divided again when anything of it differs';
 COMMENT ON COLUMN division_mark.signature IS 'JSON: of its receipts, its lines, its usage reports and its policy findings';
+
+CREATE TABLE IF NOT EXISTS division_rule (
+    period VARCHAR NOT NULL,
+    document VARCHAR NOT NULL
+);
+COMMENT ON TABLE division_rule IS 'By what each period was divided; of a frozen one it stays, so that late receipts are divided by it';
+COMMENT ON COLUMN division_rule.document IS 'JSON object: projects and keys of the key map, buckets, commitments, time zones';
