@@ -12,7 +12,7 @@ from pathlib import Path
 
 from anchor_autopatch.core import outbox_format
 from anchor_autopatch.core.records import ExceptionEvent, Receipt
-from anchor_autopatch.host import context, patching
+from anchor_autopatch.host import context, events, patching
 from anchor_autopatch.host.capture import identity, sites, streams
 from anchor_autopatch.host.storage import outbox
 
@@ -87,6 +87,8 @@ def fresh_process_state():
             getattr(loaded, memory).clear()
     patching._faults.clear()
     patching.off.clear()
+    # Failures of earlier tests are no storm of this one's.
+    events._counting = None
     close_writer()
 
 
