@@ -180,17 +180,25 @@ class _ChatReader(Counts):
         self._last: Any = None
 
     def feed(self, chunk: Any) -> bool:
-        self.begun = True
-        usage = get(chunk, "usage") if type(chunk) is dict else chunk.usage
-        if usage is None:
-            choices = getattr(chunk, "choices", None)
-            if choices is not None and len(choices) == 1 and self._last is not None:
-                # Nearly every chunk: one choice with text, without the functions for any shape.
-                words = getattr(getattr(choices[0], "delta", None), "content", None)
-                if words:
+        if self.begun:
+            # Nearly every chunk: one choice with text. In half of the steps that the functions for
+            # any shape take, which is most of what a chunk costs among the caches of its parsing.
+            try:
+                (choice,) = chunk.choices
+                words = choice.delta.content
+                if words and chunk.usage is None:
                     self.characters += len(words)
                     self.chunks += 1
                     return False
+            except (AttributeError, TypeError, ValueError):
+                pass
+        return self._feed_any(chunk)
+
+    def _feed_any(self, chunk: Any) -> bool:
+        """Takes the first chunk, and those that hold something else than a piece of text."""
+        self.begun = True
+        usage = get(chunk, "usage")
+        if usage is None:
             usage = self._passing(chunk)
         if usage is None:
             return False
