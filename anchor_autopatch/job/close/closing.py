@@ -24,6 +24,7 @@ from anchor_autopatch.job.close.events import (
 )
 from anchor_autopatch.job.close.ledger import Posting, book_period
 from anchor_autopatch.job.close.sealing import seal
+from anchor_autopatch.job.close.settled import check_settled
 from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.warehouse import transaction
 
@@ -61,12 +62,14 @@ def review(
     """Makes the statements of a period and offers them for signing; may be repeated.
 
     Raises:
-        ConfigError: the actor is no preparer, the period is signed off, or its sums do not tie.
+        ConfigError: the actor is no preparer, the period is signed off, its sums do not tie, or
+            what a cost API says of it has not come to rest.
     """
     rules.demand("preparers", actor)
     with transaction(con):
         standing = _in_state(con, period, (OPEN, REVIEWED), "reviewed")
         _check_ties(con, period)
+        check_settled(con, period, rules.settle_hours)
         mode = rules.mode_of(period)
         made = statements.make(con, period, standing.version, mode)
         digest = statements.digest_of(made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from anchor_autopatch.core.errors import ConfigError
 
@@ -13,6 +13,8 @@ __all__ = ("CHARGEBACK", "MODES", "SHOWBACK", "CloseRules", "read_rules")
 SHOWBACK, CHARGEBACK = "showback", "chargeback"
 MODES = (SHOWBACK, CHARGEBACK)
 _ROLES = ("preparers", "signers", "approvers")
+SETTLE_HOURS: Final = 24
+"""A cost API is asked once a day."""
 
 
 class CloseRules(NamedTuple):
@@ -32,6 +34,8 @@ class CloseRules(NamedTuple):
     period_modes: Mapping[str, str] = {}
     """YYYY-MM -> mode, where it is another one."""
     owners: Mapping[str, str] = {}
+    settle_hours: int = SETTLE_HOURS
+    """How far apart two fetches of a cost API that agree have to be before a month is reviewed."""
     """Category of a variance -> who mends it, where it is not the usual one."""
 
     def mode_of(self, period: str) -> str:
@@ -85,10 +89,11 @@ def read_rules(config: Mapping[str, object]) -> CloseRules:
             category: _text(owner, category)
             for category, owner in _table(table, "owners", "close.owners").items()
         },
+        settle_hours=_hours(table.get("settle_hours", SETTLE_HOURS)),
     )
 
 
-_KEYS = (*_ROLES, "team_signers", "team_threshold", "mode", "modes", "owners")
+_KEYS = (*_ROLES, "team_signers", "team_threshold", "mode", "modes", "owners", "settle_hours")
 
 
 def _table(config: Mapping[str, object], name: str, path: str) -> Mapping[str, object]:
@@ -114,6 +119,15 @@ def _mode(value: object) -> str:
     if value not in MODES:
         raise ConfigError(f"Unknown mode {value!r} in [close]; known: {', '.join(MODES)}")
     return str(value)
+
+
+def _hours(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ConfigError(
+            f"Cannot use {value!r} for 'settle_hours' in [close]; expected a whole number of "
+            "hours, 0 = a month may be closed on what a cost API says now"
+        )
+    return value
 
 
 def _amount(value: object) -> Decimal | None:

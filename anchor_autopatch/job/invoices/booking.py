@@ -166,7 +166,14 @@ def book(
     statements = load("invoices")
     same = [rival for rival in _rivals(con, invoice) if rival.invoice_id == invoice.invoice_id]
     if invoice.days is not None:
-        return _book_days(con, invoice, document_sha256, now, known=bool(same))
+        booked = _book_days(con, invoice, document_sha256, now, known=bool(same))
+        if booked is not None:
+            # Also when nothing is different: that it is not is what a close waits for.
+            told = {"invoice_id": invoice.invoice_id, "now": now}
+            covered_to = max(end for _, end in invoice.days)
+            con.execute(statements["forget_fetch"], told)
+            con.execute(statements["keep_fetch"], {**told, "covered_to": covered_to})
+        return booked
     if same and _changed(same[0], invoice) is None:
         return _booked(invoice, invoice.total, "unchanged")
     if same:

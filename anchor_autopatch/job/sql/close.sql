@@ -77,6 +77,60 @@ WHERE control_total.period = $period
     AND control_total.total IS DISTINCT FROM reconciliation.invoice_total
 ORDER BY ALL;
 
+-- name: fetches
+-- Control totals of the period that are what a cost API says, with the fetches of all days since the month ended.
+WITH fetched AS (
+    SELECT
+        told.invoice_id,
+        told.fetched_at,
+        told.lines_sha256,
+        LAST_VALUE(told.lines_sha256) OVER (
+            PARTITION BY told.invoice_id
+            ORDER BY told.fetched_at
+            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        ) AS last_sha256
+    FROM invoice_fetch AS told
+    INNER JOIN control_total USING (invoice_id)
+    WHERE control_total.period = $period
+        AND told.covered_to >= CAST($period || '-01' AS TIMESTAMP) + INTERVAL 1 MONTH
+        AND told.fetched_at >= CAST($period || '-01' AS TIMESTAMP) + INTERVAL 1 MONTH
+),
+summed AS (
+    SELECT
+        invoice_id,
+        COUNT(*) AS fetch_count,
+        -- Different ones in between begin the wait anew.
+        MAX(fetched_at) FILTER (lines_sha256 <> last_sha256) AS other_at,
+        MAX(fetched_at) AS last_at
+    FROM fetched
+    GROUP BY invoice_id
+)
+SELECT
+    control_total.invoice_id,
+    control_total.provider,
+    COALESCE(summed.fetch_count, 0) AS fetch_count,
+    (
+        SELECT MIN(fetched.fetched_at)
+        FROM fetched
+        WHERE fetched.invoice_id = control_total.invoice_id
+            AND (summed.other_at IS NULL OR fetched.fetched_at > summed.other_at)
+    ) AS same_since,
+    summed.last_at
+FROM control_total
+INNER JOIN invoice
+    ON invoice.invoice_id = control_total.invoice_id
+    AND invoice.superseded_at IS NULL
+    AND invoice.authority = 1
+LEFT JOIN summed ON summed.invoice_id = control_total.invoice_id
+WHERE control_total.period = $period
+    -- Sources that do not tell days do not restate them.
+    AND EXISTS (
+        SELECT 1
+        FROM invoice_fetch
+        WHERE invoice_fetch.invoice_id = control_total.invoice_id
+    )
+ORDER BY control_total.invoice_id;
+
 -- name: last_review
 -- The review that sign-offs of this version of the period are bound to.
 SELECT

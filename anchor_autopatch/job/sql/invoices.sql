@@ -1,3 +1,21 @@
+-- name: forget_fetch
+-- Of payloads that are booked together, grouped and ungrouped, the last one says what was told.
+DELETE FROM invoice_fetch
+WHERE invoice_id = $invoice_id
+    AND fetched_at = $now;
+
+-- name: keep_fetch
+-- Notes that a cost API told days of an invoice, and what all its lines came to then.
+INSERT INTO invoice_fetch (invoice_id, fetched_at, covered_to, lines_sha256)
+SELECT
+    $invoice_id,
+    $now,
+    $covered_to,
+    SHA256(COALESCE(STRING_AGG(line_id || ' ' || amount, ',' ORDER BY line_id, amount), ''))
+FROM invoice_line
+WHERE invoice_id = $invoice_id
+    AND superseded_at IS NULL;
+
 -- name: keep_document
 -- Stores a payload once; returns its hash when it was new.
 INSERT INTO invoice_document (
