@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -13,6 +14,7 @@ from anchor_autopatch.job.placing import placed
 from anchor_autopatch.job.sql import load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ("KINDS", "export_relation", "open_report")
@@ -21,16 +23,25 @@ KINDS = ("csv", "parquet")
 _ISO = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
-def open_report(home: Path) -> duckdb.DuckDBPyConnection:
-    """The published report, read-only.
+@contextmanager
+def open_report(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yields the published report, read-only.
 
     Raises:
-        StoreError: none was published yet.
+        StoreError: none was published yet, or by a version that had other relations.
     """
     report = home / REPORT_FILE
     if not report.exists():
         raise StoreError(f"There is no {str(report)!r} yet; run anchor reconcile first")
-    return duckdb.connect(str(report), read_only=True)
+    try:
+        with duckdb.connect(str(report), read_only=True) as con:
+            yield con
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        # After an upgrade, until the first run: our own statements ask for what is not there yet.
+        reason = str(error).strip().partition("\n")[0]
+        raise StoreError(
+            f"{str(report)!r} was published by another version ({reason}); run anchor reconcile"
+        ) from error
 
 
 def export_relation(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import duckdb
 import pytest
 
 from anchor_autopatch.cli import main
@@ -105,3 +106,16 @@ def test_report_page_that_cannot_be_written_is_named(capsys):
         2,
         "anchor: Cannot write '/nowhere/split.html': No such file or directory\n",
     )
+
+
+def test_report_of_another_version_names_the_mend(tmp_path, capsys):
+    left_behind(tmp_path, receipt(1))
+    run(capsys, "reconcile")
+    with duckdb.connect(str(tmp_path / "report.duckdb")) as con:
+        con.execute("DROP TABLE budgets")
+
+    code, _, err = run(capsys, "report")
+
+    assert (code, err.count("\n")) == (2, 1)
+    assert "was published by another version" in err
+    assert "run anchor reconcile" in err

@@ -16,7 +16,7 @@ _COLUMNS = (
     "budget",
     "amount",
     "spent",
-    "",
+    "status",
     "%",
     "burns",
     "forecast (est)",

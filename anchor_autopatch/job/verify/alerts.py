@@ -26,7 +26,8 @@ def check_alerts(home: Path) -> Link:
             faults = tuple(_faults(con))
             sums = con.execute(_store()["sums"]).fetchone()
     except sqlite3.Error as error:
-        return Link("incidents", "", (f"{str(path)!r} cannot be read: {error}",))
+        mend = "if this version is new here, run anchor reconcile first"
+        return Link("incidents", "", (f"{str(path)!r} cannot be read: {error}; {mend}",))
     proven = (
         f"{sums[0]} incidents count their {sums[1]} events; {sums[2]} tries to tell of them are "
         "as they were written"
