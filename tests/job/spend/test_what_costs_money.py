@@ -180,6 +180,20 @@ def test_cost_that_nobody_knows_is_null_and_no_zero(money):
     assert money.query("SELECT wasted_usd FROM retries") == [(None,)]
 
 
+def test_row_that_stands_for_a_storm_counts_as_often_as_it_says(money):
+    # Of different requests; the last one's id is that of the row.
+    money.fail(LAST, occurrences=70, retried=True, request_id="req-1")
+    money.fail(LAST, occurrences=40, attempts=2, request_id="req-1")
+    money.fail(LAST, code="brand_new_limit", occurrences=5)
+    money.fail(LAST, code="storm", occurrences=5)
+
+    columns = "failed_requests, wasted_requests, sent_requests, most_requests_of_a_call"
+    assert money.query(f"SELECT {columns} FROM retries") == [(120, 70, 120, 2)]
+    assert money.query("SELECT code, failed_requests FROM new_error_codes") == [
+        ("brand_new_limit", 5)
+    ]
+
+
 # -- failed calls --
 
 

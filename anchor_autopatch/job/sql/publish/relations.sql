@@ -929,7 +929,7 @@ SELECT
     exception_type,
     http_status,
     event_class AS class,
-    count(*) AS failed_requests,
+    sum(occurrences)::BIGINT AS failed_requests,
     min(occurred_at) AS first_seen,
     max(occurred_at) AS last_seen
 FROM exception_event
@@ -939,6 +939,8 @@ WHERE provider IS NOT NULL
     -- Some providers repeat the status where others name the error.
     AND code IS DISTINCT FROM http_status::VARCHAR
     AND NOT list_contains($known, code)
+    -- Of a storm, the bucket of causes that are told apart no more.
+    AND code <> 'storm'
 GROUP BY ALL
 ORDER BY ALL;
 

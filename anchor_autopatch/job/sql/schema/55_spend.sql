@@ -53,7 +53,30 @@ CREATE OR REPLACE MACRO opens_circuit(event_class) AS
 -- One failed request each, with what was sent before it for the same purpose. What an SDK sends again by itself it
 -- says; an application that calls again is known by the request that it serves, the place, the model and the failure.
 CREATE OR REPLACE VIEW failed_request AS
-WITH placed AS (
+WITH told AS (
+    SELECT
+        event_id,
+        occurred_at,
+        team,
+        service,
+        environment,
+        provider,
+        request_model,
+        call_site,
+        event_class,
+        receipt_id,
+        occurrences,
+        retried,
+        attempts,
+        outbox_id,
+        writer_seq,
+        -- A row that stands for many failures of a storm has the request of the last one only.
+        CASE WHEN occurrences = 1 THEN coalesce(request_id, trace_id) END AS served_request
+    FROM exception_event
+    WHERE provider IS NOT NULL
+        AND event_class NOT IN ('internal', 'attribution_required', 'headers_refused', 'client_cancelled')
+),
+placed AS (
     SELECT
         event_id,
         occurred_at,
@@ -64,25 +87,24 @@ WITH placed AS (
         provider,
         event_class,
         receipt_id,
+        occurrences,
         retried,
         coalesce(attempts, 1) AS attempt,
-        coalesce(request_id, trace_id) AS served_request,
+        served_request,
         count(*) OVER loop AS loop_requests,
         row_number() OVER loop_in_order AS loop_place,
         lead(occurred_at) OVER loop_in_order AS loop_next_at,
         lead(occurred_at) OVER writer AS writer_next_at,
         lead(coalesce(attempts, 1)) OVER writer AS writer_next_attempt
-    FROM exception_event
-    WHERE provider IS NOT NULL
-        AND event_class NOT IN ('internal', 'attribution_required', 'headers_refused', 'client_cancelled')
+    FROM told
     WINDOW
         loop AS (
             PARTITION BY
-                coalesce(request_id, trace_id), service, environment, provider, request_model, call_site, event_class
+                served_request, service, environment, provider, request_model, call_site, event_class
         ),
         loop_in_order AS (
             PARTITION BY
-                coalesce(request_id, trace_id), service, environment, provider, request_model, call_site, event_class
+                served_request, service, environment, provider, request_model, call_site, event_class
             ORDER BY occurred_at, event_id
         ),
         writer AS (
@@ -100,6 +122,7 @@ SELECT
     provider,
     event_class,
     receipt_id,
+    occurrences,
     attempt,
     -- Without a request that it serves, only the SDK's own word counts.
     CASE WHEN served_request IS NULL THEN retried ELSE retried OR loop_place < loop_requests END AS was_repeated,
@@ -111,7 +134,7 @@ SELECT
         WHEN retried AND writer_next_attempt = attempt + 1 THEN writer_next_at
     END AS next_failed_at
 FROM placed;
-COMMENT ON VIEW failed_request IS 'One failed request of a provider, and whether another one was sent for the same call';
+COMMENT ON VIEW failed_request IS 'One failed request of a provider, or many alike of a storm, and whether another one was sent for the same call';
 
 CREATE OR REPLACE VIEW retry_slot AS
 WITH sent AS (
@@ -131,7 +154,7 @@ WITH sent AS (
         service,
         environment,
         provider,
-        sum(coalesce(attempts, 1))::BIGINT
+        sum(coalesce(attempts, 1) * occurrences)::BIGINT
     FROM exception_event
     WHERE provider IS NOT NULL
         AND NOT retried
@@ -157,9 +180,11 @@ repeated AS (
         failed_request.environment,
         failed_request.provider,
         failed_request.event_class,
-        count(*) AS failed_requests,
-        count(*) FILTER (WHERE failed_request.was_repeated) AS wasted_requests,
-        count(*) FILTER (WHERE failed_request.was_repeated_by_sdk) AS repeated_by_sdk,
+        sum(failed_request.occurrences)::BIGINT AS failed_requests,
+        coalesce(sum(failed_request.occurrences) FILTER (WHERE failed_request.was_repeated), 0)::BIGINT
+            AS wasted_requests,
+        coalesce(sum(failed_request.occurrences) FILTER (WHERE failed_request.was_repeated_by_sdk), 0)::BIGINT
+            AS repeated_by_sdk,
         max(failed_request.requests_of_call)::BIGINT AS most_requests_of_a_call,
         sum(
             CASE
