@@ -138,6 +138,9 @@ def reconcile(
                 *shipped.findings,
                 *find(con, measured, allocated, invoices, accounts.text_table(config, "hosts")),
                 *pricing.find_prices(con),
+                *pricing.find_drifts(
+                    con, booked_at, limits.price_percent, accounts.text_table(config, "models")
+                ),
                 *settlement.find_overdue(con, now, overdue_after),
                 *policy.find_policy(con, config),
                 *close.find_open_proposals(con),

@@ -7,6 +7,7 @@ from anchor_autopatch.job.pricing.findings import (
     proposals,
     repriced_periods,
 )
+from anchor_autopatch.job.pricing.implied import find_drifts
 from anchor_autopatch.job.pricing.prices import PRICING_VERSION, PriceReport, price, read_catalogue
 
 __all__ = (
@@ -14,6 +15,7 @@ __all__ = (
     "PriceReport",
     "Proposal",
     "assume_proposals",
+    "find_drifts",
     "find_prices",
     "price",
     "proposals",

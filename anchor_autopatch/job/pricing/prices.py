@@ -33,13 +33,7 @@ _STRETCH: Final = 1_000_000
 """Receipts that are priced at a time: what they are joined by takes some 150 MB."""
 _STEP: Final = 100_000
 """Rows of the table receipt by which such a stretch grows; without work, they are left out."""
-_PREPARED: Final = (
-    "number_names",
-    "number_spans",
-    "number_rates",
-    "number_other_rates",
-    "create_costs",
-)
+_PREPARED: Final = ("number_rates", "number_other_rates", "create_costs")
 """Statements that make the small tables which each stretch is joined to, in this order."""
 _LOOK_BACK: Final = timedelta(hours=1)
 """How much further back than the last run is looked: what was settled anew carries the instant of
@@ -124,8 +118,8 @@ def price_collected(
 ) -> None:
     """Prices the receipts in `price_work` into `fresh_price`, both temporary tables."""
     sql = load("pricing/costs")
-    _resolve_names(con, now, models)
-    agree(con)
+    _collect_names(con)
+    resolve_asked(con, now, models)
     for step in _PREPARED:
         con.execute(sql[step])
     for first, end in _stretches(con):
@@ -181,23 +175,31 @@ def _propose(
         con.execute(sql["insert_proposals"], {"now": now})
 
 
-def _resolve_names(
-    con: duckdb.DuckDBPyConnection, now: datetime, models: Mapping[str, str]
+def resolve_asked(
+    con: duckdb.DuckDBPyConnection, now: datetime, models: Mapping[str, str] = NO_MODELS
 ) -> None:
+    """Resolves the names in `asked_name` and numbers them and their spans, in temporary tables."""
     sql = load("pricing/costs")
     catalogue = read_catalogue(con, models)
     known = {"catalogue_id": catalogue.catalogue_id}
     con.execute(sql["forget_resolutions"], known)
-    con.execute(sql["collect_special_names"])
-    con.execute(sql["create_names"])
-    for first, end in _stretches(con):
-        con.execute(sql["collect_names"], {"first": first, "end": end})
     unresolved = con.execute(sql["unresolved_names"], known).fetchall()
     with con.appender("model_resolution") as appender:
         for row in unresolved:
             found = resolve(Names(*row), catalogue)
             contract = found.contract or (None, None)
             appender.append_row(*row, catalogue.catalogue_id, *found[:3], *contract, now)
+    agree(con)
+    con.execute(sql["number_names"])
+    con.execute(sql["number_spans"])
+
+
+def _collect_names(con: duckdb.DuckDBPyConnection) -> None:
+    sql = load("pricing/costs")
+    con.execute(sql["collect_special_names"])
+    con.execute(sql["create_names"])
+    for first, end in _stretches(con):
+        con.execute(sql["collect_names"], {"first": first, "end": end})
 
 
 def _price_work(con: duckdb.DuckDBPyConnection, work: int, now: datetime) -> PriceReport:
