@@ -56,6 +56,7 @@ class Policy(NamedTuple):
     """Of a fixed policy: 1e-6 percent; what is left of 100 % is held."""
 
 
+_POLICY_KEYS = ("policy", "shares", *AppKey._fields)
 HOLD = Policy("hold")
 
 
@@ -114,9 +115,7 @@ def read_policies(config: Mapping[str, object]) -> Policies:
         ConfigError: a bucket, a policy or a share that nobody can read.
     """
     table = _table(config.get("allocation", {}), "allocation")
-    for name in table:
-        if name not in _KEYS:
-            raise ConfigError(f"Unknown key {name!r} in [allocation]; known: {_listed(_KEYS)}")
+    _known(table, _KEYS, "allocation")
     buckets = _table(table.get("buckets", {}), "allocation.buckets")
     found = {}
     for name, value in buckets.items():
@@ -145,6 +144,7 @@ def _time_zones(table: Mapping[str, object]) -> dict[str, str]:
 def _policy(bucket: str, value: object) -> Policy:
     rule = {"policy": value} if isinstance(value, str) else _table(value, f"buckets.{bucket}")
     name = rule.get("policy")
+    _known(rule, _POLICY_KEYS, f"allocation.buckets.{bucket}")
     if name not in _POLICIES:
         raise ConfigError(f"Unknown policy {name!r} of {bucket!r}; known: {_listed(_POLICIES)}")
     if name == "owner":
@@ -157,6 +157,8 @@ def _policy(bucket: str, value: object) -> Policy:
             f"Policy 'fixed' of {bucket!r} needs shares = [{{service, percent}}, ...]"
         )
     tables = [_table(share, f"buckets.{bucket}.shares") for share in shares]
+    for share in tables:
+        _known(share, (*AppKey._fields, "percent"), f"allocation.buckets.{bucket}.shares")
     read = tuple((_app(share, bucket), _percent(share.get("percent"), bucket)) for share in tables)
     if sum(weight for _, weight in read) > _HUNDRED_PERCENT:
         raise ConfigError(f"The shares of {bucket!r} sum to more than 100 percent")
@@ -186,6 +188,7 @@ def _percent(value: object, bucket: str) -> int:
 
 def _commitment(value: object) -> Commitment:
     table = _table(value, "allocation.commitment")
+    _known(table, Commitment._fields, "allocation.commitment")
     provider, model = table.get("provider"), table.get("model")
     capacity = table.get("capacity_tokens")
     if not isinstance(provider, str) or not (model is None or isinstance(model, str)):
@@ -199,6 +202,12 @@ def _table(value: object, path: str) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
         raise ConfigError(f"Cannot use {value!r} in anchor.toml; expected a table [{path}]")
     return value
+
+
+def _known(table: Mapping[str, object], keys: Sequence[str], path: str) -> None:
+    for name in table:
+        if name not in keys:
+            raise ConfigError(f"Unknown key {name!r} in [{path}]; known: {_listed(keys)}")
 
 
 def _listed(names: Sequence[str] | Mapping[str, str]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final, NamedTuple
 
 from anchor_autopatch.core.errors import ConfigError
+from anchor_autopatch.job.variance.rules import OWNERS
 
 __all__ = ("CHARGEBACK", "MODES", "SHOWBACK", "CloseRules", "read_rules")
 
@@ -83,10 +85,10 @@ def read_rules(config: Mapping[str, object]) -> CloseRules:
         **roles,
         team_signers={team: _names(names, team) for team, names in signers.items()},
         team_threshold=_amount(table.get("team_threshold")),
-        mode=_mode(table.get("mode", SHOWBACK)),
-        period_modes={period: _mode(mode) for period, mode in modes.items()},
+        mode=_mode(table.get("mode", SHOWBACK), "mode"),
+        period_modes={_month(period): _mode(mode, period) for period, mode in modes.items()},
         owners={
-            category: _text(owner, category)
+            _category(category): _text(owner, category)
             for category, owner in _table(table, "owners", "close.owners").items()
         },
         settle_hours=_hours(table.get("settle_hours", SETTLE_HOURS)),
@@ -115,10 +117,26 @@ def _text(value: object, key: str) -> str:
     return value
 
 
-def _mode(value: object) -> str:
+def _mode(value: object, key: str) -> str:
     if value not in MODES:
-        raise ConfigError(f"Unknown mode {value!r} in [close]; known: {', '.join(MODES)}")
+        raise ConfigError(
+            f"Unknown mode {value!r} for {key!r} in [close]; known: {', '.join(MODES)}"
+        )
     return str(value)
+
+
+def _month(key: str) -> str:
+    if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", key):
+        raise ConfigError(
+            f"Unknown month {key!r} in [close.modes]; write it as YYYY-MM, such as 2026-11"
+        )
+    return key
+
+
+def _category(key: str) -> str:
+    if key not in OWNERS:
+        raise ConfigError(f"Unknown category {key!r} in [close.owners]; known: {', '.join(OWNERS)}")
+    return key
 
 
 def _hours(value: object) -> int:
