@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from anchor_autopatch.core.policy import Policy, read_policy
+from anchor_autopatch.core.policy.budgets import read_spend_policy
 from anchor_autopatch.job.invoices.values import naive_utc
 from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.warehouse import transaction
@@ -90,8 +91,8 @@ def held_groups(con: DuckDBPyConnection, period: str | None = None) -> list[Held
 
 
 def find_policy(con: DuckDBPyConnection, config: Mapping[str, Any]) -> Iterator[str]:
-    """The findings about attribution, one line each, with the mend."""
-    problems = read_policy(config)[1]
+    """The findings about attribution and about what cannot be read, one line each, with the mend."""
+    problems = [*read_policy(config)[1], *read_spend_policy(config)[1]]
     if problems:
         where = ".".join(map(str, problems[0].path))
         yield (

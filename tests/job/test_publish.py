@@ -48,7 +48,14 @@ CONTRACT = {
     "capture_health": """
         service outboxes open_outboxes quarantined_files missing_rows corrupt_rows
         last_receipt_at""",
-    "provider_health": "hour provider model calls failed_calls rate_limited timeouts",
+    "provider_health": "hour provider model calls failed_calls rate_limited timeouts circuit",
+    "budgets": """
+        budget period team service environment amount currency spent status spent_percent
+        forecast_p50 forecast_p90""",
+    "anomalies": "hour team service environment cost_usd expected_usd status incident_id",
+    "retries": "slot service provider class wasted_requests wasted_ms wasted_usd finding",
+    "failed_calls": "period provider outcome class stream calls estimated_cost_usd status",
+    "new_error_codes": "provider code http_status class failed_requests first_seen last_seen",
 }
 
 

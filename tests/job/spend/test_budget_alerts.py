@@ -7,6 +7,8 @@ from decimal import Decimal
 
 from anchor_autopatch.job.incidents.actions import silence
 from anchor_autopatch.job.incidents.store import Store
+from anchor_autopatch.job.policy import find_policy
+from anchor_autopatch.job.warehouse import open_warehouse
 from tests.job.spend.support import NOW
 
 HOUR = timedelta(hours=1)
@@ -208,6 +210,13 @@ def test_budget_of_a_wrong_line_is_left_out_and_the_others_watched(money):
     money.look()
 
     assert [code for _, _, code in money.incidents()] == ["good/2026-11@50% of 100 USD"]
+
+
+def test_run_says_that_a_budget_cannot_be_read(tmp_path):
+    with open_warehouse(tmp_path) as con:
+        (finding,) = find_policy(con, {"budgets": [{"team": "search", "amount": "lots"}]})
+
+    assert finding.startswith("1 mistake in anchor.toml, the first in budgets.0.amount: 'lots'")
 
 
 def test_budget_that_is_gone_is_gone_from_the_report(money):
