@@ -18,6 +18,7 @@ _BARS = {
     "logged below": ("log line below ERROR", _IDLE_US),
     "redis": ("redis: command that succeeds", _IDLE_US),
     "logged": ("error that is logged", _FAILED_US),
+    "storm": ("error that is logged, in a storm", _FAILED_US),
     "exception": ("exception that is logged", _FAILED_US),
     "503": ("requests: answer 503", _FAILED_US),
     "no answer": ("requests: no connection", _FAILED_US),
