@@ -11,6 +11,7 @@ from dataclasses import asdict
 
 from anchor_autopatch.cli import CLEAN, FINDINGS
 from anchor_autopatch.cli.doctor_checks import (
+    alerts,
     configuration,
     frameworks,
     homes,
@@ -41,6 +42,7 @@ def _run(parsed: argparse.Namespace) -> int:
         *frameworks.check(),
         *configuration.check(),
         *homes.check(time.time()),
+        *alerts.check(time.time()),
     ]
     if parsed.json:
         print_json([asdict(finding) for finding in found])

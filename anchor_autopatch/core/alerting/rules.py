@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from anchor_autopatch.core.durations import duration_us
 from anchor_autopatch.core.errors import ConfigError
-from anchor_autopatch.core.incidents import DAY_US, HOUR_US, SEVERITIES, Incident, rank
+from anchor_autopatch.core.incidents import (
+    DAY_US,
+    HOUR_US,
+    MINUTE_US,
+    SEVERITIES,
+    Incident,
+    rank,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,12 +56,22 @@ class Sink(NamedTuple):
     """Told of nothing at first hand: it is the second sink of others."""
 
 
+class Heartbeat(NamedTuple):
+    """Where is told that all is well: whoever listens there notices when nothing comes."""
+
+    url_env: str
+    """Variable that holds the URL, which is a secret: who knows it could speak in our place."""
+    every_us: int = 5 * MINUTE_US
+    allow_private: bool = False
+
+
 class AlertRules(NamedTuple):
     """All sinks, and how often they hear of what goes on."""
 
     sinks: tuple[Sink, ...] = ()
     reminders: tuple[int, ...] = (HOUR_US, 4 * HOUR_US, DAY_US)
     """Microseconds after the first message; the last one repeats."""
+    heartbeat: Heartbeat | None = None
 
     @property
     def minimum(self) -> str:
@@ -87,15 +104,31 @@ def read_rules(config: Mapping[str, object], environ: Mapping[str, str]) -> Aler
     table = config.get("alerts", {})
     if not isinstance(table, dict):
         raise ConfigError(f"Cannot use {table!r} for 'alerts'; expected a table [alerts]")
-    _known(table, ("sink", "reminders"), "[alerts]")
+    _known(table, ("sink", "reminders", "heartbeat"), "[alerts]")
     sinks = [_sink(each) for each in _tables(table.get("sink", []))]
     if environ.get(ALERT_URL):
         sinks.append(_from_environment(environ))
     _check_names(sinks)
+    rules = AlertRules(tuple(sinks), heartbeat=_heartbeat(table.get("heartbeat")))
     if "reminders" not in table:
-        return AlertRules(tuple(sinks))
-    after = tuple(duration_us(each, "[alerts] reminders") for each in _list(table["reminders"], "reminders"))
-    return AlertRules(tuple(sinks), tuple(sorted(after)))
+        return rules
+    given = _list(table["reminders"], "reminders")
+    after = tuple(duration_us(each, "[alerts] reminders") for each in given)
+    return rules._replace(reminders=tuple(sorted(after)))
+
+
+def _heartbeat(table: object) -> Heartbeat | None:
+    if table is None:
+        return None
+    where = "[alerts.heartbeat]"
+    if not isinstance(table, dict):
+        raise ConfigError(f"Cannot use {table!r} for 'heartbeat'; expected a table {where}")
+    _known(table, ("url_env", "every", "allow_private"), where)
+    made = Heartbeat(_text(table.get("url_env"), "url_env", where))
+    if "every" in table:
+        made = made._replace(every_us=duration_us(table["every"], f"{where} every"))
+    private = _flag(table.get("allow_private", False), "allow_private", where)
+    return made._replace(allow_private=private)
 
 
 def _from_environment(environ: Mapping[str, str]) -> Sink:

@@ -124,3 +124,30 @@ LEFT JOIN delivery_attempt
 WHERE delivery.state = 'delivered'
     AND delivery_attempt.attempt_no IS NULL
 ORDER BY delivery.delivery_key;
+
+-- name: waiting_since
+-- When the oldest message that has not arrived was made; NULL = none waits.
+SELECT min(created_at_us)
+FROM delivery
+WHERE state = 'pending';
+
+-- name: keep_seen
+-- Notes that something was done, and how it ended.
+INSERT INTO last_seen (
+    name,
+    at_us,
+    error
+)
+VALUES ($name, $at_us, $error)
+ON CONFLICT (name) DO UPDATE SET
+    at_us = excluded.at_us,
+    error = excluded.error;
+
+-- name: seen
+-- When things were last done, and how they ended.
+SELECT
+    name,
+    at_us,
+    error
+FROM last_seen
+ORDER BY name;

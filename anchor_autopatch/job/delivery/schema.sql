@@ -39,3 +39,10 @@ CREATE TABLE IF NOT EXISTS chain_head (
     row_count INTEGER NOT NULL,
     hash TEXT NOT NULL
 );
+
+-- When something was last seen to work: `round` of the job, `ping` to whoever listens for its silence.
+CREATE TABLE IF NOT EXISTS last_seen (
+    name TEXT PRIMARY KEY,
+    at_us INTEGER NOT NULL,
+    error TEXT
+) WITHOUT ROWID;

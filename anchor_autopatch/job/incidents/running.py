@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from anchor_autopatch.core.alerting import rules as alert_rules
 from anchor_autopatch.core.alerting.rules import AlertRules
+from anchor_autopatch.job.delivery.heartbeat import note_round
 from anchor_autopatch.job.delivery.sending import Sender, SendReport
 from anchor_autopatch.job.incidents.claiming import Board
 from anchor_autopatch.job.incidents.evaluating import EvaluateReport, evaluate
@@ -72,10 +73,12 @@ def look_into_outboxes(
 
 
 def send(store: Store, home: Path, settings: Settings, now: datetime) -> SendReport:
-    """Sends what is due; the secrets are in the environment, and nowhere else."""
-    if not settings.alerts.sinks:
-        return SendReport()
-    return Sender(settings.alerts, os.environ).send_due(store, home, now)
+    """Sends what is due and notes the round; secrets are in the environment, and nowhere else."""
+    report = SendReport()
+    if settings.alerts.sinks:
+        report = Sender(settings.alerts, os.environ).send_due(store, home, now)
+    note_round(store, settings.alerts.heartbeat, os.environ, now)
+    return report
 
 
 def look_into_warehouse(
