@@ -91,7 +91,7 @@ def held_groups(con: DuckDBPyConnection, period: str | None = None) -> list[Held
 
 
 def find_policy(con: DuckDBPyConnection, config: Mapping[str, Any]) -> Iterator[str]:
-    """The findings about attribution and about what cannot be read, one line each, with the mend."""
+    """The findings about attribution and unreadable values, one line each, with the mend."""
     problems = [*read_policy(config)[1], *read_spend_policy(config)[1]]
     if problems:
         where = ".".join(map(str, problems[0].path))
