@@ -71,13 +71,9 @@ def _row(found: dict[str, Any]) -> tuple[object, ...]:
         found["title"],
         found["event_count"],
         found["affected_count"],
-        _short(found["first_seen"]),
-        _short(found["last_seen"]),
+        found["first_seen"],
+        found["last_seen"],
     )
-
-
-def _short(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M:%S}"
 
 
 def _add_show(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -210,31 +206,48 @@ def _add_silence(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _silence(args: argparse.Namespace) -> int:
-    from anchor_autopatch.core.durations import duration_us
-    from anchor_autopatch.core.errors import ConfigError
     from anchor_autopatch.job.clock import to_micros, utc_now
-    from anchor_autopatch.job.incidents.actions import silence
     from anchor_autopatch.job.incidents.claiming import Board
 
     now = utc_now()
     with _open(args) as store:
         if args.end:
-            with store.transaction():
-                known = store.end_silence(args.end, to_micros(now))
-            if not known:
-                raise ConfigError(f"No silence {args.end!r}; anchor incidents silence lists them")
-            print(f"Silence {args.end} is over.")
+            _end_silence(args, store, to_micros(now))
         elif args.matcher:
-            if not args.reason:
-                raise ConfigError("A silence needs a reason: --reason TEXT")
-            until = now + timedelta(microseconds=duration_us(args.time, "--for"))
-            made = silence(store, args.matcher, until, args.by, args.reason, now)
-            print(f"Silence {made.silence_id} until {until:%Y-%m-%d %H:%M} UTC: {args.matcher}")
+            _begin_silence(args, store, now)
         else:
             _print_silences(args, store, to_micros(now))
         # At once: a process of an application tells without asking the job.
         Board([store.home]).silence(store, to_micros(now))
     return CLEAN
+
+
+def _begin_silence(args: argparse.Namespace, store: Store, now: datetime) -> None:
+    from anchor_autopatch.core.durations import duration_us
+    from anchor_autopatch.core.errors import ConfigError
+    from anchor_autopatch.job.incidents.actions import silence
+
+    until = now + timedelta(microseconds=duration_us(args.time, "--for"))
+    if not args.reason:
+        raise ConfigError("A silence needs a reason: --reason TEXT")
+    made = silence(store, args.matcher, until, args.by, args.reason, now)
+    if args.json:
+        print_json({"silence_id": made.silence_id, "matcher": args.matcher, "until": until})
+    else:
+        print(f"Silence {made.silence_id} until {until:%Y-%m-%d %H:%M} UTC: {args.matcher}")
+
+
+def _end_silence(args: argparse.Namespace, store: Store, now_us: int) -> None:
+    from anchor_autopatch.core.errors import ConfigError
+
+    with store.transaction():
+        known = store.end_silence(args.end, now_us)
+    if not known:
+        raise ConfigError(f"No silence {args.end!r}; anchor incidents silence lists them")
+    if args.json:
+        print_json({"silence_id": args.end, "ended": True})
+    else:
+        print(f"Silence {args.end} is over.")
 
 
 def _print_silences(args: argparse.Namespace, store: Store, now_us: int) -> None:

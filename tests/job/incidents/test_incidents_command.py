@@ -86,3 +86,24 @@ def test_what_cannot_be_done_is_said(run, words, said):
 
     assert code == 2
     assert said in out
+
+
+def test_silences_speak_json_from_beginning_to_end(run):
+    words = ("class=auth", "--for", "2h", "--reason", "rotation", "--json")
+    begun = json.loads(run("silence", *words)[1])
+
+    ended = json.loads(run("silence", "--end", begun["silence_id"], "--json")[1])
+
+    assert begun["matcher"] == "class=auth"
+    assert ended == {"silence_id": begun["silence_id"], "ended": True}
+
+
+def test_instants_are_shown_to_the_second(run):
+    first_line = next(line for line in run("list")[1].splitlines() if "refuses the key" in line)
+
+    assert "." not in first_line.split("the key")[1]
+    assert "+00:00" not in first_line
+
+
+def test_nobody_told_is_said_in_words(run, world):
+    assert "Nobody was told of it." in run("show", world.only().incident_id)[1]
