@@ -59,6 +59,7 @@ def _list(args: argparse.Namespace) -> int:
         print_table("Incidents", _COLUMNS, map(_row, rows), right=("events", "apps"))
     else:
         print("No incident goes on.")
+    # What somebody has taken on needs nobody else: cron mails only what is new.
     unattended = any(each.state in ACTIVE and each.state != ACKNOWLEDGED for each in found)
     return FINDINGS if unattended else CLEAN
 

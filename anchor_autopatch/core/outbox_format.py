@@ -33,6 +33,7 @@ def _columns(fields: tuple[str, ...]) -> str:
 
 
 def _table(name: str, fields: tuple[str, ...]) -> str:
+    # SQLite's own row id under our name: one tree to write within the application's call, not two.
     columns = f"seq INTEGER PRIMARY KEY,\n  {_columns(fields)},\n  crc INTEGER"
     return f"CREATE TABLE {name} (\n  {columns}\n)"
 

@@ -76,6 +76,7 @@ def reconcile(
     Raises:
         AnchorError: it could not run; what was committed before is kept.
     """
+    # The policy is read before anything is written: what a reader refuses changes nothing.
     overdue_after = settlement.overdue_after(config)
     key_accounts = accounts.text_table(config, "accounts")
     keys = allocation.KeyMap(
@@ -102,6 +103,7 @@ def reconcile(
         advance()
         priced = pricing.price(con, booked_at, models=accounts.text_table(config, "models"))
         advance()
+        # Before the split, which keeps apart what is held.
         judged = policy.judge(con, config, now)
         advance()
         allocated = allocation.allocate_open_periods(

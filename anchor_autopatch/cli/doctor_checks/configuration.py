@@ -108,6 +108,7 @@ def _entry(place: str, host: str, provider: object) -> Iterator[Finding]:
         yield Finding(
             _HOSTS, PROBLEM, f"{place}: {host!r} is mapped to {provider!r}: say who invoices"
         )
+    # Only where one is close: whoever runs a model server of their own names it as they like.
     elif provider not in _PROVIDERS and close:
         text = f"{place}: {host!r} is mapped to {provider!r}; did you mean {close[0]!r}?"
         yield Finding(_HOSTS, NOTE, text)

@@ -70,6 +70,7 @@ def run_sync(args: argparse.Namespace) -> int:
     """`anchor prices sync`: takes a table over and says what was learnt."""
     now = utc_now()
     if args.seen and not args.file:
+        # What litellm or a URL has now is seen now: nobody can say that it was the same before.
         raise ConfigError("--seen says since when the rates of a --file were known; add --file")
     seen = args.seen.replace(tzinfo=UTC) if args.seen else now
     with open_warehouse(homes_of(args)[0]) as con:
