@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from anchor_autopatch.job import (
     allocation,
@@ -29,8 +29,12 @@ from anchor_autopatch.job.warehouse import open_warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from pathlib import Path
+
+    from duckdb import DuckDBPyConnection
+
+    from anchor_autopatch.job.incidents.running import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,51 +80,32 @@ def reconcile(
     Raises:
         AnchorError: it could not run; what was committed before is kept.
     """
-    # The policy is read before anything is written: what a reader refuses changes nothing.
-    overdue_after = settlement.overdue_after(config)
-    key_accounts = accounts.text_table(config, "accounts")
-    keys = allocation.KeyMap(
-        accounts.text_table(config, "projects"), accounts.text_table(config, "provider_keys")
-    )
-    rules = close.read_rules(config)
-    settings = read_settings(config, os.environ)
-    policies = allocation.read_policies(config)
-    limits = variance.read_variance_rules(config)
-    threshold = allocation.Threshold(limits.ratio, limits.floor)
+    rules = _read(config)
     with open_warehouse(homes[0]) as con:
-        accounts.sync_accounts(con, key_accounts)
+        accounts.sync_accounts(con, rules.accounts)
         shipped = ship(con, homes, now)
         advance()
         # First of all: what fails cannot wait for prices.
-        incidents = look_into_warehouse(con, homes[0], settings, now)
+        incidents = look_into_warehouse(con, homes[0], rules.incidents, now)
         advance()
         booked_at = never_back(con, now)
+        # Before measuring: it decides which receipt bills an object at all.
         settled = settlement.settle(con, booked_at)
         advance()
         measured = meters.measure(con, booked_at)
         advance()
         synced = rates.sync_installed(con, now)
         advance()
-        priced = pricing.price(con, booked_at, models=accounts.text_table(config, "models"))
+        priced = pricing.price(con, booked_at, models=rules.models)
         advance()
         # Before the split, which keeps apart what is held.
         judged = policy.judge(con, config, now)
         advance()
-        allocated = allocation.allocate_open_periods(
-            con,
-            now,
-            keys=keys,
-            policies=policies,
-            threshold=threshold,
-            variance_rules=(limits, sorted(rules.owners.items())),
-        )
+        allocated = _divide(con, rules, now)
         advance()
-        variance.find_variances(con, limits, rules.owners, now)
-        close.mark_modes(con, rules)
-        close.propose_late(con, now, keys, policies)
-        spend = watch_spend(con, homes[0], config, settings, now)
+        spend = watch_spend(con, homes[0], config, rules.incidents, now)
         advance()
-        path = publish(con, homes[0], now, overdue_after=overdue_after)
+        path = publish(con, homes[0], now, overdue_after=rules.overdue_after)
         advance()
         invoices = invoice_checks(con)
         return ReconcileReport(
@@ -138,15 +123,60 @@ def reconcile(
             report_path=path,
             findings=(
                 *shipped.findings,
-                *find(con, measured, allocated, invoices, accounts.text_table(config, "hosts")),
+                *find(con, measured, allocated, invoices, rules.hosts),
                 *pricing.find_prices(con),
-                *pricing.find_drifts(
-                    con, booked_at, limits.price_percent, accounts.text_table(config, "models")
-                ),
-                *settlement.find_overdue(con, now, overdue_after),
+                *pricing.find_drifts(con, booked_at, rules.limits.price_percent, rules.models),
+                *settlement.find_overdue(con, now, rules.overdue_after),
                 *policy.find_policy(con, config),
                 *close.find_open_proposals(con),
                 *variance.find_unsettled(con, now),
                 *exchange.find_unconvertible(con),
             ),
         )
+
+
+class _Rules(NamedTuple):
+    """What `anchor.toml` says to the steps of a run."""
+
+    overdue_after: timedelta
+    accounts: dict[str, str]
+    models: dict[str, str]
+    hosts: dict[str, str]
+    keys: allocation.KeyMap
+    close: close.CloseRules
+    incidents: Settings
+    policies: allocation.Policies
+    limits: variance.VarianceRules
+
+
+def _read(config: Mapping[str, object]) -> _Rules:
+    """All of it before anything is written: what a reader refuses changes nothing."""
+    return _Rules(
+        overdue_after=settlement.overdue_after(config),
+        accounts=accounts.text_table(config, "accounts"),
+        models=accounts.text_table(config, "models"),
+        hosts=accounts.text_table(config, "hosts"),
+        keys=allocation.KeyMap(
+            accounts.text_table(config, "projects"), accounts.text_table(config, "provider_keys")
+        ),
+        close=close.read_rules(config),
+        incidents=read_settings(config, os.environ),
+        policies=allocation.read_policies(config),
+        limits=variance.read_variance_rules(config),
+    )
+
+
+def _divide(con: DuckDBPyConnection, rules: _Rules, now: datetime) -> allocation.AllocationReport:
+    """Splits the bills of open periods, and finds why they are not what was estimated."""
+    allocated = allocation.allocate_open_periods(
+        con,
+        now,
+        keys=rules.keys,
+        policies=rules.policies,
+        threshold=allocation.Threshold(rules.limits.ratio, rules.limits.floor),
+        variance_rules=(rules.limits, sorted(rules.close.owners.items())),
+    )
+    variance.find_variances(con, rules.limits, rules.close.owners, now)
+    close.mark_modes(con, rules.close)
+    close.propose_late(con, now, rules.keys, rules.policies)
+    return allocated
