@@ -93,7 +93,9 @@ def test_logger_that_is_off_leaves_nothing(events, monkeypatch):
     assert events() == []
 
 
-@pytest.mark.parametrize("name", ["openai._base_client", "LiteLLM", "urllib3.connectionpool"])
+@pytest.mark.parametrize(
+    "name", ["openai._base_client", "LiteLLM", "urllib3.connectionpool", "ddtrace"]
+)
 def test_what_client_libraries_log_is_left_to_the_call(events, name):
     logging.getLogger(name).error("retrying")
 

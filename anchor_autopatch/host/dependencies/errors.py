@@ -18,6 +18,9 @@ _OF_CALLS = (
     *("psycopg", "redis", "sqlalchemy", "aiobotocore"),
     "anchor_autopatch",
 )
+# They watch the application as we do: what they log is about themselves.
+_OF_OBSERVERS = ("opentelemetry", "ddtrace", "sentry_sdk")
+_LEFT_OUT = frozenset((*_OF_CALLS, *_OF_OBSERVERS))
 _OF_TASKS = ("rq",)
 """What they log of a failed task has its traceback as text, while they handle the exception."""
 _FRAMES = 16
@@ -25,7 +28,7 @@ _FRAMES = 16
 
 def logged(record: logging.LogRecord) -> None:
     """Leaves an event of a record at ERROR or above, unless what it tells of has left one."""
-    if record.name.partition(".")[0] in _OF_CALLS:
+    if record.name.partition(".")[0] in _LEFT_OUT:
         return
     error = _told_by(record)
     if error is not None:
