@@ -18,7 +18,7 @@ from tests.job.delivery.faulty_sink import FaultySink
 CHECKOUT = Path(__file__).resolve().parents[2]
 SDKS = CHECKOUT / ".venvs" / "a" / "bin" / "python"
 REFUSAL = {"error": {"message": "Quota exceeded", "code": "insufficient_quota"}}
-# 6 tries of tenacity's, of 7 requests each: three calls of LiteLLM's that end at their first request
+# 6 tries of tenacity, of 7 requests each: three calls of LiteLLM that end at their first request
 # and one of four (LiteLLM 1.106, openai 2.54).
 APPLICATION = """
 import os, litellm

@@ -11,6 +11,7 @@ from anchor_autopatch.core.alerting.rules import Sink
 from anchor_autopatch.job.delivery.queue import enqueue
 from anchor_autopatch.job.incidents.actions import silence
 from anchor_autopatch.job.incidents.claiming import Board
+from anchor_autopatch.job.verify.alerts import check_alerts
 from tests.host.support import run_python
 from tests.host.telling import FAIL, operator
 from tests.job.delivery.faulty_sink import FaultySink
@@ -59,6 +60,7 @@ def test_job_takes_over_what_the_process_has_told(watched):
     assert [each.state for each in watched.deliveries()] == ["delivered"]
     assert [each.attempt for each in watched.attempts()] == [1]
     assert watched.chain_breaks() == []
+    assert check_alerts(watched.home).faults == ()
 
 
 def test_what_the_job_knows_is_not_told_by_a_process(watched):

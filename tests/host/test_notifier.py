@@ -283,3 +283,19 @@ assert "alerting" in patching.off
 
     classes = [event.event_class for event in read_outboxes(tmp_path)[1]]
     assert (classes.count("app_error"), classes.count("internal")) == (30, 2)
+
+
+@pytest.mark.parametrize("url", [None, "https://nowhere.invalid/", "http://127.0.0.1:1/"])
+def test_own_sending_leaves_no_event(tmp_path, sink, url):
+    sink.status = 500
+    given = operator(sink) | ({"ANCHOR_ALERT_URL": url} if url else {})
+
+    run_python(
+        "-c",
+        "import logging\n" + FAIL + "fail(); told()",
+        home=tmp_path,
+        ANCHOR_ERRORS="1",
+        **given,
+    )
+
+    assert len(read_outboxes(tmp_path)[1]) == 1
