@@ -82,8 +82,8 @@ def _records(title: str, columns: Sequence[str], rows: list[list[str]]) -> Itera
     yield title
     for row in rows:
         yield ""
-        for name, cell in zip(columns, row, strict=True):
-            yield f"  {name.ljust(width)}  {cell}"
+        for name, text in zip(columns, row, strict=True):
+            yield f"  {name.ljust(width)}  {text}"
     yield ""
 
 
@@ -117,8 +117,8 @@ def _plain_table(
 
     def line(cells: Sequence[str]) -> str:
         return "  ".join(
-            cell.rjust(width) if name in right else cell.ljust(width)
-            for name, cell, width in zip(columns, cells, widths, strict=True)
+            text.rjust(width) if name in right else text.ljust(width)
+            for name, text, width in zip(columns, cells, widths, strict=True)
         )
 
     yield from ("", title, line(columns), line(["-" * width for width in widths]))

@@ -99,6 +99,11 @@ def test_a_bad_value_is_told_with_its_line_and_mend(con, tmp_path, row, message)
             "'invoice_id, provider, period, currency'; add it",
         ),
         (
+            b"# a page\n\nthat is no invoice\n",
+            "FILE line 1: No format is known by '# a page', nor has it a column of the generic CSV "
+            "(invoice_id, provider, period, amount, currency); is it another file?",
+        ),
+        (
             HEADER.encode().replace(b",", b";"),
             "FILE line 1: Columns 'invoice_id;provider;period;amount;currency' are not separated "
             "by commas; export with commas",

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from anchor_autopatch.job.invoices.currencies import minor_units
+from anchor_autopatch.job.invoices.formats.tables import Table, require_columns
 from anchor_autopatch.job.invoices.landing import (
     CHARGE_CATEGORIES,
     Authority,
@@ -23,7 +24,6 @@ from anchor_autopatch.job.invoices.landing import (
 )
 from anchor_autopatch.job.invoices.meters import meter_of
 from anchor_autopatch.job.invoices.reading import Landed, Source
-from anchor_autopatch.job.invoices.tables import Table, require_columns
 from anchor_autopatch.job.invoices.values import (
     next_month,
     parse_amount,
@@ -36,13 +36,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from anchor_autopatch.job.invoices.findings import Findings
-    from anchor_autopatch.job.invoices.payloads import Payload
+    from anchor_autopatch.job.invoices.formats.payloads import Payload
     from anchor_autopatch.job.invoices.values import Context
 
 __all__ = ("SOURCE",)
 
 _REQUIRED = ("invoice_id", "provider", "period", "amount", "currency")
 _SHARED = ("provider", "account", "period", "currency")
+_SHOWN = 60
+"""Characters of a foreign header that are enough to know the file by."""
 
 
 class _Row(NamedTuple):
@@ -77,6 +79,14 @@ SOURCE = Source("csv", lambda payload: payload.table is not None, _read)
 
 
 def _check_header(table: Table, context: Context, findings: Findings) -> bool:
+    if not set(_REQUIRED) & set(table.header):
+        # Nothing of it is there: a list of missing columns would send people the wrong way.
+        text = (
+            f"No format is known by {', '.join(table.header)[:_SHOWN]!r}, nor has it a column of "
+            f"the generic CSV ({', '.join(_REQUIRED)}); is it another file?"
+        )
+        findings.add(table.header_row, text)
+        return False
     given = {"provider"} if context.provider else set()
     return require_columns(table, tuple(name for name in _REQUIRED if name not in given), findings)
 
