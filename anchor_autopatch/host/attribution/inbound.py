@@ -12,6 +12,8 @@ from anchor_autopatch.host.attribution.resolving import LABEL_LIMIT, clean, clea
 from anchor_autopatch.host.patching import guarded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from anchor_autopatch.host.request_context import Request
 
 _CARRIED = (
@@ -30,8 +32,13 @@ class _Said:
         self.labels: dict[str, str] = dict(outer.labels) if outer else {}
 
     def add(self, source: str, fields: dict[str, str]) -> None:
-        self.fields.update(fields)
-        self.sources.update(dict.fromkeys(fields, source))
+        for field, value in fields.items():
+            self.fields[field] = value
+            self.sources[field] = source
+
+    def put(self, source: str, field: str, value: str) -> None:
+        self.fields[field] = value
+        self.sources[field] = source
 
 
 class Facts:
@@ -78,10 +85,12 @@ def facts_of(request: Request) -> Facts:
     if believed is not None:
         said.add(HEADER, believed.fields)
         if believed.trace_id is not None:
-            said.add(HEADER, {"trace_id": believed.trace_id})
+            said.put(HEADER, "trace_id", believed.trace_id)
     user_is_known = _take_user(request, inbound, said)
     _take_request_id(request, inbound, believed, said)
-    route = _route(request) or (outer.route if outer else None)
+    # Nothing of the application's is called for a text that its framework has left.
+    named = _called(request.route) if callable(request.route) else request.route
+    route = _name(named) or (outer.route if outer else None)
     task = _name(request.task) or (outer.task if outer else None)
     found = Facts(said, request, route, task)
     # A call from a middleware comes before the framework has matched the route or found the user:
@@ -121,7 +130,7 @@ def _take_user(request: Request, inbound: Inbound, said: _Said) -> bool:
         return True
     user = _user(request, inbound)
     if user:
-        said.add(HEADER if inbound.user_id[0] == "header" else REQUEST, {"user_id": user})
+        said.put(HEADER if inbound.user_id[0] == "header" else REQUEST, "user_id", user)
     return bool(user)
 
 
@@ -140,18 +149,19 @@ def _take_request_id(
     request: Request, inbound: Inbound, believed: headers.Believed | None, said: _Said
 ) -> None:
     sent = believed.request_id if believed is not None else None
-    sent = sent or _sent_request_id(request, inbound)
+    if not sent and inbound.request_id_header is not None:
+        sent = _sent_request_id(request, inbound)
     if sent is not None:
-        said.add(HEADER, {"request_id": sent})
+        said.put(HEADER, "request_id", sent)
     elif "request_id" not in said.fields:
         # A task keeps the id of the request that submitted it. The framework's own is none that
         # the client chose. Kept on the request, so that all its calls have the same one.
         if request.request_id is None:
             request.made_ids.append(ids.uuid7())
             request.request_id = request.made_ids[0]
-            said.add(REQUEST, {"request_id": request.request_id})
+            said.put(REQUEST, "request_id", request.request_id)
         else:
-            said.add(REQUEST, {"request_id": clean(request.request_id)})
+            said.put(REQUEST, "request_id", clean(request.request_id))
 
 
 @guarded("context")
@@ -161,9 +171,8 @@ def _sent_request_id(request: Request, inbound: Inbound) -> str | None:
 
 
 @guarded("context")
-def _route(request: Request) -> str | None:
-    route = request.route() if callable(request.route) else request.route
-    return _name(route)
+def _called(route: Callable[[], str | None]) -> str | None:
+    return route()
 
 
 def _name(value: object) -> str | None:
