@@ -181,3 +181,11 @@ def test_decisions_speak_json(run, tmp_path):
     assert json.loads(assigned)["action"] == action["action_id"]
     files = json.loads(wrote)["files"]
     assert sorted(files) == sorted(path.name for path in (tmp_path / "st").iterdir())
+
+
+def test_close_without_rules_shows_the_line_to_write(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("ANCHOR_CONFIG", raising=False)
+
+    assert main(["close", "review", "2026-09", "--by", "ana", "--home", str(tmp_path)]) == 2
+
+    assert 'such as preparers = ["ana"]' in capsys.readouterr().err

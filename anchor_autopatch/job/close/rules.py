@@ -52,7 +52,10 @@ class CloseRules(NamedTuple):
         """
         named: tuple[str, ...] = getattr(self, role)
         if not named:
-            raise ConfigError(f"Nobody may do this yet; name {role} in [close] of anchor.toml")
+            raise ConfigError(
+                f"Nobody may do this yet; name {role} in [close] of anchor.toml, "
+                f'such as {role} = ["{actor}"]'
+            )
         if actor not in named:
             raise ConfigError(f"{actor!r} is none of the {role} of [close]: {', '.join(named)}")
 
