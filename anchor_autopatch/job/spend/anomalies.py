@@ -62,6 +62,7 @@ def find_unusual(
     """
     first = min(costs, default=None)
     for hour in hours:
+        # Before its first call an application was not cheap, it was not there.
         if first is None or hour <= first:
             continue
         if hour - first < HOURS_OF_HISTORY:
@@ -84,6 +85,7 @@ def _against_weeks(costs: Mapping[int, Decimal], hour: int, rules: AnomalyRules)
 
 def _is_unusual(costs: Mapping[int, Decimal], hour: int, rules: AnomalyRules) -> bool:
     cost = _cost(costs, hour)
+    # Nearly every hour of a fleet ends here, before twelve others are looked up.
     if cost <= rules.minimum_usd:
         return False
     same = _same_hours(costs, hour)

@@ -98,6 +98,7 @@ class Forecast(NamedTuple):
 
 def month_of(instant: datetime) -> Month:
     """The month of an aware instant."""
+    # In UTC like the periods of bills, whatever the zone of whoever asks.
     start = instant.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     # 31 days after the first of any month lie in the next one.
     end = (start + 31 * _DAY).replace(day=1)
@@ -196,6 +197,7 @@ def _expected(history: Sequence[Decimal]) -> list[Decimal]:
 def _spread(history: Sequence[Decimal], expected: Sequence[Decimal]) -> Decimal:
     """Standard deviation of the days around what would have been expected of them."""
     around = [(cost - expected[place % _WEEK]) ** 2 for place, cost in enumerate(history)]
+    # Each mean that was fitted takes a degree of freedom, or short histories would look too certain.
     fitted = len(set(expected)) if len(history) == HISTORY_DAYS else 1
     return (sum(around, Decimal(0)) / max(len(history) - fitted, 1)).sqrt()
 

@@ -114,6 +114,7 @@ def retry_event(found: RetryFinding) -> ExceptionEvent:
         text += f"; {_money(found.wasted_usd)} USD (est) may have been billed for it"
     # Naive UTC, as the warehouse has it.
     seen_us = _micros(found.last_seen)
+    # One event for five minutes, however far they had gone when a run first saw them.
     made = _event(found.finding, found.event_class, app, found.provider, seen_us, text)
     return made._replace(
         event_id=_id(

@@ -123,6 +123,7 @@ def _matcher(budget: Budget) -> Callable[[_Row], bool]:
 def _spending(
     budget: Budget, month: Month, costs: Iterable[PeriodCost], days: Iterable[DayCost]
 ) -> Spending:
+    # An invoice in a third currency is in none of them: no rate of ours would be the booked one.
     spent, estimated, unconverted = Decimal(0), Decimal(0), Decimal(0)
     statuses = set()
     for each in costs:
@@ -151,6 +152,8 @@ def _history(days: Iterable[DayCost], now: datetime) -> list[Decimal]:
     costs: dict[int, Decimal] = {}
     for each in days:
         costs[each.day] = costs.get(each.day, Decimal(0)) + each.cost
+    # Of today and of the first day only a part was seen; a part taken for a whole day would make
+    # every forecast of a young team too low.
     first = max(min(costs, default=today) + 1, today - HISTORY_DAYS)
     return [costs.get(day, Decimal(0)) for day in range(first, today)]
 

@@ -96,6 +96,7 @@ def watch_spend(
         *map(retry_event, retries),
         *map(unpriced_event, find_unpriced(con, now)),
     ]
+    # No marks: these events come from no outbox, and their ids alone keep them from counting twice.
     with Store(home) as store:
         found = evaluate(
             store, lambda: Intake(news, [], {}), settings.incidents, settings.alerts, now
@@ -112,6 +113,7 @@ def _judge_budgets(
     con: DuckDBPyConnection, budgets: Iterable[Budget], now: datetime
 ) -> tuple[Standing, ...]:
     sql = load("spend")
+    # All anew: a budget that was taken out of anchor.toml must not stand in the report for ever.
     con.execute(sql["forget_budgets"])
     months = _months(now)
     read = _read(con, months, now) if budgets else Read([], [], [])
@@ -201,6 +203,7 @@ def _hours_to_judge(con: DuckDBPyConnection, now: datetime) -> range:
     present = (now - _EPOCH) // _HOUR
     row = con.execute(load("spend")["judged_until"]).fetchone()
     judged = (row[0].replace(tzinfo=UTC) - _EPOCH) // _HOUR if row else 0
+    # A clock that was set back must not leave hours out.
     first = min(judged, present) - _JUDGED_AGAIN
     return range(max(first, present - _FIRST_JUDGED), present)
 
