@@ -11,8 +11,8 @@ from anchor_autopatch.job.invoices.assembling import assemble
 from anchor_autopatch.job.invoices.booking import Booked, book, objection
 from anchor_autopatch.job.invoices.documents import Document, keep_document, read_document
 from anchor_autopatch.job.invoices.findings import Findings, RefusedInvoiceError
+from anchor_autopatch.job.invoices.formats.payloads import Payload, read_payload
 from anchor_autopatch.job.invoices.landing import exact
-from anchor_autopatch.job.invoices.payloads import Payload, read_payload
 from anchor_autopatch.job.invoices.reading import Landed, ReadFile, Source
 from anchor_autopatch.job.invoices.receipts import (
     BookedReceipts,

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from anchor_autopatch.core.records import Receipt
 from anchor_autopatch.job.invoices.documents import Document
 from anchor_autopatch.job.invoices.findings import Findings
+from anchor_autopatch.job.invoices.formats.payloads import Payload
 from anchor_autopatch.job.invoices.landing import Invoice
-from anchor_autopatch.job.invoices.payloads import Payload
 from anchor_autopatch.job.invoices.values import Context
 
 __all__ = ("Landed", "ReadFile", "Source", "UsageReport", "UsageRow")

@@ -13,8 +13,8 @@ import duckdb
 import pytest
 
 from anchor_autopatch.job.invoices import RefusedInvoiceError, import_files, list_invoices
-from anchor_autopatch.job.invoices.quantities import quantity_of
-from anchor_autopatch.job.invoices.services import (
+from anchor_autopatch.job.invoices.formats.quantities import quantity_of
+from anchor_autopatch.job.invoices.formats.services import (
     Sku,
     azure_sku,
     bedrock_sku,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from anchor_autopatch.core.errors import InvoiceError, StoreError
 from anchor_autopatch.job.invoices.documents import Document
 from anchor_autopatch.job.invoices.findings import RefusedInvoiceError
+from anchor_autopatch.job.invoices.formats.pages import parse_json, text_of
 from anchor_autopatch.job.invoices.importing import book_files, read_content
-from anchor_autopatch.job.invoices.pages import parse_json, text_of
 from anchor_autopatch.job.invoices.pull.asks import Ask, asks_of
 from anchor_autopatch.job.invoices.pull.client import Client, Patience
 from anchor_autopatch.job.invoices.pull.spool import Spool

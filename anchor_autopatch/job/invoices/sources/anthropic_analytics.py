@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anchor_autopatch.job.invoices.pages import (
+from anchor_autopatch.job.invoices.formats.pages import (
     invoices_of_days,
     raw_results,
     read_buckets,
@@ -20,8 +20,8 @@ from anchor_autopatch.job.invoices.sources.anthropic_cost import lines_of
 
 if TYPE_CHECKING:
     from anchor_autopatch.job.invoices.findings import Findings
-    from anchor_autopatch.job.invoices.pages import Bucket
-    from anchor_autopatch.job.invoices.payloads import Payload
+    from anchor_autopatch.job.invoices.formats.pages import Bucket
+    from anchor_autopatch.job.invoices.formats.payloads import Payload
     from anchor_autopatch.job.invoices.values import Context
 
 __all__ = ("SOURCE",)

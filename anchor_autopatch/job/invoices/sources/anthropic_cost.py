@@ -9,9 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from anchor_autopatch.job.invoices.landing import InvoiceLine, landed
-from anchor_autopatch.job.invoices.meters import meter_of
-from anchor_autopatch.job.invoices.pages import (
+from anchor_autopatch.job.invoices.formats.pages import (
     Bucket,
     Json,
     Number,
@@ -21,12 +19,14 @@ from anchor_autopatch.job.invoices.pages import (
     rfc3339,
     text_of,
 )
+from anchor_autopatch.job.invoices.landing import InvoiceLine, landed
+from anchor_autopatch.job.invoices.meters import meter_of
 from anchor_autopatch.job.invoices.reading import Landed, Source
 from anchor_autopatch.job.invoices.values import parse_amount, parse_currency
 
 if TYPE_CHECKING:
     from anchor_autopatch.job.invoices.findings import Findings
-    from anchor_autopatch.job.invoices.payloads import Payload
+    from anchor_autopatch.job.invoices.formats.payloads import Payload
     from anchor_autopatch.job.invoices.values import Context
 
 __all__ = ("SOURCE", "lines_of")

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anchor_autopatch.job.invoices.pages import (
+from anchor_autopatch.job.invoices.formats.pages import (
     Bucket,
     raw_results,
     read_buckets,
     rfc3339,
     text_of,
 )
+from anchor_autopatch.job.invoices.formats.usage_pages import count, rows_of, usage_reports
 from anchor_autopatch.job.invoices.reading import Landed, Source, UsageReport, UsageRow
-from anchor_autopatch.job.invoices.usage_pages import count, rows_of, usage_reports
 
 if TYPE_CHECKING:
     from anchor_autopatch.job.invoices.findings import Findings
-    from anchor_autopatch.job.invoices.payloads import Payload
+    from anchor_autopatch.job.invoices.formats.payloads import Payload
     from anchor_autopatch.job.invoices.values import Context
 
 __all__ = ("SOURCE",)

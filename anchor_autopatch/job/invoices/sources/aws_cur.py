@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anchor_autopatch.job.invoices.exports import (
+from anchor_autopatch.job.invoices.formats.exports import (
     Charge,
     LeftOut,
     instant_of,
@@ -18,18 +18,18 @@ from anchor_autopatch.job.invoices.exports import (
     snapshots,
     tags_of,
 )
+from anchor_autopatch.job.invoices.formats.quantities import quantity_of
+from anchor_autopatch.job.invoices.formats.services import bedrock_sku
+from anchor_autopatch.job.invoices.formats.tables import Row, require_columns
 from anchor_autopatch.job.invoices.landing import InvoiceLine, landed
-from anchor_autopatch.job.invoices.quantities import quantity_of
 from anchor_autopatch.job.invoices.reading import Landed, Source
-from anchor_autopatch.job.invoices.services import bedrock_sku
-from anchor_autopatch.job.invoices.tables import Row, require_columns
 from anchor_autopatch.job.invoices.values import parse_amount, parse_currency
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from anchor_autopatch.job.invoices.findings import Findings
-    from anchor_autopatch.job.invoices.payloads import Payload
+    from anchor_autopatch.job.invoices.formats.payloads import Payload
     from anchor_autopatch.job.invoices.values import Context
 
 __all__ = ("SOURCE",)

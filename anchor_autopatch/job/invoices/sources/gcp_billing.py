@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from anchor_autopatch.job.allocation.shares import allocate
-from anchor_autopatch.job.invoices.exports import Charge, LeftOut, instant_of, snapshots
+from anchor_autopatch.job.invoices.formats.exports import Charge, LeftOut, instant_of, snapshots
+from anchor_autopatch.job.invoices.formats.pages import Json, text_of
+from anchor_autopatch.job.invoices.formats.services import google_sku, provider_of_service
 from anchor_autopatch.job.invoices.landing import NANO, InvoiceLine, landed
-from anchor_autopatch.job.invoices.pages import Json, text_of
 from anchor_autopatch.job.invoices.reading import Landed, Source
-from anchor_autopatch.job.invoices.services import google_sku, provider_of_service
 from anchor_autopatch.job.invoices.values import (
     naive_utc,
     next_month,
@@ -32,7 +32,7 @@ from anchor_autopatch.job.invoices.values import (
 
 if TYPE_CHECKING:
     from anchor_autopatch.job.invoices.findings import Findings
-    from anchor_autopatch.job.invoices.payloads import Payload
+    from anchor_autopatch.job.invoices.formats.payloads import Payload
     from anchor_autopatch.job.invoices.values import Context
 
 __all__ = ("SOURCE",)

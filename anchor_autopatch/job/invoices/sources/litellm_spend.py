@@ -16,16 +16,16 @@ from uuid import NAMESPACE_URL, uuid5
 
 from anchor_autopatch.core.hosts import KNOWN_PROVIDERS, UNMAPPED, provider_of_model
 from anchor_autopatch.core.records import Receipt
-from anchor_autopatch.job.invoices.exports import instant_of
-from anchor_autopatch.job.invoices.pages import Number
+from anchor_autopatch.job.invoices.formats.exports import instant_of
+from anchor_autopatch.job.invoices.formats.pages import Number
+from anchor_autopatch.job.invoices.formats.tables import Row, require_columns
 from anchor_autopatch.job.invoices.reading import Landed, Source
-from anchor_autopatch.job.invoices.tables import Row, require_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from anchor_autopatch.job.invoices.findings import Findings
-    from anchor_autopatch.job.invoices.payloads import Payload
+    from anchor_autopatch.job.invoices.formats.payloads import Payload
     from anchor_autopatch.job.invoices.values import Context
 
 __all__ = ("SOURCE",)

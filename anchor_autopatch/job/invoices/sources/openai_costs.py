@@ -10,9 +10,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from anchor_autopatch.job.invoices.landing import InvoiceLine, landed
-from anchor_autopatch.job.invoices.meters import model_and_meter
-from anchor_autopatch.job.invoices.pages import (
+from anchor_autopatch.job.invoices.formats.pages import (
     Bucket,
     Json,
     Number,
@@ -22,12 +20,14 @@ from anchor_autopatch.job.invoices.pages import (
     text_of,
     unix_seconds,
 )
+from anchor_autopatch.job.invoices.landing import InvoiceLine, landed
+from anchor_autopatch.job.invoices.meters import model_and_meter
 from anchor_autopatch.job.invoices.reading import Landed, Source
 from anchor_autopatch.job.invoices.values import parse_amount, parse_currency
 
 if TYPE_CHECKING:
     from anchor_autopatch.job.invoices.findings import Findings
-    from anchor_autopatch.job.invoices.payloads import Payload
+    from anchor_autopatch.job.invoices.formats.payloads import Payload
     from anchor_autopatch.job.invoices.values import Context
 
 __all__ = ("SOURCE",)

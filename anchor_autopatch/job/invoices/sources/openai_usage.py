@@ -10,7 +10,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from anchor_autopatch.job.invoices.pages import (
+from anchor_autopatch.job.invoices.formats.pages import (
     Bucket,
     Json,
     raw_results,
@@ -18,12 +18,12 @@ from anchor_autopatch.job.invoices.pages import (
     text_of,
     unix_seconds,
 )
+from anchor_autopatch.job.invoices.formats.usage_pages import count, rows_of, usage_reports
 from anchor_autopatch.job.invoices.reading import Landed, Source, UsageReport, UsageRow
-from anchor_autopatch.job.invoices.usage_pages import count, rows_of, usage_reports
 
 if TYPE_CHECKING:
     from anchor_autopatch.job.invoices.findings import Findings
-    from anchor_autopatch.job.invoices.payloads import Payload
+    from anchor_autopatch.job.invoices.formats.payloads import Payload
     from anchor_autopatch.job.invoices.values import Context
 
 __all__ = ("SOURCE",)

@@ -12,16 +12,16 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from anchor_autopatch.job.invoices.exports import Charge, snapshots
+from anchor_autopatch.job.invoices.formats.exports import Charge, snapshots
+from anchor_autopatch.job.invoices.formats.pages import Json, Number, text_of
 from anchor_autopatch.job.invoices.landing import Authority, InvoiceLine, landed
 from anchor_autopatch.job.invoices.meters import meter_of
-from anchor_autopatch.job.invoices.pages import Json, Number, text_of
 from anchor_autopatch.job.invoices.reading import Landed, Source
 from anchor_autopatch.job.invoices.values import next_month, parse_amount
 
 if TYPE_CHECKING:
     from anchor_autopatch.job.invoices.findings import Findings
-    from anchor_autopatch.job.invoices.payloads import Payload
+    from anchor_autopatch.job.invoices.formats.payloads import Payload
     from anchor_autopatch.job.invoices.values import Context
 
 __all__ = ("SOURCE",)

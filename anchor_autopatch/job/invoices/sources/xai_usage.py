@@ -11,16 +11,22 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from anchor_autopatch.job.invoices.exports import instant_of
+from anchor_autopatch.job.invoices.formats.exports import instant_of
+from anchor_autopatch.job.invoices.formats.pages import (
+    Bucket,
+    Json,
+    Number,
+    invoices_of_days,
+    text_of,
+)
 from anchor_autopatch.job.invoices.landing import InvoiceLine, landed
 from anchor_autopatch.job.invoices.meters import meter_of
-from anchor_autopatch.job.invoices.pages import Bucket, Json, Number, invoices_of_days, text_of
 from anchor_autopatch.job.invoices.reading import Landed, Source
 from anchor_autopatch.job.invoices.values import parse_amount
 
 if TYPE_CHECKING:
     from anchor_autopatch.job.invoices.findings import Findings
-    from anchor_autopatch.job.invoices.payloads import Payload
+    from anchor_autopatch.job.invoices.formats.payloads import Payload
     from anchor_autopatch.job.invoices.values import Context
 
 __all__ = ("SOURCE",)

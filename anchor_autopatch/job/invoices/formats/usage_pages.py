@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anchor_autopatch.job.invoices.pages import Bucket, Json, Number
+from anchor_autopatch.job.invoices.formats.pages import Bucket, Json, Number
 from anchor_autopatch.job.invoices.reading import UsageReport, UsageRow
 from anchor_autopatch.job.invoices.values import parse_amount, parse_provider
 

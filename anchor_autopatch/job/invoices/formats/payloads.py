@@ -7,8 +7,8 @@ import json
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from anchor_autopatch.job.invoices.pages import parse_json
-from anchor_autopatch.job.invoices.tables import Table, read_csv, read_parquet
+from anchor_autopatch.job.invoices.formats.pages import parse_json
+from anchor_autopatch.job.invoices.formats.tables import Table, read_csv, read_parquet
 
 if TYPE_CHECKING:
     from pathlib import Path
