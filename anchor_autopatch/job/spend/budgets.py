@@ -197,7 +197,7 @@ def _expected(history: Sequence[Decimal]) -> list[Decimal]:
 def _spread(history: Sequence[Decimal], expected: Sequence[Decimal]) -> Decimal:
     """Standard deviation of the days around what would have been expected of them."""
     around = [(cost - expected[place % _WEEK]) ** 2 for place, cost in enumerate(history)]
-    # Each mean that was fitted takes a degree of freedom, or short histories would look too certain.
+    # Each mean that was fitted takes a degree of freedom, or short histories would look certain.
     fitted = len(set(expected)) if len(history) == HISTORY_DAYS else 1
     return (sum(around, Decimal(0)) / max(len(history) - fitted, 1)).sqrt()
 
