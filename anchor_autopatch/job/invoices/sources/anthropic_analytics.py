@@ -7,22 +7,18 @@ rows of rbac groups overlap: neither sums to what is charged, so both are refuse
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from anchor_autopatch.job.invoices.formats.pages import (
-    invoices_of_days,
-    raw_results,
-    read_buckets,
-    rfc3339,
-)
-from anchor_autopatch.job.invoices.reading import Landed, Source
-from anchor_autopatch.job.invoices.sources.anthropic_cost import lines_of
+from anchor_autopatch.job.invoices.formats.days import DailyReport, read_daily_report
+from anchor_autopatch.job.invoices.formats.pages import raw_results, rfc3339
+from anchor_autopatch.job.invoices.reading import Source
+from anchor_autopatch.job.invoices.sources.anthropic_cost import read_line
 
 if TYPE_CHECKING:
     from anchor_autopatch.job.invoices.findings import Findings
     from anchor_autopatch.job.invoices.formats.pages import Bucket
     from anchor_autopatch.job.invoices.formats.payloads import Payload
-    from anchor_autopatch.job.invoices.values import Context
 
 __all__ = ("SOURCE",)
 
@@ -32,24 +28,6 @@ _MOST_GROUPS = 100
 
 def _recognises(payload: Payload) -> bool:
     return any("rbac_group_id" in result for result in raw_results(payload.json))
-
-
-def _read(payload: Payload, context: Context, findings: Findings) -> Landed:
-    buckets = read_buckets(
-        payload.json,
-        names=("starting_at", "ending_at"),
-        parse_instant=rfc3339,
-        context=context,
-        findings=findings,
-    )
-    for bucket in buckets:
-        _check_groups(bucket, findings)
-    days = [(bucket, lines_of(bucket, findings)) for bucket in buckets]
-    provider = context.provider or "anthropic"
-    return Landed(tuple(invoices_of_days(_NAME, provider, days, context, findings)))
-
-
-SOURCE = Source(_NAME, _recognises, _read)
 
 
 def _check_groups(bucket: Bucket, findings: Findings) -> None:
@@ -64,3 +42,15 @@ def _check_groups(bucket: Bucket, findings: Findings) -> None:
             f"Day {bucket.day} has {len(bucket.results)} groups, of which the report holds the "
             f"{_MOST_GROUPS} largest only; group by fewer dimensions",
         )
+
+
+_REPORT = DailyReport(
+    _NAME,
+    "anthropic",
+    ("starting_at", "ending_at"),
+    rfc3339,
+    read_line,
+    "description",
+    _check_groups,
+)
+SOURCE = Source(_NAME, _recognises, partial(read_daily_report, _REPORT))

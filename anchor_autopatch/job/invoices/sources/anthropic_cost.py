@@ -7,29 +7,27 @@ GET /v1/organizations/cost_report (documentation, read 2026-11): daily buckets i
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
+from anchor_autopatch.job.invoices.formats.days import DailyReport, read_daily_report
 from anchor_autopatch.job.invoices.formats.pages import (
     Bucket,
     Json,
     Number,
-    invoices_of_days,
     raw_buckets,
-    read_buckets,
     rfc3339,
     text_of,
 )
 from anchor_autopatch.job.invoices.landing import InvoiceLine, landed
 from anchor_autopatch.job.invoices.meters import meter_of
-from anchor_autopatch.job.invoices.reading import Landed, Source
+from anchor_autopatch.job.invoices.reading import Source
 from anchor_autopatch.job.invoices.values import parse_amount, parse_currency
 
 if TYPE_CHECKING:
-    from anchor_autopatch.job.invoices.findings import Findings
     from anchor_autopatch.job.invoices.formats.payloads import Payload
-    from anchor_autopatch.job.invoices.values import Context
 
-__all__ = ("SOURCE", "lines_of")
+__all__ = ("SOURCE", "read_line")
 
 _NAME = "anthropic-cost"
 _CENT = Decimal("0.01")
@@ -39,34 +37,12 @@ def _recognises(payload: Payload) -> bool:
     return any("starting_at" in bucket for bucket in raw_buckets(payload.json))
 
 
-def _read(payload: Payload, context: Context, findings: Findings) -> Landed:
-    buckets = read_buckets(
-        payload.json,
-        names=("starting_at", "ending_at"),
-        parse_instant=rfc3339,
-        context=context,
-        findings=findings,
-    )
-    days = [(bucket, lines_of(bucket, findings)) for bucket in buckets]
-    provider = context.provider or "anthropic"
-    return Landed(tuple(invoices_of_days(_NAME, provider, days, context, findings)))
+def read_line(bucket: Bucket, result: Json) -> InvoiceLine:
+    """One result as a line, its amount turned from cents.
 
-
-SOURCE = Source(_NAME, _recognises, _read)
-
-
-def lines_of(bucket: Bucket, findings: Findings) -> list[InvoiceLine]:
-    """The lines of one day, amounts turned from cents; what cannot be read is in `findings`."""
-    lines = []
-    for result in bucket.results:
-        try:
-            lines.append(_line(bucket, result))
-        except ValueError as error:
-            findings.add(None, f"{error} (day {bucket.day}, {result.get('description')!r})")
-    return lines
-
-
-def _line(bucket: Bucket, result: Json) -> InvoiceLine:
+    Raises:
+        ValueError: it has no amount, or one that is no text in cents.
+    """
     if "amount" not in result:
         raise ValueError("A result has no amount; export the cost report, not usage")
     value = result.get("amount")
@@ -97,3 +73,9 @@ def _line(bucket: Bucket, result: Json) -> InvoiceLine:
 def _list_amount(result: Json) -> Decimal | None:
     text = text_of(result.get("list_amount"))
     return landed(parse_amount(text) * _CENT) if text else None
+
+
+_REPORT = DailyReport(
+    _NAME, "anthropic", ("starting_at", "ending_at"), rfc3339, read_line, "description"
+)
+SOURCE = Source(_NAME, _recognises, partial(read_daily_report, _REPORT))

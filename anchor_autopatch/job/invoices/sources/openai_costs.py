@@ -8,27 +8,25 @@ dimension was not asked for.
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
+from anchor_autopatch.job.invoices.formats.days import DailyReport, read_daily_report
 from anchor_autopatch.job.invoices.formats.pages import (
     Bucket,
     Json,
     Number,
-    invoices_of_days,
     raw_buckets,
-    read_buckets,
     text_of,
     unix_seconds,
 )
 from anchor_autopatch.job.invoices.landing import InvoiceLine, landed
 from anchor_autopatch.job.invoices.meters import model_and_meter
-from anchor_autopatch.job.invoices.reading import Landed, Source
+from anchor_autopatch.job.invoices.reading import Source
 from anchor_autopatch.job.invoices.values import parse_amount, parse_currency
 
 if TYPE_CHECKING:
-    from anchor_autopatch.job.invoices.findings import Findings
     from anchor_autopatch.job.invoices.formats.payloads import Payload
-    from anchor_autopatch.job.invoices.values import Context
 
 __all__ = ("SOURCE",)
 
@@ -37,32 +35,6 @@ _NAME = "openai-costs"
 
 def _recognises(payload: Payload) -> bool:
     return any("start_time" in bucket for bucket in raw_buckets(payload.json))
-
-
-def _read(payload: Payload, context: Context, findings: Findings) -> Landed:
-    buckets = read_buckets(
-        payload.json,
-        names=("start_time", "end_time"),
-        parse_instant=unix_seconds,
-        context=context,
-        findings=findings,
-    )
-    days = [(bucket, _lines(bucket, findings)) for bucket in buckets]
-    provider = context.provider or "openai"
-    return Landed(tuple(invoices_of_days(_NAME, provider, days, context, findings)))
-
-
-SOURCE = Source(_NAME, _recognises, _read)
-
-
-def _lines(bucket: Bucket, findings: Findings) -> list[InvoiceLine]:
-    lines = []
-    for result in bucket.results:
-        try:
-            lines.append(_line(bucket, result))
-        except ValueError as error:
-            findings.add(None, f"{error} (day {bucket.day}, {result.get('line_item')!r})")
-    return lines
 
 
 def _line(bucket: Bucket, result: Json) -> InvoiceLine:
@@ -103,3 +75,7 @@ def _quantity(result: Json) -> tuple[Decimal | None, str | None]:
     if unit == "1000_tokens":
         return landed(quantity * 1000), "tokens"
     return landed(quantity), unit
+
+
+_REPORT = DailyReport(_NAME, "openai", ("start_time", "end_time"), unix_seconds, _line, "line_item")
+SOURCE = Source(_NAME, _recognises, partial(read_daily_report, _REPORT))
