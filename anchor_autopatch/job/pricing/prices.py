@@ -139,16 +139,13 @@ def _stretches(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[int, int]]:
     A run of a day may hold 100,000 new receipts and three old ones: what lies between is not read.
     """
     rows = con.execute(load("pricing/costs")["list_steps"], {"size": _STEP}).fetchall()
-    steps = iter(step for (step,) in rows)
-    first = end = next(steps, 0)
-    end += bool(rows)
-    for step in steps:
-        if step > end or end - first == _STRETCH // _STEP:
-            yield first * _STEP, end * _STEP
-            first = step
-        end = step + 1
-    if rows:
-        yield first * _STEP, end * _STEP
+    steps = [step for (step,) in rows]
+    start = 0
+    for place, step in enumerate(steps, start=1):
+        is_followed = place < len(steps) and steps[place] == step + 1
+        if not is_followed or place - start == _STRETCH // _STEP:
+            yield steps[start] * _STEP, (step + 1) * _STEP
+            start = place
 
 
 def _knowledge(con: duckdb.DuckDBPyConnection, models: Mapping[str, str]) -> str:
