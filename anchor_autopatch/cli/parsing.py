@@ -9,7 +9,7 @@ from typing import NoReturn
 from anchor_autopatch.core.errors import ConfigError
 from anchor_autopatch.core.policy.values import suggestion
 
-_LEVELS = ("command", "action", "subcommand")
+_LEVELS = ("command", "action", "subcommand", "rate_action")
 
 
 class OneLineParser(argparse.ArgumentParser):

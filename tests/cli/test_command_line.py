@@ -15,6 +15,7 @@ from anchor_autopatch.cli import COMMANDS, main
 from anchor_autopatch.cli.jobs import this_user
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+_HAS_ACTIONS = re.compile(r"(?:ACTION|SUBCOMMAND) \.\.\.")
 _LEAF = re.compile(r"^    ([a-z][a-z-]+)(?:\s|$)", re.MULTILINE)
 
 
@@ -27,29 +28,33 @@ def _typed(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, s
     return code, found.out, found.err
 
 
-def _actions(capsys: pytest.CaptureFixture[str], command: str) -> list[tuple[str, ...]]:
-    """The command and every action of it, as they are typed."""
-    page = _typed(capsys, command, "--help")[1]
-    listed = page.partition("positional arguments:")[2].partition("options:")[0]
-    return [(command,), *((command, name) for name in _LEAF.findall(listed))]
+def _pages(capsys: pytest.CaptureFixture[str], *words: str) -> dict[tuple[str, ...], str]:
+    """The help of a command and of every action below it, by the words that are typed for it."""
+    page = _typed(capsys, *words, "--help")[1]
+    pages = {words: page}
+    if _HAS_ACTIONS.search(page):
+        listed = page.partition("positional arguments:")[2].partition("options:")[0]
+        for name in _LEAF.findall(listed):
+            pages |= _pages(capsys, *words, name)
+    return pages
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_every_action_has_an_example(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pages = {words: _typed(capsys, *words, "--help")[1] for words in _actions(capsys, command)}
+    pages = _pages(capsys, command)
 
     assert [words for words, page in pages.items() if "\nexample" not in page] == []
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name != "run"])
 def test_every_action_speaks_json(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    words = _actions(capsys, command)
+    pages = _pages(capsys, command)
 
-    # A command with actions has nothing to print itself. The journal is CSV already.
-    leaves = [each for each in words[1:] or words if each != ("close", "journal")]
-    assert [each for each in leaves if "--json" not in _typed(capsys, *each, "--help")[1]] == []
+    # What has actions has nothing to print itself.
+    printing = {words: page for words, page in pages.items() if not _HAS_ACTIONS.search(page)}
+    assert [words for words, page in printing.items() if "--json" not in page] == []
 
 
 @pytest.mark.parametrize(
