@@ -299,3 +299,19 @@ def test_own_sending_leaves_no_event(tmp_path, sink, url):
     )
 
     assert len(read_outboxes(tmp_path)[1]) == 1
+
+
+def test_process_does_not_wait_at_its_end_for_a_sink_that_hangs(tmp_path, sink):
+    sink.trickle_s = 0.05
+    # The first to be registered is the last to run.
+    begin = "import atexit\natexit.register(lambda: print(telling._teller.thread is not None))\n"
+    # Claimed: all that the thread needs is imported, and what it does next is to wait for the sink.
+    wait = (
+        "import glob, os, time\nfail()\n"
+        "while not glob.glob(os.environ['ANCHOR_HOME'] + '/alerts/*.json'):\n"
+        "    time.sleep(0.001)\n"
+    )
+
+    done = run_python("-c", begin + FAIL + wait, home=tmp_path, **operator(sink))
+
+    assert done.stdout == "True\n"

@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import atexit
 import os
+
+# Whoever imports it first is taken for the main thread by Python before 3.13, and waited for at the
+# end: never our own thread, whose imports bring it.
+import threading  # noqa: F401 - as above
 import time
 from collections import deque
 from os import getpid
@@ -28,7 +32,7 @@ _LOOK_AGAIN_SECONDS = 600.0
 """How long a cause that somebody has told of is left alone before its claim is looked at again."""
 _CAUSES = 1_000
 _WAITING = 100
-_EXIT_WAITS_SECONDS = 0.04
+_EXIT_WAITS_SECONDS = 0.03
 _FORK_WAITS_SECONDS = 1.0
 
 
