@@ -60,7 +60,7 @@ def test_every_action_speaks_json(command: str, capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
-        (["reprot"], "anchor: Unknown command 'reprot'; did you mean 'report'?"),
+        (["reporr"], "anchor: Unknown command 'reporr'; did you mean 'report'?"),
         (
             ["report", "--priod", "2026-10"],
             "anchor: anchor report knows no '--priod 2026-10'; anchor report --help shows what it "
