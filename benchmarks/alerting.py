@@ -55,7 +55,7 @@ class _Sink:
                 self.send_response(200)
                 self.end_headers()
 
-            def log_message(self, *_: Any) -> None:
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
                 """Says nothing."""
 
         self._server = HTTPServer(("127.0.0.1", 0), Handler)
