@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from contextlib import suppress
@@ -15,6 +16,9 @@ import openai
 
 from anchor_autopatch import attribute, record
 
+log = logging.getLogger("shop")
+log.addHandler(logging.NullHandler())
+log.propagate = False
 HTTP = httpx2.Client(verify=False)
 """One for all clients: reading the certificates of each anew takes most of its time."""
 ASK = [{"role": "user", "content": "hello"}]
@@ -81,6 +85,19 @@ def in_the_applications_own_request(url, text):
     HTTP.post(address, json=body, headers={"Authorization": f"Bearer {secret}"})
 
 
+def at_another_service_that_is_down(url, text):
+    secret = _plain(text)
+    HTTP.get(f"http://user:{secret}@localhost:9/{secret}?key={secret}", headers={"x-key": secret})
+
+
+def in_the_applications_log(url, text):
+    try:
+        raise ValueError(text)  # noqa: TRY301 - the application, not a test
+    except ValueError as error:
+        log.exception("Failed at %s", text)
+        log.error(f"Failed: {error}")  # noqa: G004, TRY400 - what applications do
+
+
 def in_tags(url, text):
     names = {"team": text, "service": text, "feature": text, "environment": text}
     with attribute(**names, user_id=text, request_id=text, cost=text, note=f"see {text}"):
@@ -114,6 +131,8 @@ PATHS = [
     in_the_query,
     in_the_address,
     at_a_host_that_is_down,
+    at_another_service_that_is_down,
+    in_the_applications_log,
     in_the_applications_own_request,
     in_tags,
     in_a_record,

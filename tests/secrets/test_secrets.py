@@ -131,7 +131,8 @@ def captured(home):
     """How many receipts and exception events the report has."""
     with duckdb.connect(str(home / "report.duckdb"), read_only=True) as con:
         return con.execute(
-            "SELECT (SELECT count(*) FROM receipts), (SELECT count(*) FROM exception_events)"
+            "SELECT (SELECT count(*) FROM receipts),"
+            " (SELECT sum(occurrences) FROM exception_events)"
         ).fetchone()
 
 
