@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import shutil
 import socket
 import struct
@@ -116,14 +117,20 @@ def _binaries():
     return found[-1].parent if found else None
 
 
+def _can_become_postgres():
+    with contextlib.suppress(KeyError):
+        return shutil.which("setpriv") is not None and pwd.getpwnam("postgres") is not None
+    return False
+
+
 @contextlib.contextmanager
 def postgresql():
     """A running PostgreSQL; skips where none is installed."""
     binaries = _binaries()
     if binaries is None:
         pytest.skip("needs a real PostgreSQL: apt-get install postgresql")
-    if os.geteuid() == 0 and shutil.which("setpriv") is None:
-        pytest.skip("needs setpriv, since PostgreSQL does not run as root")
+    if os.geteuid() == 0 and not _can_become_postgres():
+        pytest.skip("needs setpriv and a user postgres, since PostgreSQL does not run as root")
     folder = Path(tempfile.mkdtemp(prefix="anchor-postgresql-"))
     try:
         if os.geteuid() == 0:
