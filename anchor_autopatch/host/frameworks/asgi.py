@@ -30,7 +30,7 @@ class _Scope(serving.Served):
         known = self.headers
         # A dozen names are asked for one after the other: a search of the list for each took half
         # of what an attribution costs. Made anew where a middleware has put in headers of its own.
-        if known is None or known.of is not given or known.count != len(given):
+        if known is None or known.of is not given or known.length != len(given):
             known = self.headers = _Headers(given, len(given), _by_name(given))
         value = known.values.get(_key(name))
         return value.decode("latin-1") if value else None
@@ -47,7 +47,7 @@ class _Headers(NamedTuple):
     """The headers of a scope by their names, as they were when they were looked at."""
 
     of: Any
-    count: int
+    length: int
     values: dict[bytes, bytes]
 
 
