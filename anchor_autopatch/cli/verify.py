@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from anchor_autopatch.cli import CLEAN, FINDINGS
 from anchor_autopatch.cli.jobs import add_job_arguments, homes_of, only_job
 from anchor_autopatch.cli.output import print_json, print_table, progress
+from anchor_autopatch.core.errors import StoreError
 
 if TYPE_CHECKING:
     import argparse
@@ -35,6 +36,10 @@ def _run(args: argparse.Namespace) -> int:
     from anchor_autopatch.job.warehouse import open_warehouse
 
     homes = homes_of(args)
+    for home in homes:
+        # Made anew, a mistyped home would be empty, and all of it would hold.
+        if not home.is_dir():
+            raise StoreError(f"No home at {str(home)!r}: name the folder that ANCHOR_HOME names")
     with only_job(homes[0]) as mine:
         if not mine:
             return CLEAN

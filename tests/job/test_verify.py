@@ -254,3 +254,12 @@ def test_command_prints_json(home, capsys):
     report = json.loads(capsys.readouterr().out)
     assert (report["holds"], report["first_fault"]) == (True, None)
     assert {link["holds"] for link in report["links"]} == {True}
+
+
+def test_home_that_is_not_there_is_not_made(tmp_path, capsys):
+    missing = tmp_path / "mistyped"
+
+    assert main(["verify", "--home", str(missing)]) == 2
+
+    assert str(missing) in capsys.readouterr().err
+    assert not missing.exists()

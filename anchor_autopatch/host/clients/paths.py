@@ -1,7 +1,7 @@
 """Which requests to a provider host cost money: a table of URL paths, in the providers' dialects.
 
 Sources: the API references of OpenAI, Anthropic, Gemini and Vertex AI, Amazon Bedrock Runtime,
-Cohere and Mistral (read 2026-11), and the paths that the SDKs of `reference/sdk-surface` use.
+Cohere and Mistral (read 2026-11), and the paths that their SDKs use.
 """
 
 from __future__ import annotations
