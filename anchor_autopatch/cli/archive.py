@@ -71,7 +71,7 @@ def _archive(args: argparse.Namespace) -> int:
             return CLEAN
         with open_warehouse(home) as con, progress("Archiving") as advance:
             report = archive(con, home, utc_now(), retention=retention, advance=advance)
-    print_json(_archive_as_dict(report)) if args.json else _print_archive(report)
+    print_json(archived_as_dict(report)) if args.json else _print_archive(report)
     return CLEAN
 
 
@@ -79,14 +79,20 @@ def _print_archive(report: ArchiveReport) -> None:
     if not report.files:
         print("Nothing to archive: every whole day is in the archive.")
         return
+    print(archived_line(report))
+
+
+def archived_line(report: ArchiveReport) -> str:
+    """What was archived, of a report with files."""
     days = {file.day for file in report.files}
-    print(
+    return (
         f"Archived rows: {report.rows}, of days: {len(days)} ({min(days)} to {max(days)}), "
         f"in files: {len(report.files)}."
     )
 
 
-def _archive_as_dict(report: ArchiveReport) -> dict[str, object]:
+def archived_as_dict(report: ArchiveReport) -> dict[str, object]:
+    """The same for `--json`."""
     return {"rows": report.rows, "files": [file._asdict() for file in report.files]}
 
 

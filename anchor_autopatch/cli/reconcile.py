@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anchor_autopatch.cli import CLEAN, FINDINGS
+from anchor_autopatch.cli.archive import archived_as_dict, archived_line
 from anchor_autopatch.cli.jobs import add_job_arguments, config_of, homes_of, only_job
 from anchor_autopatch.cli.output import print_json, print_table, progress
 from anchor_autopatch.cli.ship import as_dict, shipped_line
@@ -60,6 +61,8 @@ def _print(report: ReconcileReport, homes: Sequence[Path]) -> None:
     print(_priced_line(report))
     if report.invoices:
         _print_invoices(report)
+    if report.archived.files:
+        print(archived_line(report.archived))
     print(f"Published {report.report_path}")
     for finding in report.findings:
         print(f"! {finding}")
@@ -111,6 +114,7 @@ def _as_dict(report: ReconcileReport) -> dict[str, object]:
         "judged": report.judged._asdict(),
         "reconciliation": [row._asdict() for row in report.allocated.rows],
         "invoices": [{**check._asdict(), "holds": check.holds} for check in report.invoices],
+        "archived": archived_as_dict(report.archived),
         "report": str(report.report_path),
         "findings": list(report.findings),
     }

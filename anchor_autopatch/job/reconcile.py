@@ -18,6 +18,12 @@ from anchor_autopatch.job import (
     variance,
 )
 from anchor_autopatch.job.allocation import accounts
+from anchor_autopatch.job.archive import (
+    ArchiveReport,
+    Retention,
+    archive_if_asked,
+    read_retention,
+)
 from anchor_autopatch.job.clock import never_back
 from anchor_autopatch.job.findings import InvoiceCheck, find, invoice_checks, receipt_count
 from anchor_autopatch.job.incidents.evaluating import EvaluateReport
@@ -53,6 +59,8 @@ class ReconcileReport:
     allocated: allocation.AllocationReport
     spend: SpendReport
     invoices: tuple[InvoiceCheck, ...]
+    archived: ArchiveReport
+    """Without files where the policy sets no term."""
     report_path: Path
     findings: tuple[str, ...]
     """One line per thing that needs a person, with the mend."""
@@ -103,6 +111,7 @@ def reconcile(
         advance()
         allocated = _divide(con, rules, now)
         advance()
+        archived = archive_if_asked(con, homes[0], now, rules.retention)
         spend = watch_spend(con, homes[0], config, rules.incidents, now)
         advance()
         path = publish(con, homes[0], now, overdue_after=rules.overdue_after)
@@ -120,9 +129,11 @@ def reconcile(
             allocated=allocated,
             spend=spend,
             invoices=invoices,
+            archived=archived,
             report_path=path,
             findings=(
                 *shipped.findings,
+                *archived.findings,
                 *find(con, measured, allocated, invoices, rules.hosts),
                 *pricing.find_prices(con),
                 *pricing.find_drifts(con, booked_at, rules.limits.price_percent, rules.models),
@@ -147,6 +158,7 @@ class _Rules(NamedTuple):
     incidents: Settings
     policies: allocation.Policies
     limits: variance.VarianceRules
+    retention: Retention
 
 
 def _read(config: Mapping[str, object]) -> _Rules:
@@ -163,6 +175,7 @@ def _read(config: Mapping[str, object]) -> _Rules:
         incidents=read_settings(config, os.environ),
         policies=allocation.read_policies(config),
         limits=variance.read_variance_rules(config),
+        retention=read_retention(config),
     )
 
 

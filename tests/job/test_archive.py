@@ -11,6 +11,7 @@ from anchor_autopatch.cli import main
 from anchor_autopatch.core import crash_points
 from anchor_autopatch.core.errors import ConfigError
 from anchor_autopatch.job.archive import Retention, archive, read_retention
+from anchor_autopatch.job.reconcile import reconcile
 from anchor_autopatch.job.ship import ship
 from anchor_autopatch.job.verify.archives import check_archive
 from anchor_autopatch.job.warehouse import open_warehouse
@@ -48,6 +49,41 @@ def held(home, relation, column="receipt_id"):
     """Ids in the files of the archive, sorted."""
     files = f"read_parquet('{home}/archive/{relation}/*/*.parquet', union_by_name = true)"
     return [row[0] for row in duckdb.sql(f"SELECT {column} FROM {files} ORDER BY 1").fetchall()]
+
+
+def ids_of(files):
+    return [(file.relation, str(file.day), file.row_count) for file in files]
+
+
+def test_whole_job_archives_when_the_policy_sets_a_term(tmp_path):
+    left_behind(tmp_path, on_day(1, 0), on_day(2, 1))
+
+    first = reconcile([tmp_path], NOW, {"retention": {"quarantine_days": 90}})
+    second = reconcile([tmp_path], NOW, {"retention": {"quarantine_days": 90}})
+
+    assert ids_of(first.archived.files) == [
+        ("receipts", "2026-09-21", 1),
+        ("receipts", "2026-09-22", 1),
+    ]
+    assert second.archived.files == ()
+
+
+def test_whole_job_archives_nothing_unasked(tmp_path):
+    left_behind(tmp_path, on_day(1, 0))
+
+    report = reconcile([tmp_path], NOW, {})
+
+    assert (report.archived.files, (tmp_path / "archive").exists()) == ((), False)
+
+
+def test_archive_that_cannot_be_written_is_a_finding_of_the_job(tmp_path):
+    left_behind(tmp_path, on_day(1, 0))
+    (tmp_path / "archive").write_text("in the way", "utf-8")
+
+    report = reconcile([tmp_path], NOW, {"retention": {"receipts_days": 400}})
+
+    assert "Cannot archive receipts of 2026-09-21" in report.findings[0]
+    assert report.report_path.exists()
 
 
 def test_each_day_has_a_file_of_each_relation(shipped, tmp_path):

@@ -1,4 +1,4 @@
-"""A reconcile that is killed at any of its steps ends, run again, in the same report."""
+"""A reconcile killed at any of its steps ends, run again, in the same report and archive."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from tests.job.outboxes import Outbox, event, left_behind, receipt
 from tests.simulation.world import Died
 
 NOW = datetime(2026, 9, 30, 12, tzinfo=UTC)
+CONFIG = {"retention": {"quarantine_days": 365}}
+"""Asks for the archive, too."""
 _STEPS_AT_LEAST = 20
 """A run passes so many; far fewer would mean that the steps are no longer told."""
 
@@ -59,6 +61,12 @@ def published(home):
         }
 
 
+def archived(home):
+    """Every file of the archive with its bytes."""
+    files = (home / "archive").rglob("*.parquet")
+    return {str(path.relative_to(home)): path.read_bytes() for path in files}
+
+
 def steps_of(run):
     passed = []
     with crash_points.watched(passed.append):
@@ -84,15 +92,17 @@ def kill_at(number, run):
 @pytest.mark.timeout(900)
 def test_killed_at_each_step_it_ends_in_the_same_report(before, tmp_path):
     home = copied(before, tmp_path)
-    steps = steps_of(lambda: reconcile([home], NOW, {}))
-    undisturbed = published(home)
+    steps = steps_of(lambda: reconcile([home], NOW, CONFIG))
+    undisturbed, files = published(home), archived(home)
     assert len(steps) >= _STEPS_AT_LEAST
+    assert len(files) > 1
 
     for number, step in enumerate(steps):
         shutil.rmtree(home)
         copied(before, tmp_path)
-        kill_at(number, lambda: reconcile([home], NOW, {}))
-        reconcile([home], NOW, {})
+        kill_at(number, lambda: reconcile([home], NOW, CONFIG))
+        reconcile([home], NOW, CONFIG)
 
         differing = [name for name, rows in published(home).items() if rows != undisturbed[name]]
         assert not differing, f"killed at step {number} ({step})"
+        assert archived(home) == files, f"killed at step {number} ({step})"

@@ -174,7 +174,7 @@ def _allocate(con: duckdb.DuckDBPyConnection, now: datetime, work: _Work) -> All
         )
         rows = con.execute(statements()["reconciled"]).fetchall()
         _run(con, "drop_work")
-        keep_division(con, now, division)
+        keep_division(con, now, division, is_classified=work.variance_rules is None)
     return AllocationReport(tuple(Reconciled(*row) for row in rows))
 
 

@@ -50,8 +50,9 @@ def plan_division(con: duckdb.DuckDBPyConnection, now: datetime, *rules: object)
     last = con.execute(sql["last_division"]).fetchone()
     if last is None or last[0] > naive_utc(now):
         return Division((), signatures, digest)
-    at, signature = last
-    if signature != _signature(con, at, digest):
+    at, signature, is_classified = last
+    # Killed before it found the variances of what it had divided, a run leaves work undone.
+    if not is_classified or signature != _signature(con, at, digest):
         return Division((), signatures, digest)
     marks = dict(con.execute(sql["marks"]).fetchall())
     changed = {period for (period,) in con.execute(sql["later_periods"], {"at": at}).fetchall()}
@@ -61,14 +62,23 @@ def plan_division(con: duckdb.DuckDBPyConnection, now: datetime, *rules: object)
     return Division(tuple(sorted(signatures.keys() - changed)), signatures, digest)
 
 
-def keep_division(con: duckdb.DuckDBPyConnection, now: datetime, division: Division) -> None:
-    """Notes what this run divided from, in the transaction that divides."""
+def keep_division(
+    con: duckdb.DuckDBPyConnection, now: datetime, division: Division, *, is_classified: bool
+) -> None:
+    """Notes what this run divided from, in the transaction that divides.
+
+    `is_classified` is false where the variances are still to be found; who finds them says so.
+    """
     sql, at = statements(), naive_utc(now)
     con.execute(sql["forget_marks"])
     columns = {"period": list(division.signatures), "signature": [*division.signatures.values()]}
     con.execute(sql["keep_marks"], columns)
     con.execute(sql["forget_division"])
-    row = {"at": at, "signature": _signature(con, at, division.rules)}
+    row = {
+        "at": at,
+        "signature": _signature(con, at, division.rules),
+        "is_classified": is_classified,
+    }
     con.execute(sql["keep_division"], row)
 
 

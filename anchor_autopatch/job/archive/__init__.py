@@ -1,6 +1,6 @@
 """Archive: immutable Parquet files of what was shipped, by UTC day, and what retention removes."""
 
-from anchor_autopatch.job.archive.archiving import ArchiveReport, archive
+from anchor_autopatch.job.archive.archiving import ArchiveReport, archive, archive_if_asked
 from anchor_autopatch.job.archive.purging import PurgeReport, purge
 from anchor_autopatch.job.archive.retention import Retention, read_retention
 
@@ -9,6 +9,7 @@ __all__ = (
     "PurgeReport",
     "Retention",
     "archive",
+    "archive_if_asked",
     "purge",
     "read_retention",
 )

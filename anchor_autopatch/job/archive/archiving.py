@@ -25,11 +25,29 @@ class ArchiveReport(NamedTuple):
     """What one run wrote."""
 
     files: tuple[ArchiveFile, ...]
+    findings: tuple[str, ...] = ()
+    """What needs a person."""
 
     @property
     def rows(self) -> int:
         """Receipts and exception events in the new files."""
         return sum(file.row_count for file in self.files)
+
+
+def archive_if_asked(
+    con: duckdb.DuckDBPyConnection, home: Path, now: datetime, retention: Retention
+) -> ArchiveReport:
+    """The part that archiving has in a run of the whole job: none, unless the policy sets a term.
+
+    What has a term leaves the warehouse one day, and only what lies in the archive may. A disk that
+    takes no file is a finding: prices and the report must come out all the same.
+    """
+    if not any(retention):
+        return ArchiveReport(())
+    try:
+        return archive(con, home, now, retention=retention)
+    except StoreError as error:
+        return ArchiveReport((), (str(error),))
 
 
 def archive(

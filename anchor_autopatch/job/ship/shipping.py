@@ -22,6 +22,7 @@ from anchor_autopatch.job.ship.files import FileShipper
 from anchor_autopatch.job.ship.outbox_reader import fallback_files, outbox_files
 from anchor_autopatch.job.ship.quarantine import remove_strays
 from anchor_autopatch.job.ship.report import ShipReport
+from anchor_autopatch.job.warehouse import frugal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,12 +32,17 @@ if TYPE_CHECKING:
 
     from anchor_autopatch.core.destinations import Exporter
 
-__all__ = ("ShipReport", "find_exporter", "ship", "ship_to")
+__all__ = ("MEMORY_LIMIT", "ShipReport", "find_exporter", "ship", "ship_to")
+
+MEMORY_LIMIT = "384MB"
+"""What DuckDB may hold while it ships. It keeps what it has written as long as it may, 55 MB more
+for each million receipts; rows and stages take 400 MB, however many are shipped."""
 
 
 def ship(con: DuckDBPyConnection, homes: Sequence[Path], now: datetime) -> ShipReport:
     """Ships every outbox of the homes into the open warehouse; twice is the same as once."""
-    return ship_to(find_exporter("duckdb")(con), homes, now, booked_at=never_back(con, now))
+    with frugal(con, MEMORY_LIMIT):
+        return ship_to(find_exporter("duckdb")(con), homes, now, booked_at=never_back(con, now))
 
 
 def ship_to(

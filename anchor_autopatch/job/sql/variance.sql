@@ -172,6 +172,11 @@ VALUES (
     $invoiced, $estimated_usd, $invoiced_quantity, $counted_quantity, $flagged, $evidence, $owner
 );
 
+-- name: note_classified
+-- Marks the last division as one whose variances were found.
+UPDATE division_run
+SET is_classified = true;
+
 -- name: outdate_actions
 -- Actions of open periods are current only when this run finds their variance again.
 UPDATE variance_action

@@ -81,6 +81,7 @@ def find_variances(
         con.execute(sql["outdate_actions"])
         for found in con.execute(sql["found_actions"]).fetchall():
             _keep_action(con, found, now)
+        con.execute(sql["note_classified"])
 
 
 def actions(

@@ -5,7 +5,8 @@
 -- When invoices were divided last, and from what.
 SELECT
     divided_at,
-    signature
+    signature,
+    is_classified
 FROM division_run;
 
 -- name: booked_rates
@@ -220,5 +221,5 @@ DELETE FROM division_run;
 
 -- name: keep_division
 -- Notes when this run divided, and what else it depended on.
-INSERT INTO division_run (divided_at, signature)
-VALUES ($at, $signature);
+INSERT INTO division_run (divided_at, signature, is_classified)
+VALUES ($at, $signature, $is_classified);

@@ -414,10 +414,12 @@ COMMENT ON VIEW request_cost IS 'Cost by request of a service';
 
 CREATE TABLE IF NOT EXISTS division_run (
     divided_at TIMESTAMP NOT NULL,
-    signature VARCHAR NOT NULL
+    signature VARCHAR NOT NULL,
+    is_classified BOOLEAN NOT NULL DEFAULT false
 );
 COMMENT ON TABLE division_run IS 'One row: the last run that divided invoices; what came later tells which periods have to be divided again';
 COMMENT ON COLUMN division_run.divided_at IS 'UTC';
+COMMENT ON COLUMN division_run.is_classified IS 'Whether the variances of what it divided were found, too: a run may be killed in between';
 COMMENT ON COLUMN division_run.signature IS 'JSON: of all rows that bear this very instant, and of the rules';
 
 CREATE TABLE IF NOT EXISTS division_mark (
