@@ -8,7 +8,7 @@
 
 .DEFAULT_GOAL := check
 .PHONY: check help setup worlds demo test test-fast test-oldest test-pythons test-all matrix parity conformance chaos focus \
-        faults peers correctness memory frameworks coverage bench bench-pricing bench-shipping docs lint types format measure smoke lock clean
+        faults peers correctness memory frameworks coverage bench bench-pricing bench-shipping bench-allocation docs lint types format measure smoke lock clean
 
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
@@ -113,6 +113,9 @@ bench-pricing: .venv/.stamp  ## CPU and memory of pricing; BENCH_RECEIPTS=100000
 
 bench-shipping: .venv/.stamp  ## CPU and memory of shipping, also over a long history; BENCH_RECEIPTS as above
 	@$(PYTHON) -m benchmarks.shipping --receipts $(or $(BENCH_RECEIPTS),500000)
+
+bench-allocation: .venv/.stamp  ## CPU and memory of dividing a bill, and of a day more; BENCH_RECEIPTS as above
+	@$(PYTHON) -m benchmarks.allocation --receipts $(or $(BENCH_RECEIPTS),1000000)
 
 smoke: .venv/.stamp  ## Build the wheel, install it alone and with the job extra, make one call
 	@$(PYTEST) -q tests/packaging $(PYTEST_ARGS)
