@@ -88,9 +88,16 @@ def kill_at(number, run):
         run()
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_killed_at_each_step_it_ends_in_the_same_report(before, tmp_path):
+# Dead before a commit is as dead as after the one before it: `make test` leaves those steps out.
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(
+    "left_out",
+    [
+        pytest.param({"transaction.done"}, marks=pytest.mark.slow),
+        pytest.param(set(), marks=pytest.mark.chaos),
+    ],
+)
+def test_killed_at_each_step_it_ends_in_the_same_report(before, tmp_path, left_out):
     home = copied(before, tmp_path)
     steps = steps_of(lambda: reconcile([home], NOW, CONFIG))
     undisturbed, files = published(home), archived(home)
@@ -98,6 +105,8 @@ def test_killed_at_each_step_it_ends_in_the_same_report(before, tmp_path):
     assert len(files) > 1
 
     for number, step in enumerate(steps):
+        if step in left_out:
+            continue
         shutil.rmtree(home)
         copied(before, tmp_path)
         kill_at(number, lambda: reconcile([home], NOW, CONFIG))
