@@ -24,7 +24,7 @@ __all__ = ("check_settled",)
 class _Fetches(NamedTuple):
     invoice_id: str
     provider: str
-    count: int
+    fetch_count: int
     """Of all days of the month, after it ended."""
     same_since: datetime | None
     """First of the last fetches that all said the same."""
@@ -50,7 +50,7 @@ def check_settled(con: duckdb.DuckDBPyConnection, period: str, hours: int) -> No
             seen = "no fetch of all its days since the month ended"
         elif found.last_at - found.same_since < timedelta(hours=hours):
             seen = (
-                f"{found.count} fetches since the month ended, the same since "
+                f"{found.fetch_count} fetches since the month ended, the same since "
                 f"{found.same_since:%Y-%m-%d %H:%M}"
             )
         else:

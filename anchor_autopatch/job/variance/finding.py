@@ -70,11 +70,11 @@ def find_variances(
         con.execute(sql["forget_open"])
         others, units = _others(con), _units(con)
         for row in con.execute(sql["invoices"]).fetchall():
-            invoice, found = _converted(Invoice(*row), units[row[3]])
+            invoice, converted = _converted(Invoice(*row), units[row[3]])
             # The floor is USD, as the estimates are.
             floor = Decimal(from_usd(int(rules.floor * 10**9), invoice)).scaleb(-9)
             local = rules._replace(floor=floor)
-            parts = classify(invoice, others[invoice.invoice_id], found, local)
+            parts = classify(invoice, others[invoice.invoice_id], converted, local)
             _assert_whole(invoice, parts)
             for part in parts:
                 con.execute(sql["keep_line"], _row(invoice, part, {**OWNERS, **owners}))
