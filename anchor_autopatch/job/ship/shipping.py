@@ -22,7 +22,6 @@ from anchor_autopatch.job.ship.files import FileShipper
 from anchor_autopatch.job.ship.outbox_reader import fallback_files, outbox_files
 from anchor_autopatch.job.ship.quarantine import remove_strays
 from anchor_autopatch.job.ship.report import ShipReport
-from anchor_autopatch.job.warehouse import frugal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,6 +40,9 @@ for each million receipts; rows and stages take 400 MB, however many are shipped
 
 def ship(con: DuckDBPyConnection, homes: Sequence[Path], now: datetime) -> ShipReport:
     """Ships every outbox of the homes into the open warehouse; twice is the same as once."""
+    # Only here: who ships elsewhere, or reads outboxes for incidents, may have no DuckDB.
+    from anchor_autopatch.job.warehouse import frugal
+
     with frugal(con, MEMORY_LIMIT):
         return ship_to(find_exporter("duckdb")(con), homes, now, booked_at=never_back(con, now))
 
