@@ -22,8 +22,8 @@ WRONG = {
     "policy": ('[allocation.buckets]\nidle = "evn"', "'evn' of 'idle'; known: hold"),
     "bucket": ('[allocation.buckets]\nidel = "even"', "'idel' in [allocation]; known: unalloc"),
     "owner of a bucket": (
-        '[allocation.buckets]\nidle = { policy = "owner", servce = "x" }',
-        "'servce' in [allocation.buckets.idle]; known: policy, shares, team",
+        '[allocation.buckets]\nidle = { policy = "owner", servicce = "x" }',
+        "'servicce' in [allocation.buckets.idle]; known: policy, shares, team",
     ),
     "share": (
         '[allocation.buckets]\nidle = { policy = "fixed", shares = [{ team = "a", percnt = 5 }] }',

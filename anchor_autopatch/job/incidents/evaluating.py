@@ -71,9 +71,7 @@ def evaluate(
         intake = taken()
         before = {each.incident_id: each.state for each in store.unsettled()}
         events = [
-            event
-            for event in intake.events
-            if store.note_event(event.event_id, event.occurrences)
+            event for event in intake.events if store.note_event(event.event_id, event.occurrences)
         ]
         _count_successes(store, intake)
         touched = [_take(store, found, rules, board, now_us) for found in group(events)]

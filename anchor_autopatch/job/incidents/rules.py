@@ -33,8 +33,9 @@ def read_rules(config: Mapping[str, object]) -> IncidentRules:
     for name in table:
         if name not in _KEYS:
             raise ConfigError(f"Unknown key {name!r} in [incidents]; known: {', '.join(_KEYS)}")
-    given = {_KEYS[name]: duration_us(value, f"[incidents] {name}") for name, value in table.items()}
-    return IncidentRules(**given)
+    return IncidentRules(
+        **{_KEYS[name]: duration_us(value, f"[incidents] {name}") for name, value in table.items()}
+    )
 
 
 _KEYS = {"quiet": "quiet_us", "reopen_within": "reopen_us"}

@@ -87,7 +87,7 @@ def test_anomaly_rules_have_defaults_and_name_what_is_wrong():
 
 def test_budget_of_a_team_outside_the_vocabulary_is_told():
     config = tomllib.loads(
-        '[vocabulary]\nteams = ["search"]\n[[budgets]]\nteam = "serach"\namount = 5\n'
+        '[vocabulary]\nteams = ["search"]\n[[budgets]]\nteam = "searchh"\namount = 5\n'
     )
 
     assert [problem.path for problem in check_config(config, 0)] == [("budgets", 0, "team")]
