@@ -1,7 +1,7 @@
 """What the simulated providers count and charge, so that the bills are worth splitting.
 
 Each simulated call reports the usage of hundreds of real ones. Gemini's numbers are chosen so that
-every line of its invoice is a whole number of cents when 105.00 at contract rates become 100.00.
+every line of its invoice is a whole number of cents: 105.00 as agreed, 100.00 with credits.
 """
 
 from __future__ import annotations

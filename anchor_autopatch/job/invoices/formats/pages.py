@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import MAXYEAR, UTC, datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeAlias, TypeVar
 
 from anchor_autopatch.job.invoices.currencies import minor_units
 from anchor_autopatch.job.invoices.landing import Authority, Invoice, InvoiceLine, make_invoice
@@ -21,6 +21,7 @@ __all__ = (
     "Bucket",
     "Json",
     "Number",
+    "by_month",
     "invoices_of_days",
     "parse_json",
     "raw_buckets",
@@ -32,6 +33,7 @@ __all__ = (
 )
 
 Json: TypeAlias = dict[str, object]
+_Row = TypeVar("_Row")
 
 
 class Number(str):
@@ -233,19 +235,24 @@ def invoices_of_days(
 ) -> list[Invoice]:
     """One invoice for each month that the days touch; later payloads restate it day by day."""
     named = findings.read(None, lambda text: parse_provider(text, context), provider)
-    months: dict[str, list[tuple[Bucket, list[InvoiceLine]]]] = {}
-    for bucket, lines in days:
+    months = by_month(days, context, findings)
+    if named is None:
+        return []
+    return [_month(source, named, period, found, context, findings) for period, found in months]
+
+
+def by_month(
+    buckets: Iterable[tuple[Bucket, list[_Row]]], context: Context, findings: Findings
+) -> list[tuple[str, list[tuple[Bucket, list[_Row]]]]]:
+    """(YYYY-MM, its buckets with their rows), in order; a bucket of the future is a finding."""
+    months: dict[str, list[tuple[Bucket, list[_Row]]]] = {}
+    for bucket, rows in buckets:
         if bucket.start > context.now:
             findings.add(
                 None, f"Bucket {bucket.day} has not begun; check the clock and the request"
             )
-        months.setdefault(f"{bucket.start:%Y-%m}", []).append((bucket, lines))
-    if named is None:
-        return []
-    return [
-        _month(source, named, period, found, context, findings)
-        for period, found in sorted(months.items())
-    ]
+        months.setdefault(f"{bucket.start:%Y-%m}", []).append((bucket, rows))
+    return sorted(months.items())
 
 
 def _month(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anchor_autopatch.job.invoices.formats.pages import Bucket, Json, Number
+from anchor_autopatch.job.invoices.formats.pages import Bucket, Json, Number, by_month
 from anchor_autopatch.job.invoices.reading import UsageReport, UsageRow
 from anchor_autopatch.job.invoices.values import parse_amount, parse_provider
 
@@ -56,13 +56,7 @@ def usage_reports(
 ) -> list[UsageReport]:
     """One report for each month that the buckets touch; `head` gives what they share."""
     provider = findings.read(None, lambda text: parse_provider(text, context), head.provider)
-    months: dict[str, list[tuple[Bucket, list[UsageRow]]]] = {}
-    for bucket, rows in buckets:
-        if bucket.start > context.now:
-            findings.add(
-                None, f"Bucket {bucket.day} has not begun; check the clock and the request"
-            )
-        months.setdefault(f"{bucket.start:%Y-%m}", []).append((bucket, rows))
+    months = by_month(buckets, context, findings)
     if provider is None:
         return []
     return [
@@ -72,5 +66,5 @@ def usage_reports(
             days=tuple((bucket.start, bucket.end) for bucket, _ in found),
             rows=tuple(row for _, rows in found for row in rows),
         )
-        for period, found in sorted(months.items())
+        for period, found in months
     ]
