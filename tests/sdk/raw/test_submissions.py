@@ -100,7 +100,7 @@ def test_end_is_billed_once_to_who_submitted_it(submit, ask, work, receipts):
 def test_refused_look_at_it_is_an_event_alone(ask, one_event, receipts):
     ask({"error": {"message": "no such thing"}}, status=404)
 
-    assert (one_event().event_class, receipts()) == ("model_gone", [])
+    assert (one_event().event_class, receipts()) == ("bad_request", [])
 
 
 @pytest.mark.parametrize("path", ["/v1/models/gpt-5", "/v1/files/f-1", "/v1/messages/batches/b-1"])
