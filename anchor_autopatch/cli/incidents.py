@@ -283,7 +283,7 @@ def _say(args: argparse.Namespace, store: Store, incident: Incident, text: str) 
 
 
 def _as_dict(store: Store, incident: Incident) -> dict[str, Any]:
-    from anchor_autopatch.core.alerting.documents import title
+    from anchor_autopatch.core.alerting.documents import cause, title
 
     affected = store.affected(incident.incident_id)
     return {
@@ -292,13 +292,7 @@ def _as_dict(store: Store, incident: Incident) -> dict[str, Any]:
         "severity": incident.severity,
         "state": incident.state,
         "class": incident.event_class,
-        "provider": incident.provider,
-        "dependency": incident.dependency,
-        "model": incident.model,
-        "code": incident.code,
-        "exception_type": incident.exception_type,
-        "message": incident.message,
-        "call_site": incident.call_site,
+        **cause(incident),
         "first_seen": _instant(incident.first_seen_us),
         "last_seen": _instant(incident.last_seen_us),
         "event_count": incident.event_count,

@@ -65,13 +65,7 @@ def document(
             "class": incident.event_class,
             "severity": incident.severity,
             "state": incident.state,
-            "provider": incident.provider,
-            "dependency": incident.dependency,
-            "model": incident.model,
-            "code": incident.code,
-            "exception_type": incident.exception_type,
-            "message": incident.message,
-            "call_site": incident.call_site,
+            **cause(incident),
             "first_seen": iso(incident.first_seen_us),
             "last_seen": iso(incident.last_seen_us),
             "resolved_at": None
@@ -93,6 +87,19 @@ def document(
             for app in affected[:_NAMED_APPS]
         ],
         "affected_count": len({(app.team, app.service, app.environment) for app in affected}),
+    }
+
+
+def cause(incident: Incident) -> dict[str, str | None]:
+    """What failed, as messages and commands tell it alike."""
+    return {
+        "provider": incident.provider,
+        "dependency": incident.dependency,
+        "model": incident.model,
+        "code": incident.code,
+        "exception_type": incident.exception_type,
+        "message": incident.message,
+        "call_site": incident.call_site,
     }
 
 
