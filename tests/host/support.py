@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from itertools import chain
 from pathlib import Path
 
@@ -95,8 +96,20 @@ def fresh_process_state():
 def close_writer():
     """Closes this process's outbox; the next row opens a file in the home of that moment."""
     writer = outbox._writers.pop(os.getpid(), None)
-    if writer is not None and writer.file is not None:
+    if writer is None:
+        return
+    with writer.lock:
+        # A thread of an earlier test (LiteLLM logs its failures from one) may hold this writer
+        # still: it would open a file again, which nobody closes.
+        writer.off = "its test is over"
+    # The housekeeper's thread may be about to change the file, or to close one.
+    for _ in range(6_000):
+        if not writer.housekeeper.running:
+            break
+        time.sleep(0.01)
+    if writer.file is not None:
         writer.file.close()
+    writer.housekeeper.close_files()
 
 
 def environment(home, *, hook=True, path=(), **variables):
