@@ -7,7 +7,7 @@
 # They are made anew only when their lock file changes. PYTEST_ARGS goes to every pytest: PYTEST_ARGS='-n 2 -x'.
 
 .DEFAULT_GOAL := check
-.PHONY: check help setup worlds demo test test-fast test-oldest test-pythons test-all matrix parity conformance chaos focus \
+.PHONY: check help setup worlds demo test test-fast test-oldest test-pairs test-pythons test-all matrix parity conformance chaos focus \
         faults peers correctness memory frameworks coverage bench bench-pricing bench-shipping bench-allocation docs lint types format measure smoke lock clean
 
 PYTHON := .venv/bin/python
@@ -62,6 +62,10 @@ test-fast: .venv/.stamp  ## Tests that take no seconds
 
 test-pythons: .venv/.stamp  ## The host half in both worlds on Python 3.12 and 3.13, where they are installed
 	@$(PYTHON) -m tools.matrix --worlds a b --pythons 3.12 3.13 -- $(PYTEST_ARGS)
+
+test-pairs: .venv/.stamp  ## The host half on Python 3.12 and 3.13, in one SDK world each
+	@$(PYTHON) -m tools.matrix --worlds a --pythons 3.12 -- $(PYTEST_ARGS)
+	@$(PYTHON) -m tools.matrix --worlds b --pythons 3.13 -- $(PYTEST_ARGS)
 
 test-oldest: .venv/.stamp  ## What depends on SDK versions most, with the oldest SDKs
 	@$(PYTHON) -m tools.matrix --worlds oldest --pythons 3.11 --focus -- $(PYTEST_ARGS)
