@@ -57,4 +57,4 @@ def redis_url():
         time.sleep(0.05)
     yield f"redis://127.0.0.1:{port}"
     process.terminate()
-    process.wait(10)
+    process.wait(60)

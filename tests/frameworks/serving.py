@@ -213,4 +213,4 @@ def _end(process):
     # Its workers too, which some servers wait for very long.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait(10)
+    process.wait(60)

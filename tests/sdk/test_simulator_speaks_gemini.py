@@ -22,7 +22,7 @@ IMAGE_MODEL = "gemini-2.5-flash-image"
 
 @pytest.fixture
 def client(simulator: Simulator):
-    options = types.HttpOptions(base_url=simulator.gemini, timeout=5000)
+    options = types.HttpOptions(base_url=simulator.gemini, timeout=60_000)
     with genai.Client(api_key="test", http_options=options) as client:
         yield client
 
@@ -214,7 +214,7 @@ class TestFailures:
 class TestVertex:
     @pytest.fixture
     def vertex(self, simulator: Simulator):
-        options = types.HttpOptions(base_url=simulator.all, timeout=5000)
+        options = types.HttpOptions(base_url=simulator.all, timeout=60_000)
         with genai.Client(vertexai=True, api_key="test", http_options=options) as client:
             yield client
 

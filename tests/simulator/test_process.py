@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from examples.provider_sim import running
+from examples.provider_sim import Simulator, running
 from examples.provider_sim.client import CHECKOUT, SimulatorError, start, stop
+from examples.provider_sim.failures import Failure
 from tests.simulator.wire import CHAT, post, saying
 
 
@@ -48,7 +49,9 @@ def test_signal_ends_it_at_once_even_amid_a_stall(number):
     )
     caller.stdin.write(body)
     caller.stdin.close()
-    time.sleep(0.1)
+    simulator = Simulator(urls)
+    while not simulator.requests():
+        time.sleep(0.01)
 
     started = time.monotonic()
     process.send_signal(number)
@@ -57,7 +60,7 @@ def test_signal_ends_it_at_once_even_amid_a_stall(number):
     stop(process)
 
     assert code == 0
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < Failure("timeout").seconds / 2
 
 
 _CALLER = """
@@ -94,7 +97,7 @@ def test_it_goes_when_its_parent_is_killed():
 
 
 def _gone(pid: int) -> bool:
-    for _ in range(100):
+    for _ in range(1_200):
         try:
             os.kill(pid, 0)
         except ProcessLookupError:

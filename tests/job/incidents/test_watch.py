@@ -41,7 +41,7 @@ def side_car(environ):
         process.kill()
 
 
-def wait_for(condition, seconds=30.0):
+def wait_for(condition, seconds=120.0):
     """Waits until it holds; the seconds it took."""
     started = time.monotonic()
     while not condition():

@@ -9,6 +9,8 @@ import anthropic
 import openai
 import pytest
 
+from tests.sdk.cancelling import cancelled
+
 pytestmark = pytest.mark.filterwarnings("ignore")
 ASK = [{"role": "user", "content": "hello there"}]
 
@@ -83,16 +85,8 @@ def test_task_that_is_cancelled(simulator, nobody_is_called, sdk, stream):
             )
             return [event async for event in answer] if stream else answer
 
-    async def main():
-        task = asyncio.ensure_future(call())
-        # The provider has the request: what follows is the application's will alone.
-        while not simulator.requests():
-            await asyncio.sleep(0.01)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    asyncio.run(main())
+    # The provider has the request: what follows is the application's will alone.
+    asyncio.run(cancelled(call(), simulator.requests))
 
     nobody_is_called()
 

@@ -82,7 +82,7 @@ def anthropic_client(home, simulator, _anthropic_client):
 def _gemini_client(simulator_process):
     from google import genai
 
-    options = {"base_url": simulator_process.gemini, "timeout": 5000}
+    options = {"base_url": simulator_process.gemini, "timeout": 60_000}
     with genai.Client(api_key="gemini-test", http_options=options) as client:
         yield client
 

@@ -33,7 +33,7 @@ def of_anthropic(simulator, **options):
     return {"base_url": simulator.anthropic, "api_key": "k", "max_retries": RETRIES} | options
 
 
-def of_gemini(simulator, *, attempts=RETRIES + 1, base_url=None, timeout=5000):
+def of_gemini(simulator, *, attempts=RETRIES + 1, base_url=None, timeout=60_000):
     retry = genai.types.HttpRetryOptions(
         attempts=attempts, initial_delay=0.001, max_delay=0.001, jitter=0.0
     )
@@ -147,7 +147,8 @@ def test_call_that_fails_for_good_tells_every_request_once(call, simulator, rece
 
 RESET = ("reset", {}, "network")
 # Google's synchronous client sends again after a timeout, but not after a lost connection.
-LOST = {"call_gemini": ({"kind": "timeout", "seconds": 5}, {"timeout": 500}, "timeout")}
+# Its second request has to be answered within the same time, on a busy machine too.
+LOST = {"call_gemini": ({"kind": "timeout"}, {"timeout": 2000}, "timeout")}
 
 
 @calls

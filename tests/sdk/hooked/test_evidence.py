@@ -172,7 +172,7 @@ def test_arguments_of_a_tool_count_as_output(openai_client, simulator, one_recei
 
 
 def test_cancelled_stream_tells_what_was_seen(simulator, home, one_receipt):
-    simulator.script(text=ANSWER, chunks=8, chunk_delay=0.05)
+    simulator.script(text=ANSWER, chunks=8, chunk_delay=0.3)
     arrived = asyncio.Event()
 
     async def read():

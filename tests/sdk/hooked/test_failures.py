@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
+import time
 
 import openai
 import pytest
@@ -87,7 +89,7 @@ def test_lost_connection_may_have_been_billed(call, failure, event_class, one_ev
 
 
 def test_timeout_may_have_been_billed(openai_client, simulator, one_event, one_receipt):
-    simulator.script(fail={"kind": "timeout", "seconds": 1, "billed": True})
+    simulator.script(fail={"kind": "timeout", "billed": True})
 
     with pytest.raises(openai.APITimeoutError):
         CALLS["openai"](openai_client.with_options(timeout=0.2))
@@ -147,14 +149,21 @@ def test_interrupted_request_is_the_users_will(openai_client, simulator, one_rec
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    simulator.script(delay=1)
+    def interrupt_once_asked():
+        while not simulator.requests():
+            time.sleep(0.01)
+        signal.pthread_kill(caller, signal.SIGALRM)
+
+    simulator.script(fail="timeout")
+    caller, asked = threading.get_ident(), threading.Thread(target=interrupt_once_asked)
     old = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, 0.1)
 
     try:
+        asked.start()
         with pytest.raises(KeyboardInterrupt):
             CALLS["openai"](openai_client)
     finally:
+        asked.join()
         signal.signal(signal.SIGALRM, old)
 
     assert (one_receipt().outcome, events()) == ("cancelled", [])
@@ -172,10 +181,10 @@ def secretive(simulator, home):
 
     headers = {"x-secret": "CANARYheader"}
     url = simulator.openai.replace("http://", "http://CANARYuser:CANARYpass@")
-    gemini = genai.types.HttpOptions(base_url=simulator.gemini, timeout=2000, headers=headers)
+    gemini = genai.types.HttpOptions(base_url=simulator.gemini, timeout=60_000, headers=headers)
     with (
         openai.OpenAI(
-            base_url=f"{url}/v1", api_key=KEY, max_retries=0, timeout=2, default_headers=headers,
+            base_url=f"{url}/v1", api_key=KEY, max_retries=0, timeout=60, default_headers=headers,
             default_query={"CANARYquery": "1"}, organization="CANARYorg",
         ) as one,
         anthropic.Anthropic(

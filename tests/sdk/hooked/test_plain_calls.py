@@ -141,7 +141,7 @@ def test_async_call_leaves_the_same_receipt(home, simulator, provider, one_recei
 
 def test_async_gemini_call_leaves_the_same_receipt(home, simulator, one_receipt):
     async def ask():
-        options = {"base_url": simulator.gemini, "timeout": 5000}
+        options = {"base_url": simulator.gemini, "timeout": 60_000}
         with genai.Client(api_key="k", http_options=options) as client:
             answer = await client.aio.models.generate_content(model="g", contents="hello")
             await client.aio.aclose()
@@ -190,7 +190,7 @@ def test_call_billed_by_units_says_how_many(openai_client, one_receipt, model):
 
 @pytest.fixture
 def vertex_client(home, simulator):
-    options = {"base_url": simulator.gemini, "timeout": 5000}
+    options = {"base_url": simulator.gemini, "timeout": 60_000}
     with genai.Client(vertexai=True, api_key="vertex-test", http_options=options) as client:
         yield client
 
@@ -241,7 +241,7 @@ def test_free_call_leaves_no_receipt(request, name, receipts, events):
 def test_free_call_that_times_out_leaves_no_receipt(request, name, receipts, simulator):
     provider, ask = FREE[name]
     client = request.getfixturevalue(CLIENTS[provider]).with_options(timeout=0.2)
-    simulator.script(fail={"kind": "timeout", "seconds": 1})
+    simulator.script(fail="timeout")
 
     with pytest.raises(Exception, match=r"(?i)timed out"):
         ask(client)

@@ -20,7 +20,7 @@ def serving(body: bytes, content_type: str) -> Iterator[str]:
         # The thread waits in accept, which closing alone does not end.
         listening.shutdown(socket.SHUT_RDWR)
         listening.close()
-        thread.join(5)
+        thread.join(60)
 
 
 def _serve(listening: socket.socket, body: bytes, content_type: str) -> None:

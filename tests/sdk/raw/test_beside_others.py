@@ -8,7 +8,6 @@ import gc
 import inspect
 import pickle
 import sys
-import time
 
 import pytest
 
@@ -74,13 +73,12 @@ def test_coroutine_may_be_closed_in_another_context(library, home, monkeypatch):
 def test_loop_goes_on_while_an_answer_is_read(server, receipts):
     aiohttp = pytest.importorskip("aiohttp")
     server.answer(*[EVENT] * 20, headers=SSE, wait=0.01)
-    gaps = []
+    turns = []
 
     async def tick():
         while True:
-            before = time.perf_counter()
             await asyncio.sleep(0)
-            gaps.append(time.perf_counter() - before)
+            turns.append(1)
 
     async def run():
         ticking = asyncio.create_task(tick())
@@ -93,7 +91,9 @@ def test_loop_goes_on_while_an_answer_is_read(server, receipts):
 
     asyncio.run(run())
 
-    assert (len(receipts()), max(gaps) < 0.1) == (1, True)
+    # Counted, since a busy machine makes any turn long: a loop that waits for the body inside ours
+    # turns a few times for each of its pieces.
+    assert (len(receipts()), len(turns) > 200) == (1, True)
 
 
 @pytest.mark.parametrize("kind", ["plain", "streamed"])
@@ -110,7 +110,7 @@ def test_openai_sdk_leaves_its_own_receipt_only(kind, simulator, one_receipt):
 
 def test_gemini_stream_of_the_sdk_leaves_its_own_receipt_only(simulator, one_receipt):
     genai = pytest.importorskip("google.genai")
-    options = genai.types.HttpOptions(base_url=simulator.gemini, timeout=5000)
+    options = genai.types.HttpOptions(base_url=simulator.gemini, timeout=60_000)
 
     with genai.Client(api_key="gemini-test", http_options=options) as client:
         list(client.models.generate_content_stream(model="gemini-2.5-flash", contents="hello"))
@@ -226,7 +226,7 @@ def test_importing_a_client_imports_nothing_heavy_of_ours(home):
 
 def test_open_stream_is_told_when_the_process_leaves(simulator, home, receipts):
     pytest.importorskip("requests")
-    simulator.script(chunk_delay=0.02)
+    simulator.script(chunk_delay=0.02, chunks=600)
     code = (
         "import requests, sys\n"
         f"r = requests.post({simulator.anthropic + '/v1/messages'!r}, stream=True, timeout=60,\n"

@@ -131,7 +131,7 @@ def test_error_event_in_the_stream_is_recorded(way, simulator, one_receipt, one_
 
 @every_way
 def test_closed_stream_is_partial_with_what_was_seen(way, simulator, one_receipt):
-    simulator.script(chunk_delay=0.02, usage={"input_tokens": 321})
+    simulator.script(chunk_delay=0.02, chunks=600, usage={"input_tokens": 321})
 
     way.stream(*at(simulator, "messages"), pieces=1)
 
@@ -142,7 +142,7 @@ def test_closed_stream_is_partial_with_what_was_seen(way, simulator, one_receipt
 
 @blocking
 def test_dropped_stream_is_partial(way, simulator, one_receipt):
-    simulator.script(chunk_delay=0.02)
+    simulator.script(chunk_delay=0.02, chunks=600)
 
     drop(way, *at(simulator, "messages"))
 

@@ -37,4 +37,4 @@ def playing(*scene: Any) -> Iterator[str]:
         thread.start()
         yield f"http://127.0.0.1:{server.socket.getsockname()[1]}"
         server.shutdown()
-    thread.join(5)
+    thread.join(60)

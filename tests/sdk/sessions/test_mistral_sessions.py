@@ -41,7 +41,7 @@ def client(address, key):
         from mistralai.client import Mistral
     except ImportError:
         from mistralai import Mistral
-    return Mistral(api_key=key, server_url=address, timeout_ms=5000)
+    return Mistral(api_key=key, server_url=address, timeout_ms=60_000)
 
 
 async def one_sound():
