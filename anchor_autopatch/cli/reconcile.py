@@ -8,6 +8,7 @@ from anchor_autopatch.cli import CLEAN, FINDINGS
 from anchor_autopatch.cli.archive import archived_as_dict, archived_line
 from anchor_autopatch.cli.jobs import add_job_arguments, config_of, homes_of, only_job
 from anchor_autopatch.cli.output import print_json, print_table, progress
+from anchor_autopatch.cli.prices.starts import starts_as_dict
 from anchor_autopatch.cli.ship import as_dict, shipped_line
 
 if TYPE_CHECKING:
@@ -75,8 +76,13 @@ def _priced_line(report: ReconcileReport) -> str:
     return (
         f"Measured {report.measured.measured_count} receipts; looked at the price of "
         f"{report.priced.receipt_count} ({counts or 'nothing new'}); rate card of litellm "
-        f"{report.rates.source_version} ({card})."
+        f"{report.rates.source_version} ({card}){_starts(report)}."
     )
+
+
+def _starts(report: ReconcileReport) -> str:
+    starts = report.starts
+    return f", {len(starts.starts)} start dates by genai-prices" if starts else ""
 
 
 def _print_invoices(report: ReconcileReport) -> None:
@@ -109,6 +115,7 @@ def _as_dict(report: ReconcileReport) -> dict[str, object]:
         "incidents": report.incidents._asdict(),
         "settled": report.settled._asdict(),
         "rates": report.rates._asdict(),
+        "starts": starts_as_dict(report.starts) if report.starts else None,
         "measured": report.measured._asdict(),
         "priced": report.priced._asdict(),
         "judged": report.judged._asdict(),

@@ -52,6 +52,8 @@ class ReconcileReport:
     shipped: ShipReport
     incidents: EvaluateReport
     settled: settlement.SettleReport
+    starts: rates.StartsReport | None
+    """None = `[prices]` asks for no start dates."""
     rates: rates.SyncReport
     measured: meters.MeasureReport
     priced: pricing.PriceReport
@@ -103,6 +105,8 @@ def reconcile(
         measured = meters.measure(con, booked_at)
         advance()
         synced = rates.sync_installed(con, now)
+        # After the table, whose changes it dates.
+        starts = rates.take_starts(con, now) if rules.starts_from else None
         advance()
         priced = pricing.price(con, booked_at, models=rules.models)
         advance()
@@ -123,6 +127,7 @@ def reconcile(
             incidents=incidents,
             settled=settled,
             rates=synced,
+            starts=starts,
             measured=measured,
             priced=priced,
             judged=judged,
@@ -152,6 +157,7 @@ class _Rules(NamedTuple):
     overdue_after: timedelta
     accounts: dict[str, str]
     models: dict[str, str]
+    starts_from: bool
     hosts: dict[str, str]
     keys: allocation.KeyMap
     close: close.CloseRules
@@ -167,6 +173,7 @@ def _read(config: Mapping[str, object]) -> _Rules:
         overdue_after=settlement.overdue_after(config),
         accounts=accounts.text_table(config, "accounts"),
         models=accounts.text_table(config, "models"),
+        starts_from=rates.read_starts_from(config),
         hosts=accounts.text_table(config, "hosts"),
         keys=allocation.KeyMap(
             accounts.text_table(config, "projects"), accounts.text_table(config, "provider_keys")

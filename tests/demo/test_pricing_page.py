@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from anchor_autopatch.cli import main
+from anchor_autopatch.cli.policy.job_sections import problems
 from anchor_autopatch.core.policy.checking import check_config
 from anchor_autopatch.job.warehouse import open_warehouse
 from tests.demo.conftest import CHECKOUT
@@ -78,7 +79,9 @@ def test_commands_of_the_page_price_each_day_as_it_says(home: Path) -> None:
     assert follow(diff) == 1
 
 
-def test_map_of_the_page_has_no_mistake() -> None:
-    (text,) = blocks("toml")
+def test_sections_of_the_page_have_no_mistake() -> None:
+    config = tomllib.loads("".join(blocks("toml")))
 
-    assert check_config(tomllib.loads(text), NOW_US) == []
+    assert {*config} == {"models", "prices"}
+    assert check_config(config, NOW_US) == []
+    assert [*problems(config)] == []

@@ -21,11 +21,13 @@ def readers() -> dict[str, Callable[[Config], object]]:
     from anchor_autopatch.job.archive.retention import read_retention
     from anchor_autopatch.job.close.rules import read_rules as read_close_rules
     from anchor_autopatch.job.incidents.rules import read_rules as read_incident_rules
+    from anchor_autopatch.job.rates.dating import read_starts_from
     from anchor_autopatch.job.settlement import overdue_after
     from anchor_autopatch.job.variance.rules import read_variance_rules
 
     # Not `pull`: its reader asks for keys, which need not be where the file is checked.
     return {
+        "prices": read_starts_from,
         "settlement": overdue_after,
         "close": read_close_rules,
         "variance": read_variance_rules,

@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from anchor_autopatch.cli.jobs import config_of, homes_of
 from anchor_autopatch.cli.output import print_json, print_table
+from anchor_autopatch.cli.prices.starts import (
+    add_starts_argument,
+    print_starts,
+    starts_as_dict,
+)
 from anchor_autopatch.core.errors import ConfigError
 from anchor_autopatch.job import rates
 from anchor_autopatch.job.allocation.accounts import text_table
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from anchor_autopatch.job.pricing import Proposal
+    from anchor_autopatch.job.rates import SyncReport
     from anchor_autopatch.job.rates.source import PriceTable
 
 _LOOKED_AT: Final = timedelta(days=30)
@@ -51,6 +57,7 @@ def add_sync_arguments(parser: argparse.ArgumentParser, day: Callable[[str], dat
         metavar="YYYY-MM-DD",
         help="with --file: the day from which its rates were known, UTC; default: now",
     )
+    add_starts_argument(parser)
     parser.set_defaults(run=run_sync)
 
 
@@ -76,9 +83,20 @@ def run_sync(args: argparse.Namespace) -> int:
     with open_warehouse(homes_of(args)[0]) as con:
         table = _table(args, con, now)
         report = rates.sync_table(con, table, observed_at=seen, now=now) if table else None
+        starts = rates.take_starts(con, now) if args.starts_from else None
+        used = rates.used_models(con)
     if args.json:
-        print_json(report._asdict() if report else {"is_new": False})
-    elif report is None:
+        told = report._asdict() if report else {"is_new": False}
+        print_json({**told, "starts": starts_as_dict(starts)} if starts else told)
+    else:
+        _print_synced(args, report)
+        if starts:
+            print_starts(starts, used)
+    return 0
+
+
+def _print_synced(args: argparse.Namespace, report: SyncReport | None) -> None:
+    if report is None:
         print(f"{args.url}: nothing new since it was fetched last")
     elif report.is_new:
         print(
@@ -89,7 +107,6 @@ def run_sync(args: argparse.Namespace) -> int:
     else:
         card = report.rate_card_id[:12]
         print(f"{table_name(args)} {report.source_version}: nothing new, card {card}")
-    return 0
 
 
 def run_diff(args: argparse.Namespace) -> int:

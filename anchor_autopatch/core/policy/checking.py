@@ -21,6 +21,7 @@ SECTIONS = (
     "opentelemetry",
     "hosts",
     "models",
+    "prices",
     "accounts",
     "projects",
     "provider_keys",

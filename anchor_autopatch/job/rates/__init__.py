@@ -1,15 +1,25 @@
 """Rates: what a price list or a contract asks for a unit, from when to when."""
 
 from anchor_autopatch.job.rates.contracts import ContractTerms, set_rate
+from anchor_autopatch.job.rates.dating import (
+    StartsReport,
+    read_starts_from,
+    take_starts,
+    used_models,
+)
 from anchor_autopatch.job.rates.segments import SyncReport, sync_installed, sync_table
 from anchor_autopatch.job.rates.starts import RateStart, set_start
 
 __all__ = (
     "ContractTerms",
     "RateStart",
+    "StartsReport",
     "SyncReport",
+    "read_starts_from",
     "set_rate",
     "set_start",
     "sync_installed",
     "sync_table",
+    "take_starts",
+    "used_models",
 )

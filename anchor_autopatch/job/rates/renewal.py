@@ -39,6 +39,7 @@ def renew_sheets(con: duckdb.DuckDBPyConnection, now: datetime) -> int:
         with con.appender("renewed_sheet") as appender:
             appender.append_rows([(old, sheet.rate_sheet_id) for old, sheet in renewed.items()])
         con.execute(sql["renew_observations"])
+        con.execute(sql["renew_starts"])
         refresh_segments(con, now)
         con.execute(sql["renew_contracts"], {"now": now})
         con.execute(sql["supersede_renewed"], {"now": now})

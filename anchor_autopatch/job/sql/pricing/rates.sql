@@ -42,6 +42,71 @@ SELECT rate_sheet_id FROM rate_sheet;
 INSERT INTO rate_start (model_key, starts_at, reason, actor, recorded_at)
 VALUES ($model_key, $starts_at, $reason, $actor, $now);
 
+-- name: list_changes_with_rates
+-- Every change of a list model's rates, oldest first, with the standard rates of input and output before and after it, by
+-- context bracket; USD per token, NULL = none. Rates before the first change are NULL.
+WITH step AS (
+    SELECT
+        rate_sheet_id,
+        LIST(
+            {'above': above_tokens, 'input_usd': input_tokens_usd, 'output_usd': output_tokens_usd}
+            ORDER BY above_tokens
+        ) AS steps
+    FROM rate
+    WHERE tier = 'standard'
+        AND modifier = ''
+        AND NOT off_peak
+    GROUP BY rate_sheet_id
+)
+SELECT
+    list_change.model_key,
+    rate_sheet.provider,
+    list_change.observed_at,
+    list_change.rate_sheet_id,
+    step_before.steps AS steps_before,
+    step.steps AS steps_after
+FROM list_change
+JOIN rate_sheet USING (rate_sheet_id)
+JOIN step USING (rate_sheet_id)
+LEFT JOIN step AS step_before ON step_before.rate_sheet_id = list_change.sheet_before
+ORDER BY list_change.model_key, list_change.observed_at, list_change.rate_card_id;
+
+-- name: used_models
+-- Keys of the list that receipts were priced by.
+SELECT DISTINCT model_key
+FROM receipt_price
+WHERE model_key IS NOT NULL;
+
+-- name: starts_of_source
+-- What a source says of start dates, as far as it counts.
+SELECT
+    model_key,
+    starts_at,
+    rate_sheet_id
+FROM rate_start
+WHERE source = $source
+    AND superseded_at IS NULL
+ORDER BY ALL;
+
+-- name: note_start_of_source
+-- A start date that a source knows, good for the change to one sheet.
+INSERT INTO rate_start (
+    model_key, starts_at, reason, actor, recorded_at, source, source_version, rate_sheet_id
+)
+VALUES (
+    $model_key, $starts_at, $reason, $source, $now, $source, $source_version, $rate_sheet_id
+);
+
+-- name: end_start_of_source
+-- The source, or the tables, no longer say so; the row stays as history.
+UPDATE rate_start
+SET superseded_at = $now
+WHERE source = $source
+    AND superseded_at IS NULL
+    AND model_key = $model_key
+    AND starts_at = $starts_at
+    AND rate_sheet_id = $rate_sheet_id;
+
 -- name: dated_change
 -- The change of a model's list rates that starts at $starts_at, if there is one.
 SELECT rate_card_id
@@ -88,6 +153,13 @@ SET rate_sheet_id = renewed_sheet.rate_sheet_id
 FROM renewed_sheet
 WHERE rate_observation.rate_sheet_id = renewed_sheet.old_sheet_id;
 
+-- name: renew_starts
+-- A start date of a source goes on to belong to the change that it was found for.
+UPDATE rate_start
+SET rate_sheet_id = renewed_sheet.rate_sheet_id
+FROM renewed_sheet
+WHERE rate_start.rate_sheet_id = renewed_sheet.old_sheet_id;
+
 -- name: renew_contracts
 -- Contract segments with the new sheets, known from now on.
 INSERT INTO rate_segment (
@@ -131,62 +203,48 @@ VALUES (
 
 -- name: refresh_segments
 -- Derives the list segments from all observations and replaces those that differ, keeping the old as superseded.
--- Ordered by observation, never by version: an older table can carry a newer version number. The first segment of
--- a model is open to the past, since its rates are the oldest known; a model that vanishes keeps its last one.
+-- The first segment of a model is open to the past, since its rates are the oldest known; a model that vanishes keeps
+-- its last one.
 CREATE OR REPLACE TEMP TABLE derived_segment AS
-WITH observation AS (
-    SELECT
-        rate_observation.model_key,
-        rate_observation.rate_sheet_id,
-        rate_observation.rate_card_id,
-        rate_card.observed_at,
-        LAG(rate_observation.rate_sheet_id) OVER earlier AS sheet_before
-    FROM rate_observation
-    JOIN rate_card USING (rate_card_id)
-    WINDOW earlier AS (
-        PARTITION BY rate_observation.model_key
-        ORDER BY rate_card.observed_at, rate_observation.rate_card_id
-    )
-),
-change AS (
-    SELECT
-        model_key,
-        rate_sheet_id,
-        rate_card_id,
-        observed_at,
-        ROW_NUMBER() OVER later = 1 AS is_first
-    FROM observation
-    WHERE sheet_before IS DISTINCT FROM rate_sheet_id
-    WINDOW later AS (PARTITION BY model_key ORDER BY observed_at, rate_card_id)
-),
-dated_start AS (
-    -- A list lags behind its provider: a date that a person knows belongs to the first change seen on it or later.
+WITH dated_start AS (
+    -- A list lags behind its provider: a known date belongs to the first change seen on it or later.
     SELECT
         rate_start.model_key,
         rate_start.starts_at,
         rate_start.recorded_at,
-        MIN(change.observed_at) AS observed_at
+        rate_start.source,
+        rate_start.rate_sheet_id,
+        MIN(list_change.observed_at) AS observed_at
     FROM rate_start
-    JOIN change
-        ON change.model_key = rate_start.model_key
-        AND change.observed_at >= rate_start.starts_at
-        AND NOT change.is_first
+    JOIN list_change
+        ON list_change.model_key = rate_start.model_key
+        AND list_change.observed_at >= rate_start.starts_at
+        AND NOT list_change.is_first
+    WHERE rate_start.superseded_at IS NULL
     GROUP BY ALL
 ),
 known_start AS (
+    -- A date of another list is good for one change only: a table that is loaded later may show another one before it.
     SELECT
-        model_key,
-        observed_at,
-        ARG_MAX(starts_at, recorded_at) AS starts_at
+        dated_start.model_key,
+        dated_start.observed_at,
+        ARG_MAX(
+            {'starts_at': dated_start.starts_at, 'source': dated_start.source},
+            {'is_of_a_person': dated_start.source IS NULL, 'recorded_at': dated_start.recorded_at}
+        ) AS word
     FROM dated_start
+    JOIN list_change USING (model_key, observed_at)
+    WHERE dated_start.rate_sheet_id IS NULL
+        OR dated_start.rate_sheet_id = list_change.rate_sheet_id
     GROUP BY ALL
 ),
 dated AS (
     SELECT
-        change.*,
-        known_start.starts_at IS NOT NULL AS is_known,
-        COALESCE(known_start.starts_at, change.observed_at) AS starts_at
-    FROM change
+        list_change.*,
+        known_start.word IS NOT NULL AS is_known,
+        known_start.word.source AS start_source,
+        COALESCE(known_start.word.starts_at, list_change.observed_at) AS starts_at
+    FROM list_change
     LEFT JOIN known_start USING (model_key, observed_at)
 ),
 span AS (
@@ -206,6 +264,7 @@ SELECT
     span.rate_card_id,
     CASE
         WHEN span.is_first THEN 'oldest known rates'
+        WHEN span.start_source IS NOT NULL THEN 'start by ' || span.start_source
         WHEN span.is_known THEN 'known start'
         ELSE 'first seen'
     END AS provenance

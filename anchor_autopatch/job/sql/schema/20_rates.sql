@@ -207,7 +207,7 @@ COMMENT ON COLUMN rate_segment.source IS 'list | contract; a contract outranks t
 COMMENT ON COLUMN rate_segment.provider IS 'list: provider as the card names it; contract: the provider it is limited to, empty = any';
 COMMENT ON COLUMN rate_segment.valid_from IS 'UTC, inclusive; 1970-01-01 = open past';
 COMMENT ON COLUMN rate_segment.valid_to IS 'UTC, exclusive; 9999-12-31 = open';
-COMMENT ON COLUMN rate_segment.provenance IS 'Where valid_from comes from: oldest known rates | first seen | known start | contract';
+COMMENT ON COLUMN rate_segment.provenance IS 'Where valid_from comes from: oldest known rates | first seen | known start (a person) | start by genai-prices | contract';
 COMMENT ON COLUMN rate_segment.recorded_at IS 'When we knew, UTC';
 COMMENT ON COLUMN rate_segment.superseded_at IS 'When better knowledge replaced the row, UTC; NULL = current';
 
@@ -216,10 +216,47 @@ CREATE TABLE IF NOT EXISTS rate_start (
     starts_at TIMESTAMP NOT NULL,
     reason VARCHAR NOT NULL,
     actor VARCHAR NOT NULL,
-    recorded_at TIMESTAMP NOT NULL
+    recorded_at TIMESTAMP NOT NULL,
+    source VARCHAR,
+    source_version VARCHAR,
+    rate_sheet_id UUID,
+    superseded_at TIMESTAMP
 );
-COMMENT ON TABLE rate_start IS 'Audit: when list rates really began, for changes that the list showed later; append-only, the last word counts';
+COMMENT ON TABLE rate_start IS 'Audit: when list rates really began, for changes that the list showed later; append-only, the last word counts, that of a person before any other';
 COMMENT ON COLUMN rate_start.starts_at IS 'UTC; belongs to the first change of the model that was seen on it or later';
+COMMENT ON COLUMN rate_start.source IS 'genai-prices; NULL = a person';
+COMMENT ON COLUMN rate_start.source_version IS 'Version of the package that first said so; NULL = a person';
+COMMENT ON COLUMN rate_start.rate_sheet_id IS 'The sheet that the change must be to, else the date is not used; NULL = any';
+COMMENT ON COLUMN rate_start.superseded_at IS 'When the source no longer said so, or the tables no longer fitted it, UTC; NULL = it counts';
+
+CREATE OR REPLACE VIEW list_change AS
+WITH observation AS (
+    SELECT
+        rate_observation.model_key,
+        rate_observation.rate_sheet_id,
+        rate_observation.rate_card_id,
+        rate_card.observed_at,
+        LAG(rate_observation.rate_sheet_id) OVER earlier AS sheet_before
+    FROM rate_observation
+    JOIN rate_card USING (rate_card_id)
+    WINDOW earlier AS (
+        PARTITION BY rate_observation.model_key
+        ORDER BY rate_card.observed_at, rate_observation.rate_card_id
+    )
+)
+SELECT
+    model_key,
+    rate_sheet_id,
+    sheet_before,
+    rate_card_id,
+    observed_at,
+    ROW_NUMBER() OVER later = 1 AS is_first
+FROM observation
+WHERE sheet_before IS DISTINCT FROM rate_sheet_id
+WINDOW later AS (PARTITION BY model_key ORDER BY observed_at, rate_card_id);
+COMMENT ON VIEW list_change IS 'Every change of a model''s list rates that was seen, by observation, never by version: an older table can carry a newer version number';
+COMMENT ON COLUMN list_change.sheet_before IS 'NULL = the first rates that are known';
+COMMENT ON COLUMN list_change.observed_at IS 'When the change was first seen, UTC';
 
 CREATE TABLE IF NOT EXISTS contract_rate (
     rate_card_id VARCHAR NOT NULL,
