@@ -46,6 +46,8 @@ SELECT
     sum(occurrences) FILTER (WHERE NOT retried) AS failed_calls,
     count(*) AS failed_requests
 FROM exception_events
+-- NULL: no request failed, but the job found no rate for its model.
+WHERE retried IS NOT NULL
 GROUP BY ALL
 ORDER BY failed_requests DESC, class;
 

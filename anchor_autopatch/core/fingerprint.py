@@ -47,6 +47,10 @@ def _cause(event: ExceptionEvent) -> tuple[str | None, ...]:
         return (event.provider, event.dependency, event.code)
     if kind == "model_gone":
         return (event.provider, event.dependency, event.request_model)
+    if kind == "unpriced_model":
+        # One price is missing, whoever uses the model: the event names an application only as long
+        # as nobody else does, which must not make two incidents of one.
+        return (event.provider, event.code, None, None, None)
     if kind in SEVERITIES:
         # Of whose money it is, whatever the figures in the message are.
         return (event.provider, event.code, event.team, event.service, event.environment)

@@ -24,10 +24,11 @@ from anchor_autopatch.job.incidents.records import ACTIVE, RESOLVED, Affected, I
 from anchor_autopatch.job.incidents.severity import LONGEST_US, severity_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from anchor_autopatch.core.alerting.rules import AlertRules
+    from anchor_autopatch.core.records import ExceptionEvent
     from anchor_autopatch.job.incidents.intake import Intake
     from anchor_autopatch.job.incidents.rules import IncidentRules
     from anchor_autopatch.job.incidents.store import Store
@@ -70,11 +71,10 @@ def evaluate(
     with store.transaction():
         intake = taken()
         before = {each.incident_id: each.state for each in store.unsettled()}
-        events = [
-            event for event in intake.events if store.note_event(event.event_id, event.occurrences)
-        ]
+        events, grown = _news(store, intake.events)
         _count_successes(store, intake)
         touched = [_take(store, found, rules, board, now_us) for found in group(events)]
+        touched += [_grow(store, found, now_us) for each in grown for found in group([each])]
         for incident_id in dict.fromkeys(touched):
             _judge(store, incident_id, now_us)
             adopt(store, board, alerts, _known(store, incident_id), now_us)
@@ -91,7 +91,7 @@ def evaluate(
     after = [store.incident(each) for each in {*before, *touched}]
     states = {each.incident_id: each.state for each in after if each is not None}
     return EvaluateReport(
-        events=sum(event.occurrences for event in events),
+        events=sum(event.occurrences for event in (*events, *grown)),
         opened=_became(states, before, ACTIVE),
         resolved=_became(states, before, (RESOLVED,)),
         messages=messages,
@@ -110,6 +110,20 @@ def _became(
     )
 
 
+def _news(
+    store: Store, events: Iterable[ExceptionEvent]
+) -> tuple[list[ExceptionEvent], list[ExceptionEvent]]:
+    """Events never seen before, and what known ones have grown by; each stands for that much."""
+    fresh, grown = [], []
+    for event in events:
+        was_known = store.incident_of(event.event_id) if event.occurrences > 1 else None
+        new = store.note_event(event.event_id, event.occurrences)
+        if new:
+            told = event._replace(occurrences=new)
+            fresh.append(told) if was_known is None else grown.append(told)
+    return fresh, grown
+
+
 def _count_successes(store: Store, intake: Intake) -> None:
     for each in intake.successes:
         store.add_succeeded(each.provider, each.model, each.slot_us, each.calls)
@@ -123,9 +137,27 @@ def _take(store: Store, found: Group, rules: IncidentRules, board: Board, now_us
         step = lifecycle.Step(lifecycle.begin(found, board.id_of(store, found, now_us), now_us))
     else:
         step = lifecycle.absorb(known, found, now_us)
+    store.assign(found.event_ids, step.incident.incident_id)
+    return _count(store, step, found)
+
+
+def _grow(store: Store, found: Group, now_us: int) -> str:
+    """Counts what an event has grown by, in the incident that it is part of, and returns its id."""
+    incident = store.incident_of(found.event_ids[0])
+    latest = store.latest(found.fingerprint)
+    if incident is None or latest is None:
+        raise AssertionError(f"Event {found.event_ids[0]!r} was part of an incident a moment ago")
+    if incident.incident_id == latest.incident_id:
+        step = lifecycle.absorb(incident, found, now_us)
+    else:
+        # Another one of the same cause has begun since: this one must not open beside it.
+        step = lifecycle.Step(lifecycle.count(incident, found))
+    return _count(store, step, found)
+
+
+def _count(store: Store, step: lifecycle.Step, found: Group) -> str:
     incident_id = step.incident.incident_id
     _keep(store, step)
-    store.assign(found.event_ids, incident_id)
     store.add_affected(Affected(incident_id, *app, *counted) for app, counted in found.apps.items())
     store.add_failed(found.fingerprint, found.failed_slots)
     return incident_id

@@ -58,15 +58,20 @@ def goes_on(incident: Incident, found: Group, rules: IncidentRules) -> bool:
     return ended is None or found.first.occurred_at_us - ended <= rules.reopen_us
 
 
-def absorb(incident: Incident, found: Group, now_us: int) -> Step:
-    """Counts the events; what came after the end of a resolved incident opens it again."""
-    counted = incident._replace(
+def count(incident: Incident, found: Group) -> Incident:
+    """Adds the events to the figures of an incident, whatever its state; that stays."""
+    return incident._replace(
         first_seen_us=min(incident.first_seen_us, found.first.occurred_at_us),
         last_seen_us=max(incident.last_seen_us, found.last_seen_us),
         event_count=incident.event_count + found.event_count,
         call_count=incident.call_count + found.call_count,
         wasted_requests=incident.wasted_requests + found.wasted_requests,
     )
+
+
+def absorb(incident: Incident, found: Group, now_us: int) -> Step:
+    """Counts the events; what came after the end of a resolved incident opens it again."""
+    counted = count(incident, found)
     ended = incident.resolved_at_us
     # Events that happened before the end and were shipped after it change the count, not the state.
     if incident.state != RESOLVED or ended is None or found.last_seen_us <= ended:

@@ -119,10 +119,28 @@ class Store:
 
     # -- events --
 
-    def note_event(self, event_id: str, occurrences: int = 1) -> bool:
-        """Whether the event, which stands for so many, is new; it is known from now on."""
+    def note_event(self, event_id: str, occurrences: int = 1) -> int:
+        """How many of the occurrences that the event stands for are new; known from now on.
+
+        All of an event that was never seen, 0 of one that is as it was. What a row of the job
+        stands for grows within its day; it never shrinks.
+        """
         noted = self._run("note_event", event_id=event_id, occurrences=occurrences)
-        return noted.rowcount == 1
+        if noted.rowcount == 1:
+            return occurrences
+        # Nearly all events stand for themselves alone: no second look.
+        if occurrences == 1:
+            return 0
+        known = self._run("occurrences_of", event_id=event_id).fetchone()[0]
+        if occurrences <= known:
+            return 0
+        self._run("keep_occurrences", event_id=event_id, occurrences=occurrences)
+        return int(occurrences - known)
+
+    def incident_of(self, event_id: str) -> Incident | None:
+        """The incident that an event is part of; None when it is only counted, or not known."""
+        found = self._run("incident_of_event", event_id=event_id).fetchone()
+        return None if found is None or found[0] is None else self.incident(found[0])
 
     def assign(self, event_ids: Iterable[str], incident_id: str) -> None:
         """Says of events which incident they are part of."""

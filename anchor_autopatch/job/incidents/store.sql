@@ -256,6 +256,24 @@ INSERT INTO incident_event (
 VALUES ($event_id, NULL, $occurrences)
 ON CONFLICT DO NOTHING;
 
+-- name: occurrences_of
+-- For how many failures an event stood when it was last seen.
+SELECT occurrences
+FROM incident_event
+WHERE event_id = $event_id;
+
+-- name: keep_occurrences
+-- Notes that it stands for more.
+UPDATE incident_event
+SET occurrences = $occurrences
+WHERE event_id = $event_id;
+
+-- name: incident_of_event
+-- The incident that an event is part of; NULL = it is only counted.
+SELECT incident_id
+FROM incident_event
+WHERE event_id = $event_id;
+
 -- name: assign_event
 -- Says which incident an event is part of.
 UPDATE incident_event

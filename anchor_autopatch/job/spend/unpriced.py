@@ -1,10 +1,16 @@
-"""Models without a rate as events: whoever uses one learns of it on the day of the first call.
+"""Calls without a rate as exception events: who uses such a model learns of it on its first day.
 
 Its cost is unknown and in no estimate, so that no budget and no unusual hour would ever tell.
+
+One event for each provider, model and UTC day, with the number of its calls: one a call would be a
+flood on the day that a new model becomes everybody's default. The row grows while the day's calls
+come in and is never taken back: when a price becomes known later, the event says what was not known
+at the time, and its incident ends by itself.
 """
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,7 +23,7 @@ from anchor_autopatch.job.sql import load
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ("UnpricedModel", "find_unpriced", "unpriced_event")
+__all__ = ("UnpricedModel", "events_to_tell", "find_unpriced", "note_unpriced", "unpriced_event")
 
 _CLASS = "unpriced_model"
 _LATE = timedelta(days=3)
@@ -25,7 +31,7 @@ _LATE = timedelta(days=3)
 
 
 class UnpricedModel(NamedTuple):
-    """The calls of one model on one day that no rate was found for."""
+    """The calls of one model on one UTC day that no rate was found for."""
 
     day: date
     provider: str
@@ -37,31 +43,67 @@ class UnpricedModel(NamedTuple):
     calls: int
     last_seen: datetime
     """UTC, without a zone, as the warehouse holds it."""
+    shared: dict[str, str | None]
+    """Fields of an event -> what all these calls have there alike; None = they differ."""
+    noted_at_us: int | None
+    """When a run first found it; None = none did."""
+
+
+def note_unpriced(con: DuckDBPyConnection, now: datetime) -> None:
+    """Leaves an exception event for what has no rate, of all days; in the caller's transaction.
+
+    A second run changes nothing: an event is made anew only when its day has more such calls.
+    """
+    found = find_unpriced(con, now)
+    if not found:
+        return
+    rows = [unpriced_event(each)._asdict() | {"noted_at_us": each.noted_at_us} for each in found]
+    sql = load("spend")
+    con.execute(sql["forget_job_events"], {"event_id": [row["event_id"] for row in rows]})
+    # As JSON: DuckDB takes no list of records, and row by row it takes 1,000 a second.
+    con.execute(sql["note_job_events"], {"rows": json.dumps(rows), "now": naive_utc(now)})
 
 
 def find_unpriced(con: DuckDBPyConnection, now: datetime) -> list[UnpricedModel]:
-    """What the last three days used that has no rate, now that everything is priced."""
+    """What has no rate, now that everything is priced, and has no event that counts all of it."""
+    until = {"until": naive_utc(now + timedelta(microseconds=1))}
+    return list(
+        map(UnpricedModel._make, con.execute(load("spend")["unpriced_days"], until).fetchall())
+    )
+
+
+def events_to_tell(con: DuckDBPyConnection, now: datetime) -> list[ExceptionEvent]:
+    """The events that incidents are made of: those of the last three days.
+
+    Older ones stand in `exception_events` alone, apart from those that are part of an incident and
+    have grown since: it must count what they count.
+    """
     span = {"from": naive_utc(now - _LATE), "until": naive_utc(now + timedelta(microseconds=1))}
-    rows = con.execute(load("pricing/prices")["unpriced_days"], span).fetchall()
-    return [UnpricedModel(*row) for row in rows]
+    told = con.execute(load("spend")["job_events"], span)
+    names = [column[0] for column in told.description]
+    return [_event(**dict(zip(names, row, strict=True))) for row in told.fetchall()]
 
 
 def unpriced_event(found: UnpricedModel) -> ExceptionEvent:
     """One event a day, however often a run finds the calls; pure."""
-    empty: dict[str, Any] = dict.fromkeys(ExceptionEvent._fields)
     parts = (_CLASS, found.provider, found.model, str(found.day))
-    given = {
-        "event_id": sha256("\x1f".join(parts).encode()).hexdigest()[:32],
-        "occurred_at_us": to_micros(found.last_seen.replace(tzinfo=UTC)),
-        "event_class": _CLASS,
-        "provider": found.provider,
+    return _event(
+        event_id=sha256("\x1f".join(parts).encode()).hexdigest()[:32],
+        occurred_at_us=to_micros(found.last_seen.replace(tzinfo=UTC)),
+        event_class=_CLASS,
+        provider=found.provider,
         # The model tells incidents apart; nobody's application is the cause.
-        "code": found.model,
-        "request_model": found.model,
-        "message": _text(found),
-        "retried": 0,
-    }
-    return ExceptionEvent(**(empty | ExceptionEvent._field_defaults | given))
+        code=found.model,
+        request_model=found.model,
+        message=_text(found),
+        occurrences=found.calls,
+        **found.shared,
+    )
+
+
+def _event(**given: Any) -> ExceptionEvent:
+    empty: dict[str, Any] = dict.fromkeys(ExceptionEvent._fields)
+    return ExceptionEvent(**(empty | {"retried": 0} | given))
 
 
 def _text(found: UnpricedModel) -> str:

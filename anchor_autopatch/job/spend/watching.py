@@ -36,7 +36,7 @@ from anchor_autopatch.job.spend.standing import (
     WindowCost,
     standing,
 )
-from anchor_autopatch.job.spend.unpriced import find_unpriced, unpriced_event
+from anchor_autopatch.job.spend.unpriced import events_to_tell, note_unpriced
 from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.warehouse import transaction
 
@@ -89,12 +89,13 @@ def watch_spend(
     with transaction(con):
         standings = _judge_budgets(con, policy.budgets, now)
         anomalies = _judge_hours(con, policy.anomalies, now)
+        note_unpriced(con, now)
     retries = _retries(con, now)
     news: list[ExceptionEvent] = [
         *(event for each in standings for event in budget_events(each, now)),
         *(anomaly_event(app, found) for app, found in anomalies if _is_recent(found, now)),
         *map(retry_event, retries),
-        *map(unpriced_event, find_unpriced(con, now)),
+        *events_to_tell(con, now),
     ]
     # No marks: these events come from no outbox, and their ids alone keep them from counting twice.
     with Store(home) as store:

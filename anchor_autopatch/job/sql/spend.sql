@@ -94,6 +94,151 @@ WHERE finding IS NOT NULL
     AND slot < $until
 ORDER BY ALL;
 
+-- name: unpriced_days
+-- Models of calls until $until that have no rate, or none for all that was used (reason NULL), day by day, where there are
+-- more such calls than a run has noted before. Not those that no rate would help: whose usage, model or provider nobody
+-- knows. All days are looked at, since an outbox may come late and a rate may end years ago; few prices are missing.
+WITH lacking AS (
+    SELECT
+        receipt_id,
+        unpriced_reason,
+        unpriced_meters
+    FROM receipt_price
+    WHERE unpriced_meters IS NOT NULL
+        OR unpriced_reason <> 'no usage was seen'
+),
+found AS (
+    SELECT
+        CAST(receipt.occurred_at AS DATE) AS day,
+        receipt.provider,
+        coalesce(
+            receipt_meters.served_model,
+            priced_model(receipt.operation, coalesce(receipt.response_model, receipt.request_model))
+        ) AS model,
+        -- The least of them, not any: a run that is repeated must end in the same bytes.
+        min(lacking.unpriced_reason) AS reason,
+        min(lacking.unpriced_meters) AS meters,
+        count(*) AS calls,
+        max(receipt.occurred_at) AS last_seen,
+        shared_by_all(receipt.sdk) AS sdk,
+        shared_by_all(receipt.operation) AS operation,
+        shared_by_all(receipt.team) AS team,
+        shared_by_all(receipt.service) AS service,
+        shared_by_all(receipt.feature) AS feature,
+        shared_by_all(receipt.environment) AS environment,
+        shared_by_all(receipt.region) AS region,
+        shared_by_all(receipt.cost_center) AS cost_center,
+        shared_by_all(receipt.call_site) AS call_site
+    FROM lacking
+    JOIN attributed_receipt AS receipt USING (receipt_id)
+    LEFT JOIN receipt_meters USING (receipt_id)
+    WHERE receipt.provider <> 'unmapped'
+        AND receipt.occurred_at < $until
+        AND model IS NOT NULL
+    GROUP BY ALL
+)
+SELECT
+    found.day,
+    found.provider,
+    found.model,
+    found.reason,
+    found.meters,
+    found.calls,
+    found.last_seen,
+    -- Neither users nor requests: the event outlives the receipts, and what retention removes must not live on in it.
+    {
+        'sdk': found.sdk,
+        'operation': found.operation,
+        'team': found.team,
+        'service': found.service,
+        'feature': found.feature,
+        'environment': found.environment,
+        'region': found.region,
+        'cost_center': found.cost_center,
+        'call_site': found.call_site
+    } AS shared,
+    epoch_us(noted.noted_at) AS noted_at_us
+FROM found
+LEFT JOIN job_event AS noted
+    ON noted.event_class = 'unpriced_model'
+    AND noted.provider = found.provider
+    AND noted.code = found.model
+    AND CAST(noted.occurred_at AS DATE) = found.day
+WHERE found.calls > coalesce(noted.occurrences, 0)
+ORDER BY ALL;
+
+-- name: forget_job_events
+-- Makes room for those of the ids $event_id.
+DELETE FROM job_event
+WHERE list_contains($event_id::VARCHAR[], event_id);
+
+-- name: note_job_events
+-- Notes events, given as one JSON array of objects.
+INSERT INTO job_event
+SELECT
+    event_id,
+    make_timestamp(occurred_at_us) AS occurred_at,
+    event_class,
+    provider,
+    code,
+    message,
+    sdk,
+    operation,
+    request_model,
+    team,
+    service,
+    feature,
+    environment,
+    region,
+    cost_center,
+    call_site,
+    occurrences,
+    coalesce(make_timestamp(noted_at_us), $now) AS noted_at,
+    $now AS changed_at
+FROM (
+    SELECT
+        unnest(
+            from_json(
+                $rows::JSON,
+                '[{"event_id": "VARCHAR", "occurred_at_us": "BIGINT", "event_class": "VARCHAR", "provider": "VARCHAR",
+                "code": "VARCHAR", "message": "VARCHAR", "sdk": "VARCHAR", "operation": "VARCHAR",
+                "request_model": "VARCHAR", "team": "VARCHAR", "service": "VARCHAR", "feature": "VARCHAR",
+                "environment": "VARCHAR", "region": "VARCHAR", "cost_center": "VARCHAR", "call_site": "VARCHAR",
+                "occurrences": "BIGINT", "noted_at_us": "BIGINT"}]'
+            ),
+            recursive := true
+        )
+);
+
+-- name: job_events
+-- Events of [$from, $until) that somebody may still want to be told of, and those of earlier days that are part of an
+-- incident and have grown since $from; in the columns of the record.
+SELECT
+    event_id,
+    epoch_us(occurred_at) AS occurred_at_us,
+    event_class,
+    provider,
+    code,
+    message,
+    sdk,
+    operation,
+    request_model,
+    team,
+    service,
+    feature,
+    environment,
+    region,
+    cost_center,
+    call_site,
+    occurrences
+FROM job_event
+WHERE occurred_at < $until
+    AND (
+        occurred_at >= $from
+        OR (changed_at >= $from AND event_id IN (SELECT event_id FROM incident_event))
+    )
+ORDER BY occurred_at, event_id;
+
 -- name: judged_until
 -- The hours before this instant were judged; no row = none were.
 SELECT judged_until FROM spend_run;

@@ -220,31 +220,6 @@ JOIN (
 GROUP BY period
 HAVING MAX(proposed.proposed_at) >= MAX(price_proposal.noticed_at);
 
--- name: unpriced_days
--- Models of calls in [$from, $until) that have no rate, or none for all that was used (reason NULL), day by day. Not
--- those that no rate would help: whose usage, model or provider nobody knows.
-SELECT
-    CAST(receipt.occurred_at AS DATE) AS day,
-    receipt.provider,
-    COALESCE(
-        receipt_meters.served_model,
-        priced_model(receipt.operation, COALESCE(receipt.response_model, receipt.request_model))
-    ) AS model,
-    ANY_VALUE(receipt_price.unpriced_reason) AS reason,
-    ANY_VALUE(receipt_price.unpriced_meters) AS meters,
-    COUNT(*) AS calls,
-    MAX(receipt.occurred_at) AS last_seen
-FROM receipt_price
-JOIN settled_receipt AS receipt USING (receipt_id)
-LEFT JOIN receipt_meters USING (receipt_id)
-WHERE receipt.occurred_at >= $from
-    AND receipt.occurred_at < $until
-    AND receipt.provider <> 'unmapped'
-    AND model IS NOT NULL
-    AND (receipt_price.unpriced_reason <> 'no usage was seen' OR receipt_price.unpriced_meters IS NOT NULL)
-GROUP BY ALL
-ORDER BY ALL;
-
 -- name: count_work
 -- How many receipts are looked at.
 SELECT COUNT(*) FROM price_work;

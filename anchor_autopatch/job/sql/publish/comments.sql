@@ -191,21 +191,21 @@ COMMENT ON COLUMN report.invoices.document_sha256 IS 'Digest (hex) of the docume
 COMMENT ON COLUMN report.invoices.imported_at IS 'UTC';
 COMMENT ON COLUMN report.invoices.superseded_at IS 'When a later import replaced it, UTC; NULL = in force';
 
-COMMENT ON TABLE report.exception_events IS 'One failure of a provider, of another dependency, or of the capture itself';
+COMMENT ON TABLE report.exception_events IS 'One failure of a provider, of another dependency, or of the capture itself; and a row for each model and day that the job found no rate for';
 COMMENT ON COLUMN report.exception_events.event_id IS 'Unique';
-COMMENT ON COLUMN report.exception_events.occurred_at IS 'UTC';
+COMMENT ON COLUMN report.exception_events.occurred_at IS 'UTC; of unpriced_model the last call of its day';
 COMMENT ON COLUMN report.exception_events.class IS 'What went wrong: rate_limited, timeout, ...; internal = in the capture itself';
 COMMENT ON COLUMN report.exception_events.provider IS 'NULL = not a provider';
 COMMENT ON COLUMN report.exception_events.dependency IS 'host[:port] of what failed';
 COMMENT ON COLUMN report.exception_events.http_status IS 'NULL = no answer, or not seen';
-COMMENT ON COLUMN report.exception_events.code IS 'Error code as the provider names it';
+COMMENT ON COLUMN report.exception_events.code IS 'Error code as the provider names it; the model of unpriced_model';
 COMMENT ON COLUMN report.exception_events.exception_type IS 'Class of the exception';
 COMMENT ON COLUMN report.exception_events.message IS 'Scrubbed of secrets, at most 512 characters';
 COMMENT ON COLUMN report.exception_events.sdk IS 'Layers of the call, outermost first: litellm>openai';
 COMMENT ON COLUMN report.exception_events.operation IS 'chat, responses, embeddings, ...';
 COMMENT ON COLUMN report.exception_events.request_model IS 'Model that was asked for';
 COMMENT ON COLUMN report.exception_events.attempts IS 'Number of the HTTP request that failed, from 1 in each call; NULL = not observed';
-COMMENT ON COLUMN report.exception_events.retried IS 'true: the SDK sent the request again by itself; false: the call ended so';
+COMMENT ON COLUMN report.exception_events.retried IS 'true: the SDK sent the request again by itself; false: the call ended so; NULL: no request failed, the job found it (unpriced_model)';
 COMMENT ON COLUMN report.exception_events.receipt_id IS 'Receipt of the same call, where this very request may have been billed';
 COMMENT ON COLUMN report.exception_events.team IS 'NULL = nobody said';
 COMMENT ON COLUMN report.exception_events.service IS 'NULL = nobody said';
@@ -220,7 +220,7 @@ COMMENT ON COLUMN report.exception_events.span_id IS 'W3C span id of the span in
 COMMENT ON COLUMN report.exception_events.call_site IS 'Where the call was made, file and function; NULL = not known';
 COMMENT ON COLUMN report.exception_events.labels IS 'JSON object of free labels';
 COMMENT ON COLUMN report.exception_events.attribution_source IS 'JSON object: field -> where it came from';
-COMMENT ON COLUMN report.exception_events.occurrences IS 'Failures that the row stands for: 1, and more of those that followed alike in a storm';
+COMMENT ON COLUMN report.exception_events.occurrences IS 'Failures that the row stands for: 1, and more of those that followed alike in a storm; of unpriced_model the calls of that UTC day';
 COMMENT ON COLUMN report.exception_events.incident_id IS 'NULL = only counted, or not looked at yet';
 COMMENT ON COLUMN report.exception_events.shipped_at IS 'When it entered the warehouse, UTC';
 COMMENT ON TABLE report.incidents IS 'Failures of one cause, from the first to the end';

@@ -474,7 +474,7 @@ JOIN correction_state USING (correction_id)
 ORDER BY ALL;
 
 -- name: exception_events
--- One failure of a provider, of another dependency, or of the capture itself.
+-- One failure of a provider, of another dependency, or of the capture itself, and each day's calls that the job found no rate for.
 CREATE TABLE report.exception_events AS
 SELECT
     event_id,
@@ -508,7 +508,7 @@ SELECT
     occurrences,
     incident_event.incident_id,
     shipped_at
-FROM exception_event
+FROM exception_events
 LEFT JOIN incident_event USING (event_id)
 ORDER BY occurred_at, event_id;
 

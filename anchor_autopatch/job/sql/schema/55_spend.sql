@@ -44,6 +44,99 @@ CREATE TABLE IF NOT EXISTS spend_run (
 );
 COMMENT ON TABLE spend_run IS 'One row: the hours before this instant were judged';
 
+CREATE TABLE IF NOT EXISTS job_event (
+    event_id VARCHAR NOT NULL,
+    occurred_at TIMESTAMP NOT NULL,
+    event_class VARCHAR NOT NULL,
+    provider VARCHAR,
+    code VARCHAR,
+    message VARCHAR,
+    sdk VARCHAR,
+    operation VARCHAR,
+    request_model VARCHAR,
+    team VARCHAR,
+    service VARCHAR,
+    feature VARCHAR,
+    environment VARCHAR,
+    region VARCHAR,
+    cost_center VARCHAR,
+    call_site VARCHAR,
+    occurrences BIGINT NOT NULL,
+    noted_at TIMESTAMP NOT NULL,
+    changed_at TIMESTAMP NOT NULL
+);
+COMMENT ON TABLE job_event IS 'What the job itself found wrong about calls, one row a cause and day: no request failed, so no figure of failures reads it; never removed';
+COMMENT ON COLUMN job_event.event_id IS 'Made of class, provider, code and UTC day: a run that is repeated finds the same row';
+COMMENT ON COLUMN job_event.occurred_at IS 'The last such call of the day, UTC';
+COMMENT ON COLUMN job_event.event_class IS 'unpriced_model';
+COMMENT ON COLUMN job_event.code IS 'The model as it is looked up in the cards';
+COMMENT ON COLUMN job_event.request_model IS 'The same';
+COMMENT ON COLUMN job_event.team IS 'Of all its calls alike, as sdk, operation and the fields below; NULL = they differ, or nobody said';
+COMMENT ON COLUMN job_event.occurrences IS 'Calls of that day; grows with calls that come later, stays when a price becomes known';
+COMMENT ON COLUMN job_event.noted_at IS 'When a run first found it, UTC';
+COMMENT ON COLUMN job_event.changed_at IS 'When a run last found more calls, UTC';
+
+-- A value that all rows of a group share; NULL where one has none.
+CREATE OR REPLACE MACRO shared_by_all(value) AS
+    CASE WHEN count(value) = count(*) AND min(value) = max(value) THEN min(value) END;
+
+CREATE OR REPLACE VIEW exception_events AS
+SELECT
+    event_id,
+    occurred_at,
+    event_class,
+    provider,
+    dependency,
+    http_status,
+    code,
+    exception_type,
+    message,
+    sdk,
+    operation,
+    request_model,
+    attempts,
+    retried,
+    receipt_id,
+    team,
+    service,
+    feature,
+    environment,
+    region,
+    cost_center,
+    user_id,
+    request_id,
+    trace_id,
+    span_id,
+    call_site,
+    labels,
+    attribution_source,
+    occurrences,
+    shipped_at
+FROM exception_event
+UNION ALL BY NAME
+SELECT
+    event_id,
+    occurred_at,
+    event_class,
+    provider,
+    code,
+    message,
+    sdk,
+    operation,
+    request_model,
+    team,
+    service,
+    feature,
+    environment,
+    region,
+    cost_center,
+    call_site,
+    occurrences,
+    noted_at AS shipped_at
+FROM job_event;
+COMMENT ON VIEW exception_events IS 'Failures that processes recorded, and what the job itself found wrong';
+COMMENT ON COLUMN exception_events.retried IS 'NULL = no request failed: the job found it';
+
 CREATE OR REPLACE MACRO is_worth_retrying(event_class) AS
     event_class IN ('rate_limited', 'provider_overloaded', 'provider_5xx', 'timeout', 'network', 'partial_stream');
 

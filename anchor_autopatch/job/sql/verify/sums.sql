@@ -468,7 +468,7 @@ FROM (
     SELECT
         'exception_events',
         (SELECT count(*) FROM report.exception_events),
-        (SELECT count(*) FROM exception_event)
+        (SELECT count(*) FROM exception_events)
 )
 WHERE published <> held
 ORDER BY ALL;
