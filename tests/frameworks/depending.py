@@ -22,9 +22,15 @@ RESET = struct.pack("ii", 1, 0)
 
 
 class _Partner(BaseHTTPRequestHandler):
-    """`/503/...` answers with that status, `/reset` breaks the connection, `/silent` waits."""
+    """`/503/...` answers with that status, `/reset` breaks the connection, `/silent` waits.
+
+    Of an answer whose body breaks, `/cut` and `/torn` (in chunks) send the head and some bytes,
+    `/stalled` then waits.
+    """
 
     protocol_version = "HTTP/1.1"
+    # Headers and body are two writes: the second would wait 40 ms for the first one's ACK.
+    disable_nagle_algorithm = True
 
     def do_GET(self):
         word = self.path.split("/")[1].partition("?")[0]
@@ -36,6 +42,9 @@ class _Partner(BaseHTTPRequestHandler):
             self.server.over.wait(60)
             self.close_connection = True
             return
+        if word in ("cut", "torn", "stalled"):
+            self._begin_a_body(word)
+            return
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         planned = self.server.plan.pop(0) if self.server.plan else int(word)
         body = b"" if planned == 304 else self.server.body
@@ -43,6 +52,19 @@ class _Partner(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _begin_a_body(self, word):
+        self.close_connection = True
+        self.send_response(200)
+        if word == "torn":
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(b"5\r\nbegin\r\n" if word == "torn" else b"begin")
+        self.wfile.flush()
+        if word == "stalled":
+            self.server.over.wait(60)
 
     do_POST = do_GET  # noqa: N815 - the name that the server looks for
 

@@ -65,7 +65,7 @@ class Provider(http.server.BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def provider():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Provider)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
