@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from anchor_autopatch.job.rates import ContractTerms, RateStart, set_rate, set_start, sync_table
+from anchor_autopatch.job.rates import (
+    ContractTerms,
+    RateStart,
+    set_rate,
+    set_start,
+    sync_table,
+    take_starts,
+)
 from anchor_autopatch.job.rates.contracts import OPEN_END
 from anchor_autopatch.job.rates.source import read_file
 from anchor_autopatch.job.warehouse import open_warehouse
@@ -73,6 +80,19 @@ STARTS = [
     ("mistral/mistral-medium-latest", "2026-06-16", ("0.4", "2", "0.4"), ("1.5", "7.5", "1.5")),
     ("mistral/mistral-small-latest", "2026-04-25", ("0.1", "0.3", "0.1"), (".06", ".18", ".06")),
 ]
+# Key, day of which genai-prices tells, rates before and after: those of the list, dated by it.
+BEGAN = [
+    *STARTS[:4],
+    ("xai/grok-4.20-0309-reasoning", "2026-04-30", ("2", "6", ".2"), ("1.25", "2.5", ".2")),
+    ("mistral/mistral-medium-latest", "2026-06-16", ("0.4", "2", "0.4"), ("1.5", "7.5", "1.5")),
+]
+# Key and day of a price that the list never had: 0.22 / 0.66, then 0.15 / 0.60, of which the list
+# has shown the double, as rates of the peak hours, on other days.
+NEVER_LISTED = [
+    ("deepseek/deepseek-v4-flash", "2026-08-17", ("0.14", "0.28", "0.0028")),
+    ("deepseek/deepseek-v4-flash", "2026-09-10", ("0.14", "0.28", "0.0028")),
+    ("mistral/mistral-small-latest", "2026-03-16", ("0.1", "0.3", "0.1")),
+]
 PROVIDERS = {"claude": "anthropic", "gpt": "openai", "o1": "openai", "o3": "openai"}
 
 
@@ -104,6 +124,14 @@ def dated(tmp_path_factory):
         yield con
 
 
+@pytest.fixture(scope="module")
+def second_opinion(tmp_path_factory):
+    pytest.importorskip("genai_prices", reason="the extra second-opinion is not installed")
+    with open_warehouse(tmp_path_factory.mktemp("home")) as con:
+        load_tables(con, all_tables())
+        yield con, take_starts(con, NOW)
+
+
 def add_around(con, key, day):
     """A receipt of the second before the change, and one of its first instant."""
     changed = datetime.fromisoformat(day)
@@ -129,6 +157,46 @@ def test_day_before_and_day_after_a_change_was_seen(con, key, day, before, after
 @pytest.mark.parametrize(("key", "day", "before", "after"), STARTS)
 def test_day_before_and_day_after_a_change_took_effect(dated, key, day, before, after):
     assert add_around(dated, key, day) == [priced_at(before), priced_at(after)]
+
+
+@pytest.mark.parametrize(("key", "day", "before", "after"), BEGAN)
+def test_without_the_package_the_old_rates_go_on_until_seen(con, key, day, before, after):
+    assert add_around(con, key, day) == [priced_at(before)] * 2
+
+
+@pytest.mark.parametrize(("key", "day", "before", "after"), BEGAN)
+def test_day_before_and_day_after_by_the_package(second_opinion, key, day, before, after):
+    con, _ = second_opinion
+
+    assert add_around(con, key, day) == [priced_at(before), priced_at(after)]
+
+
+@pytest.mark.parametrize(("key", "day", "rates"), NEVER_LISTED)
+def test_price_that_the_list_never_had_prices_nothing(second_opinion, key, day, rates):
+    con, report = second_opinion
+
+    assert add_around(con, key, day) == [priced_at(rates)] * 2
+    assert (key, day) in {(start.model_key, str(start.starts_on)) for start in report.unused}
+
+
+def test_tables_loaded_in_another_order_are_dated_alike(second_opinion, tmp_path):
+    con, report = second_opinion
+    entries = all_tables()
+    random.Random(6).shuffle(entries)
+    with open_warehouse(tmp_path) as other:
+        load_tables(other, entries[:8])
+        take_starts(other, NOW)
+        load_tables(other, entries[8:])
+        again = take_starts(other, NOW)
+
+        assert again.starts == report.starts
+        assert current_segments(other) == current_segments(con)
+
+
+def current_segments(con):
+    sql = """SELECT model_key, valid_from, valid_to, rate_sheet_id, provenance
+             FROM rate_segment WHERE superseded_at IS NULL ORDER BY ALL"""
+    return con.execute(sql).fetchall()
 
 
 def test_model_that_vanished_keeps_its_last_rates(con):
