@@ -51,6 +51,10 @@ class ObjectMemo(Generic[_Value]):
         found = self.entries.pop(id(key), None)
         return found[1] if found is not None else None
 
+    def values(self) -> list[_Value]:
+        """Every value."""
+        return [value for _, value in tuple(self.entries.values())]
+
     def pop_all(self) -> list[_Value]:
         """Takes every value out."""
         values = [value for _, value in self.entries.values()]

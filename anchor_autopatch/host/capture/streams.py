@@ -59,6 +59,11 @@ def find(response: object) -> Call | None:
     return _open.get(response)
 
 
+def open_calls() -> list[Call]:
+    """The calls whose stream is not read to its end."""
+    return _open.values()
+
+
 def leave(call: Call) -> None:
     """Ends the call of a stream that nobody will read further."""
     _leave(call)

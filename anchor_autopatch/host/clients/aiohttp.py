@@ -13,8 +13,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from anchor_autopatch.host import patching
+from anchor_autopatch.host.capture.identity import ObjectMemo
 from anchor_autopatch.host.clients import gateways, raw
 from anchor_autopatch.host.dependencies import watching
+from anchor_autopatch.host.dependencies.http import HTTPLibrary, address_of
+from anchor_autopatch.host.patching import guarded
 
 if TYPE_CHECKING:
     from anchor_autopatch.host.clients.exchange import Exchange
@@ -26,6 +29,10 @@ A finalizer of its response, which holds it, takes the entry out.
 """
 
 
+_broken: ObjectMemo[str] = ObjectMemo()
+"""host[:port] by what is raised, to whoever reads on, of a body that broke."""
+
+
 def version() -> str | None:
     """The imported library's version."""
     return getattr(sys.modules.get("aiohttp"), "__version__", None)
@@ -35,10 +42,17 @@ def patch(client: ModuleType) -> None:
     """Wraps what sends and what takes the body in; `client` is `aiohttp.client`."""
     patching.replace(client.ClientSession, "_request", raw.wrap_async(_Client()))
     patching.replace_if_present(client.ClientRequest, "send", _wrap_hop)
-    reader = sys.modules["aiohttp.streams"].StreamReader
+    streams = sys.modules["aiohttp.streams"]
+    reader = streams.StreamReader
     patching.replace(reader, "feed_data", _wrap_feed_data)
     patching.replace(reader, "feed_eof", _wrap_feed_eof)
     patching.replace(reader, "set_exception", _wrap_set_exception)
+    # Where the application reads: most bodies by one `read`; the iterators learn of a break that
+    # came between two steps, and all others while they wait.
+    patching.replace(client.ClientResponse, "read", _wrap_reading)
+    patching.replace(reader, "_wait", _wrap_reading)
+    for name in ("AsyncStreamIterator", "ChunkTupleAsyncStreamIterator"):
+        patching.replace(getattr(streams, name), "__anext__", _wrap_reading)
     patching.replace(client.ClientResponse, "raise_for_status", _wrap_raising)
     patching.replace(client.ClientResponse, "close", _wrap_closing)
     patching.replace(client.ClientResponse, "release", _wrap_closing)
@@ -99,6 +113,9 @@ class _Client:
             weakref.finalize(response, _open.pop, id(content), None).atexit = False
 
 
+_LIBRARY = HTTPLibrary(_Client())
+
+
 def _body(given: dict[str, Any]) -> Any:
     body = given.get("data") if given.get("json") is None else given["json"]
     return body if isinstance(body, (bytes, bytearray, str, dict)) else None
@@ -141,9 +158,49 @@ def _wrap_set_exception(original: Any) -> Any:
         exchange = _open.pop(id(self), None) if _open else None
         if exchange is not None:
             exchange.broke(exc)
+        _note_break(self, exc)
         return original(self, exc, *args, **kwargs)
 
     return set_exception
+
+
+@guarded("aiohttp")
+def _note_break(reader: Any, error: BaseException) -> None:
+    # Said of a response that the application itself closed.
+    if type(error).__name__ != "ClientConnectionError":
+        place = _place(reader)
+        if place is not None:
+            _broken.put(error, place)
+
+
+def _place(source: Any) -> str | None:
+    """host[:port] of a response or of the reader of its body; None for what a server reads."""
+    # The reader knows its response by what it is to call at its end.
+    owners = (getattr(each, "__self__", None) for each in getattr(source, "_eof_callbacks", ()))
+    urls = (getattr(owner, "_real_url", None) for owner in (source, *owners))
+    return next((address_of(str(url)) for url in urls if url is not None), None)
+
+
+def _wrap_reading(original: Any) -> Any:
+    @wraps(original)
+    async def read(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await original(self, *args, **kwargs)
+        except StopAsyncIteration:
+            raise
+        except Exception as error:
+            _body_broke(self, error)
+            raise
+
+    return read
+
+
+@guarded("aiohttp")
+def _body_broke(source: Any, error: Exception) -> None:
+    # Noted when it broke; a timeout of the whole request is known to who waits for it only.
+    place = _broken.get(error) or (_place(source) if isinstance(error, TimeoutError) else None)
+    if place is not None:
+        watching.broke(_LIBRARY, error, lambda: place)
 
 
 def _wrap_raising(original: Any) -> Any:

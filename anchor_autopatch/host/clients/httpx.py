@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from anchor_autopatch.host import patching
 from anchor_autopatch.host.clients import gateways, raw
+from anchor_autopatch.host.dependencies import watching
+from anchor_autopatch.host.dependencies.http import HTTPLibrary, address_of
 
 if TYPE_CHECKING:
     from anchor_autopatch.host.clients.exchange import Exchange
@@ -36,9 +38,30 @@ def patch_family(client: ModuleType, name: str) -> None:
     patching.expect(client.BoundAsyncStream, *_STREAM_HOOKS["BoundAsyncStream"])
     patching.replace(client.Client, "send", raw.wrap(ours))
     patching.replace(client.AsyncClient, "send", raw.wrap_async(ours))
+    _watch_errors(ours)
     # Once for each redirect, below what authenticates and retries.
     patching.replace_if_present(client.Client, "_send_single_request", gateways.wrap_hop)
     patching.replace_if_present(client.AsyncClient, "_send_single_request", gateways.wrap_hop_async)
+
+
+def _watch_errors(client: _Client) -> None:
+    """Hooks where an error is told its request, which is done for bodies too that are read later.
+
+    Nothing passes there but errors: a body that arrives whole pays nothing.
+    """
+    kind = sys.modules[f"{client.name}._exceptions"].RequestError
+    # Inherited from HTTPError, which is also what `raise_for_status` makes: not hooked there.
+    theirs = getattr(kind, "request", None)
+    if not isinstance(theirs, property) or theirs.fset is None:
+        return
+    library, plain = HTTPLibrary(client), theirs.fset
+
+    @wraps(plain)
+    def request(self: Any, request: Any) -> None:
+        plain(self, request)
+        watching.broke(library, self, lambda: address_of(str(request.url)))
+
+    patching.put(kind, "request", property(theirs.fget, request, theirs.fdel, theirs.__doc__))
 
 
 class _Client:

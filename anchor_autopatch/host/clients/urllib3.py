@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from anchor_autopatch.host import patching
 from anchor_autopatch.host.capture.layers import open_layer
 from anchor_autopatch.host.clients import gateways, raw
+from anchor_autopatch.host.dependencies import watching
+from anchor_autopatch.host.dependencies.http import HTTPLibrary, address_of
 from anchor_autopatch.host.patching import guarded
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ def patch(connectionpool: ModuleType) -> None:
     # 1.26 reads by `_fp_read`; in 2.x `_raw_read` is around it and checks the length.
     patching.replace(response, "_raw_read" if "_raw_read" in vars(response) else "_fp_read", _read)
     patching.replace(response, "_handle_chunk", _wrap_handle_chunk)
+    patching.replace(response, "_update_chunk_length", _wrap_update_chunk_length)
     patching.replace(response, "read_chunked", _wrap_read_chunked)
     patching.replace(response, "close", _wrap_closing)
     patching.replace(response, "release_conn", _wrap_closing)
@@ -84,6 +87,9 @@ class _Client:
             raw.open_bodies.put(response, exchange)
 
 
+_LIBRARY = HTTPLibrary(_Client())
+
+
 def _wrap_increment(original: Any) -> Any:
     @wraps(original)
     def increment(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -121,7 +127,11 @@ def _read(original: Any) -> Any:
     def read(self: Any, *args: Any, **kwargs: Any) -> Any:
         exchange = raw.open_bodies.get(self)
         if exchange is None:
-            return original(self, *args, **kwargs)
+            try:
+                return original(self, *args, **kwargs)
+            except Exception as error:
+                _body_broke(self, error)
+                raise
         # The library releases the connection by itself in there: that is no leaving.
         exchange.busy = True
         try:
@@ -151,13 +161,40 @@ def _is_over(source: Any) -> bool:
 def _wrap_handle_chunk(original: Any) -> Any:
     @wraps(original)
     def _handle_chunk(self: Any, *args: Any, **kwargs: Any) -> Any:
-        data = original(self, *args, **kwargs)
+        try:
+            data = original(self, *args, **kwargs)
+        except Exception as error:
+            _body_broke(self, error)
+            raise
         exchange = raw.open_bodies.get(self)
         if exchange is not None:
             exchange.feed(data)
         return data
 
     return _handle_chunk
+
+
+def _wrap_update_chunk_length(original: Any) -> Any:
+    # Where a chunked body that ends too early is found out most often.
+    @wraps(original)
+    def _update_chunk_length(self: Any) -> Any:
+        try:
+            return original(self)
+        except Exception as error:
+            _body_broke(self, error)
+            raise
+
+    return _update_chunk_length
+
+
+def _body_broke(response: Any, error: Exception) -> None:
+    def address() -> str | None:
+        pool = response._pool
+        return address_of(f"{pool.scheme}://{pool.host}:{pool.port}") if pool else None
+
+    # A provider call's own stream is told by `_each`, around all of this.
+    if raw.open_bodies.get(response) is None:
+        watching.broke(_LIBRARY, error, address)
 
 
 def _wrap_read_chunked(original: Any) -> Any:

@@ -25,7 +25,7 @@ class HTTPLibrary(watching.Library):
 
     def address(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
         """host[:port] that the request went to first."""
-        return _address(self._client.request(owner, args, kwargs).url)
+        return address_of(self._client.request(owner, args, kwargs).url)
 
     def judge(self, _owner: Any, links: Sequence[BaseException]) -> Verdict | None:
         """As `judging.of_http`."""
@@ -43,12 +43,13 @@ class HTTPLibrary(watching.Library):
         def address() -> str | None:
             # Redirects may have ended at another service; urllib3 knows but the path.
             url = str(getattr(response, "url", ""))
-            return _address(url) if "://" in url else self.address(owner, args, kwargs)
+            return address_of(url) if "://" in url else self.address(owner, args, kwargs)
 
         watching.answered(self, response, status, address)
 
 
-def _address(url: str) -> str | None:
+def address_of(url: str) -> str | None:
+    """host[:port] of a URL, without the port where it is the scheme's own."""
     from anchor_autopatch.host.capture.sites import host_of
 
     scheme, found, rest = url.partition("://")

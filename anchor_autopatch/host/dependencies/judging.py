@@ -35,7 +35,7 @@ _TIMEOUT_WORDS = ("timeout", "timedout")
 # -- HTTP --
 
 _HTTP_ROOTS = frozenset(
-    ("aiohttp", "h2", "httpcore", "httpcore2", "httpx", "httpx2", "requests", "urllib3")
+    ("aiohttp", "h2", "http", "httpcore", "httpcore2", "httpx", "httpx2", "requests", "urllib3")
 )
 # Of the system's own errors only those of connections: a file to upload may be missing.
 _CONNECTION_ERRORS = frozenset(("ConnectionError", "TimeoutError", "gaierror", "SSLError"))

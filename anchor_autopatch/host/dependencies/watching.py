@@ -162,6 +162,16 @@ def answered(library: Library, response: Any, status: int, address: Callable[[],
 
 
 @guarded(TARGET)
+def broke(library: Library, error: Exception, address: Callable[[], str | None]) -> None:
+    """Leaves an event of a body that broke while the application read it."""
+    if _is_told_elsewhere():
+        return
+    from anchor_autopatch.host.dependencies import bodies
+
+    bodies.broke(library, error, address)
+
+
+@guarded(TARGET)
 def made_of(answer: object, error: Exception) -> None:
     """Notes that an exception says of an answer what has been told of it, if it has."""
     from anchor_autopatch.host.dependencies import seen
