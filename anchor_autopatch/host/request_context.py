@@ -52,11 +52,11 @@ class Request:
     """
 
     __slots__ = (
+        "_made_ids",
         "carried",
         "header",
         "kind",
         "lookup",
-        "made_ids",
         "method",
         "outer",
         "path",
@@ -89,9 +89,7 @@ class Request:
         self.peer = peer
         self.task = task
         self.request_id = request_id
-        self.made_ids: list[str] = []
-        """Ids made for want of one, the first of which counts: several threads of one request may
-        make their first calls at once, and appending is atomic."""
+        self._made_ids: list[str] = []
         self.lookup = lookup
         self.carried = carried
         self.outer: Request | None = None
@@ -110,6 +108,14 @@ class Request:
         # There the request is not the open one, and nothing is to be put back.
         if inbound.get() is self:
             inbound.set(self.outer)
+
+    def made_id(self, new: str) -> str:
+        """The id that was made for want of one: this, or the one of the thread that came first.
+
+        Several threads of one request may make their first calls at once; appending is atomic.
+        """
+        self._made_ids.append(new)
+        return self._made_ids[0]
 
     def enter(self) -> Request:
         """`__enter__`, for code that cannot use `with`; to be followed by `leave`."""

@@ -195,6 +195,7 @@ def test_header_that_came_twice_is_one_text(policy):
 def test_header_that_a_middleware_puts_in_is_seen():
     given = [(b"X-One", b"1")]
     request = asgi.opened({"type": "http", "path": "/", "headers": given, "client": ["::1", 1]})
+    request.leave()
     before = request.header("x-one"), request.header("x-two")
 
     given.append((b"x-two", b"2"))

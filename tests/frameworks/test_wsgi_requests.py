@@ -100,7 +100,11 @@ app.register_blueprint(shop)
 
 
 def page(route, **more):
-    return json.loads(by_hand.body(app, route, **more))
+    return page_of(app, route, **more)
+
+
+def page_of(application, route, **more):
+    return json.loads(by_hand.body(application, route, **more))
 
 
 class TestFlask:
@@ -166,6 +170,24 @@ class TestFlask:
         inner, outer = by_hand.body(app, "/inner").split("]", 1)
 
         assert (inner, outer) == ('["/plain/<name>", null', '["/inner", null]')
+
+    def test_application_below_that_finds_no_page_leaves_the_route(self):
+        outer, inner = Flask("outer"), Flask("inner")
+        inner.register_error_handler(404, lambda _: who())
+        outer.add_url_rule("/<name>", view_func=lambda name: inner, endpoint="below")
+
+        assert page_of(outer, "/7") == ["/<name>", None]
+
+    def test_what_is_first_asked_when_flask_is_done_is_known(self, policy):
+        policy("[inbound]\nuser_id = 'state:tenant'\n")
+        late = Flask("late")
+
+        @late.get("/<name>")
+        def stream_of(name):
+            g.tenant = name
+            return Response(who() for _ in range(1))
+
+        assert page_of(late, "/acme") == ["/<name>", "acme"]
 
     def test_file_goes_to_the_server_as_its_own_wrapper(self):
         class Wrapper:

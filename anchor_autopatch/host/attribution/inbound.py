@@ -157,8 +157,7 @@ def _take_request_id(
         # A task keeps the id of the request that submitted it. The framework's own is none that
         # the client chose. Kept on the request, so that all its calls have the same one.
         if request.request_id is None:
-            request.made_ids.append(ids.uuid7())
-            request.request_id = request.made_ids[0]
+            request.request_id = request.made_id(ids.uuid7())
             said.put(REQUEST, "request_id", request.request_id)
         else:
             said.put(REQUEST, "request_id", clean(request.request_id))

@@ -34,13 +34,11 @@ def _wrap_handle(original: Any) -> Any:
 
 
 class _Served(serving.Served):
-    __slots__ = ()
-
     def __init__(self, request: Any) -> None:
         transport = request.transport
         address = transport.get_extra_info("peername") if transport is not None else None
         super().__init__(request, serving.peer(address))
-        self.route = partial(_route, request)
+        self.template = partial(_route, request)
 
     def find_method(self) -> str:
         return str(self.source.method)

@@ -8,13 +8,10 @@ from typing import Any, NamedTuple
 
 from anchor_autopatch.host import patching
 from anchor_autopatch.host.frameworks import serving
-from anchor_autopatch.host.request_context import inbound
 
 
 class _Scope(serving.Served):
     """The request or WebSocket that a scope describes."""
-
-    __slots__ = ()
 
     def find_method(self) -> str | None:
         # A WebSocket has none.
@@ -75,11 +72,13 @@ def _peer(scope: dict[str, Any]) -> str | None:
 
 
 def opened(scope: dict[str, Any]) -> serving.Served | None:
-    """The request or WebSocket of a scope; None for a lifespan, or when it is open already."""
+    """The request or WebSocket of a scope, open until somebody leaves it.
+
+    None for a lifespan, or when it is open already.
+    """
     if scope["type"] not in ("http", "websocket"):
         return None
-    request = _Scope(scope, _peer(scope))
-    return request if inbound.get() is None else serving.unless_open(request)
+    return serving.entered(_Scope(scope, _peer(scope)))
 
 
 def wrap_application(target: str) -> Any:
@@ -93,8 +92,10 @@ def wrap_application(target: str) -> Any:
             request = None if target in off else find(scope)
             if request is None:
                 return await original(self, scope, receive, send)
-            with request:
+            try:
                 return await original(self, scope, receive, send)
+            finally:
+                request.leave()
 
         return __call__
 
@@ -110,8 +111,10 @@ def served(application: Any, target: str) -> Any:
         request = find(scope)
         if request is None:
             return await application(scope, receive, send)
-        with request:
+        try:
             return await application(scope, receive, send)
+        finally:
+            request.leave()
 
     return serve
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from anchor_autopatch.host import patching
 from anchor_autopatch.host.frameworks import asgi, serving, wsgi
-from anchor_autopatch.host.request_context import Request
+from anchor_autopatch.host.request_context import Request, inbound
 
 
 def version() -> str | None:
@@ -57,8 +57,10 @@ def _wrap_wsgi(original: Any) -> Any:
         request = None if "django" in off else _opened(environ)
         if request is None:
             return original(self, environ, start_response)
-        with request:
+        try:
             response = original(self, environ, start_response)
+        finally:
+            request.leave()
         # The response itself is the iterable, and callers read its attributes: it is not replaced.
         if getattr(response, "streaming", False):
             _bind_stream(response, request)
@@ -111,15 +113,21 @@ def _wrap_resolve(original: Any) -> Any:
     @wraps(original)
     def resolve_request(self: Any, request: Any) -> Any:
         match = original(self, request)
-        _matched(request, match)
+        served = inbound.get()
+        if isinstance(served, serving.Served):
+            if served.pending is not None:
+                served.settle()
+            # Looked into when a provider call asks, and most requests make none.
+            served.pending = (_matched, request, match)
+            served.resolved = None
         return match
 
     return resolve_request
 
 
 @patching.guarded("django")
-def _matched(served: Any, match: Any) -> None:
-    serving.matched(f"/{match.route}", partial(_lookup, served))
+def _matched(served: serving.Served, request: Any, match: Any) -> None:
+    served.matched(f"/{match.route}", partial(_lookup, request))
 
 
 def _lookup(served: Any, place: str, name: str) -> object:

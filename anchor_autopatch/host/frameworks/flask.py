@@ -9,6 +9,7 @@ from typing import Any
 
 from anchor_autopatch.host import patching
 from anchor_autopatch.host.frameworks import serving, wsgi
+from anchor_autopatch.host.request_context import inbound
 
 
 def version() -> str | None:
@@ -22,36 +23,41 @@ def patch(app: ModuleType) -> None:
     flask = sys.modules["flask.globals"]
     # Flask 3.2 and later have one context for both.
     current = getattr(flask, "_cv_request", flask._cv_app), flask._cv_app
-    patching.replace(app.Flask, "full_dispatch_request", partial(_wrap_dispatch, current))
+    finished = sys.modules["werkzeug.wsgi"].ClosingIterator
+    patching.replace(app.Flask, "full_dispatch_request", partial(_wrap_dispatch, current, finished))
 
 
-def _wrap_dispatch(current: tuple[Any, Any], original: Any) -> Any:
+def _wrap_dispatch(current: tuple[Any, Any], finished: type, original: Any) -> Any:
+    of_request, of_application = current
+
     @wraps(original)
     def full_dispatch_request(self: Any, *args: Any, **kwargs: Any) -> Any:
-        request = _matched(current)
+        request = inbound.get()
+        if not isinstance(request, serving.Served):
+            return original(self, *args, **kwargs)
+        if request.pending is not None:
+            request.settle()
+        # What is current now and not Flask's proxies for it: an answer is streamed, and threads go
+        # on working, after Flask has taken its own context away. Looked into when a provider call
+        # asks, and most requests make none.
+        request.pending = (_matched, of_request.get(None), of_application.get(None))
+        request.resolved = None
         response = original(self, *args, **kwargs)
-        if request is not None:
-            _answered(request, response)
+        # Its parts are there and nobody waits for its end: then the server may have it as it is.
+        if type(getattr(response, "response", None)) is list and not getattr(
+            response, "_on_close", True
+        ):
+            request.finished = finished
         return response
 
     return full_dispatch_request
 
 
 @patching.guarded("flask")
-def _matched(current: tuple[Any, Any]) -> serving.Served | None:
-    # What is current now and not Flask's proxies for it: an answer is streamed, and threads go on
-    # working, after Flask has taken its own context away.
-    context = current[0].get()
+def _matched(request: serving.Served, context: Any, application: Any) -> None:
     rule = context.request.url_rule
-    found = partial(_lookup, context, current[1].get().g)
-    return serving.matched(rule.rule if rule is not None else None, found)
-
-
-@patching.guarded("flask")
-def _answered(request: serving.Served, response: Any) -> None:
-    # Its parts are there and nobody waits for its end: then the server may have it as it is.
-    if type(response.response) is list and not response._on_close:
-        request.finished = sys.modules["werkzeug.wsgi"].ClosingIterator
+    found = partial(_lookup, context, application.g)
+    request.matched(rule.rule if rule is not None else None, found)
 
 
 def _lookup(context: Any, g: Any, place: str, name: str) -> object:

@@ -51,8 +51,6 @@ _PATCHES = {
 
 
 class _Served(serving.Served):
-    __slots__ = ()
-
     def __init__(self, request: Any, address: Any) -> None:
         super().__init__(request, serving.peer(address))
 

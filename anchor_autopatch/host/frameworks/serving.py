@@ -13,6 +13,9 @@ from typing import Any
 from anchor_autopatch.host import patching
 from anchor_autopatch.host.request_context import Request, bound, inbound
 
+Pending = tuple[Callable[..., object], Any, Any]
+"""What tells a request who its framework has found it is for, and what it is given besides."""
+
 
 class Served(Request):
     """A request of the web, whose facts are read from what the server gave, when they are asked.
@@ -25,33 +28,49 @@ class Served(Request):
     not reach the next user's request.
     """
 
-    __slots__ = ("_before", "finished", "found", "headers", "prefix", "source")
-
-    # In the place of the attributes that a Request is given.
+    # In the place of the attributes that a Request is given; what most requests keep as it is is
+    # the class's, so that a request need not set it.
     kind: Any = "http"
     task: Any = None
     carried: Any = None
+    request_id: str | None = None
+    outer: Request | None = None
+    resolved: Any = None
     method: Any = property(lambda request: request.find_method())
     path: Any = property(lambda request: request.find_path())
+    route: Any = property(lambda request: request.find_route())
+    prefix = ""
+    """Route template of the mounts that were passed on the way to the route."""
+    template: Any = None
+    """The route as far as it has been told, or a function that gives it."""
+    found: Callable[[str, str], object] | None = None
+    """The look-up of the framework that has taken the request over."""
+    pending: Pending | None = None
+    """What the framework has left to be told, to be asked for when a provider call is made."""
+    finished: type | None = None
+    """The type of an answer of which nothing is still to be made; None = not known."""
+    headers: Any = None
+    """Headers by name, for a source that has to be searched for them."""
+    before: Any = None
 
     def __init__(self, source: Any, peer: str | None) -> None:
         self.source = source
         # Read at once: middleware may put a header's address in its place.
         self.peer = peer
-        self.prefix = ""
-        """Route template of the mounts that were passed on the way to the route."""
-        self.route: Any = None
-        self.found: Callable[[str, str], object] | None = None
-        """The look-up of the framework that has taken the request over."""
-        self.finished: type | None = None
-        """The type of an answer of which nothing is still to be made; None = not known."""
-        self.headers: Any = None
-        """Headers by name, for a source that has to be searched for them."""
-        self.request_id: str | None = None
-        self.made_ids: list[str] = []
-        self.outer: Request | None = None
-        self.resolved: Any = None
-        self._before: Any = None
+
+    def find_route(self) -> Any:
+        """The route template, or a function that gives it; None as long as none is matched."""
+        self.settle()
+        return self.template
+
+    def settle(self) -> None:
+        """Lets the framework tell what it has left to be told."""
+        pending = self.pending
+        if pending is not None:
+            tell, *facts = pending
+            tell(self, *facts)
+            # At the end: another thread of the request that asks meanwhile is told once more.
+            self.pending = None
 
     def find_method(self) -> str | None:
         """GET, POST, ...; None for a WebSocket."""
@@ -67,39 +86,57 @@ class Served(Request):
 
     def lookup(self, place: str, name: str) -> object:
         """A value of the application's own; see Request."""
+        self.settle()
         return self.found(place, name) if self.found is not None else self.look(place, name)
 
     def look(self, _place: str, _name: str) -> object:
         """What can be looked up without a framework."""
         return None
 
+    def matched(self, route: str | None, found: Callable[[str, str], object] | None = None) -> None:
+        """Takes what the framework has found out: the route, the user."""
+        if route is not None:
+            self.template = self.prefix + route
+        if found is not None:
+            self.found = found
+        # A call from a middleware may have been answered for without this.
+        self.resolved = None
+
+    def made_id(self, new: str) -> str:
+        """As in Request; `setdefault` is atomic as well."""
+        made: str = vars(self).setdefault("_made_id", new)
+        return made
+
     def __enter__(self) -> Served:
-        outer = inbound.get()
-        if outer is not self:
-            self.outer = outer
-            self._before = bound.get()
-            inbound.set(self)
+        self.enter()
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        self.leave()
+
+    def enter(self) -> Request:
+        """Opens the request here; to be followed by `leave`."""
+        outer = inbound.get()
+        if outer is not self:
+            self.outer = outer
+            self.before = bound.get()
+            inbound.set(self)
+        return self
+
+    def leave(self) -> None:
+        """Puts back what was in force before."""
         if inbound.get() is self:
             inbound.set(self.outer)
-            if bound.get() is not self._before:
-                bound.set(self._before)
+            if bound.get() is not self.before:
+                bound.set(self.before)
 
 
-def matched(route: str | None, found: Callable[[str, str], object] | None = None) -> Served | None:
-    """Tells the open request of the web what its framework has found out: the route, the user."""
+def matched(route: str) -> None:
+    """Tells the open request of the web the route that its framework has found."""
     request = inbound.get()
     if isinstance(request, Served):
-        if route is not None:
-            request.route = request.prefix + route
-        if found is not None:
-            request.found = found
-        # A call from a middleware may have been answered for without this.
-        request.resolved = None
-        return request
-    return None
+        request.settle()
+        request.matched(route)
 
 
 def forget_former() -> None:
@@ -110,16 +147,23 @@ def forget_former() -> None:
     """
     former = inbound.get()
     if former is not None:
-        bound.set(former._before if isinstance(former, Served) else None)
+        bound.set(former.before if isinstance(former, Served) else None)
         inbound.set(None)
 
 
-def unless_open(request: Served) -> Served | None:
-    """The request; None when a server or an outer framework has opened it already."""
+def entered(request: Served) -> Served | None:
+    """The request, which is open from here on; None when an outer layer has opened it already.
+
+    Which may be a server or another framework. To be followed by `leave`: no `with`, whose look for
+    two methods, and the arguments of one of them, cost as much as two functions.
+    """
     outer = inbound.get()
-    if outer is None or outer.path != request.path or outer.method != request.method:
-        return request
-    return None
+    if outer is not None and outer.path == request.path and outer.method == request.method:
+        return None
+    request.outer = outer
+    request.before = bound.get()
+    inbound.set(request)
+    return request
 
 
 def opening(target: str, find: Callable[..., Request | None]) -> Callable[..., Request | None]:

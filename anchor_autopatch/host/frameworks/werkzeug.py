@@ -33,8 +33,6 @@ def _wrap_run(original: Any) -> Any:
 
 
 class _Served(serving.Served):
-    __slots__ = ()
-
     def __init__(self, handler: Any) -> None:
         super().__init__(handler, serving.peer(handler.client_address))
 

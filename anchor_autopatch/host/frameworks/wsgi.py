@@ -9,15 +9,13 @@ from urllib.parse import quote
 
 from anchor_autopatch.host import patching
 from anchor_autopatch.host.frameworks import serving
-from anchor_autopatch.host.request_context import Request, inbound
+from anchor_autopatch.host.request_context import Request
 
 _FINISHED = (list, tuple, bytes)
 
 
 class _Environ(serving.Served):
     """The request that an environ describes."""
-
-    __slots__ = ()
 
     def find_method(self) -> str:
         return str(self.source["REQUEST_METHOD"])
@@ -45,9 +43,8 @@ def _key(name: str) -> str:
 
 
 def opened(environ: dict[str, Any]) -> serving.Served | None:
-    """The request of an environ; None when it is open already."""
-    request = _Environ(environ, environ.get("REMOTE_ADDR") or "unix")
-    return request if inbound.get() is None else serving.unless_open(request)
+    """The request of an environ, open until somebody leaves it; None when it is open already."""
+    return serving.entered(_Environ(environ, environ.get("REMOTE_ADDR") or "unix"))
 
 
 def wrap_application(target: str) -> Any:
@@ -61,8 +58,11 @@ def wrap_application(target: str) -> Any:
             request = None if target in off else find(environ)
             if request is None:
                 return original(self, environ, start_response)
-            with request:
+            # Not `with`: its look for two methods and their arguments cost as much as a call.
+            try:
                 answer = original(self, environ, start_response)
+            finally:
+                request.leave()
             return answer if type(answer) is request.finished else _bound(answer, request)
 
         return __call__
