@@ -85,6 +85,7 @@ _BROAD_CLASSES = {
     "server_error": "provider_5xx",
     "api_error": "provider_5xx",
     "INTERNAL": "provider_5xx",
+    "InternalServerException": "provider_5xx",
     "timeout_error": "timeout",
     "authentication_error": "auth",
     "permission_error": "auth",
@@ -106,10 +107,16 @@ _BROAD_CLASSES = {
 _PLAIN_CODES = (
     *("invalid_request_error", "invalid_value", "unsupported_value", "missing_required_parameter"),
     *("INVALID_ARGUMENT", "FAILED_PRECONDITION", "ALREADY_EXISTS", "OUT_OF_RANGE"),
-    *("ValidationException", "ConflictException", "InternalServerException"),
+    *("ValidationException", "ConflictException"),
     *("conflict_error", "unprocessable_entity"),
 )
-KNOWN_CODES = frozenset((*_BILLING_CODES, *_CODE_CLASSES, *_BROAD_CLASSES, *_PLAIN_CODES))
+_AMAZONS = "Exception"
+"""What Amazon's codes end with: as members of an event stream they begin in lower case (Bedrock's
+API reference, ConverseStreamOutput, read 2026-11)."""
+_NAMED_CODES = (*_BILLING_CODES, *_CODE_CLASSES, *_BROAD_CLASSES, *_PLAIN_CODES)
+KNOWN_CODES = frozenset(
+    (*_NAMED_CODES, *(c[0].lower() + c[1:] for c in _NAMED_CODES if c.endswith(_AMAZONS)))
+)
 """Codes of providers that were seen before; any other one is listed as new."""
 _STATUS_CLASSES = {
     401: "auth",
@@ -167,7 +174,7 @@ class Failure(NamedTuple):
 def classify(failure: Failure) -> str:
     """One of EVENT_CLASSES; an unknown failure without a status is `network` or `bad_request`."""
     # Money first: a spent credit comes with 429 too, and waiting does not mend it.
-    words = (failure.code, failure.kind)
+    words = (_named(failure.code), failure.kind)
     if any(
         word in _BILLING_CODES or (word or "").startswith("linked_organization") for word in words
     ):
@@ -183,6 +190,13 @@ def classify(failure: Failure) -> str:
     return _by_what_remains(failure)
 
 
+def _named(code: str | None) -> str | None:
+    """The code as it stands in the tables."""
+    if code is None or not code.endswith(_AMAZONS):
+        return code
+    return code[0].upper() + code[1:]
+
+
 def without_model(failure_class: str, failure: Failure) -> str:
     """The class of a failed call that names no model: what it misses is a file, a job, a response.
 
@@ -196,7 +210,7 @@ def _by_what_remains(failure: Failure) -> str:
     # A status of 200 says nothing here: an error event within a stream has only its words.
     if failure.http_status is not None and failure.http_status >= _FIRST_ERROR_STATUS:
         return _by_status(failure.http_status)
-    for word in (failure.code, failure.kind):
+    for word in (_named(failure.code), failure.kind):
         if word in _BROAD_CLASSES:
             return _BROAD_CLASSES[word]
     return _by_name(failure.exception_type.lower())

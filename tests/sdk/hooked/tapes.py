@@ -95,12 +95,20 @@ def bedrock(body, *, headers=None, status=200, service="bedrock-runtime", fail=(
 
 def events(*messages):
     """Amazon's event stream: (event type, JSON) each."""
-    return b"".join(_message(kind, json.dumps(payload).encode()) for kind, payload in messages)
+    return b"".join(
+        _message({":event-type": kind, ":message-type": "event"}, payload)
+        for kind, payload in messages
+    )
 
 
-def _message(kind, payload):
-    headers = b""
-    for name, value in ((":event-type", kind), (":message-type", "event")):
+def exception_event(kind, text):
+    """The event by which Amazon tells within a stream that it failed."""
+    return _message({":exception-type": kind, ":message-type": "exception"}, {"message": text})
+
+
+def _message(named, content):
+    headers, payload = b"", json.dumps(content).encode()
+    for name, value in named.items():
         headers += bytes([len(name)]) + name.encode() + b"\x07"
         headers += struct.pack("!H", len(value)) + value.encode()
     prelude = struct.pack("!II", len(headers) + len(payload) + 16, len(headers))

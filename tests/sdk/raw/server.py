@@ -25,9 +25,9 @@ class Answer:
 
 
 class Server:
-    """Serves on a free port of 127.0.0.1 while its `with` block runs."""
+    """Serves on a free port of 127.0.0.1 while its `with` block runs; over TLS with a context."""
 
-    def __init__(self):
+    def __init__(self, tls=None):
         self.answers: list[Answer] = []
         self.connections = 0
         self.bodies: list[bytes] = []
@@ -36,7 +36,13 @@ class Server:
         self._http.daemon_threads = True
         # A client that hangs up is no failure, and nothing to be printed by another thread.
         self._http.handle_error = lambda *_: None
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        if tls is not None:
+            # The handshake, which may take or fail, is for the thread of the connection.
+            self._http.socket = tls.wrap_socket(
+                self._http.socket, server_side=True, do_handshake_on_connect=False
+            )
+        scheme = "http" if tls is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{self._http.server_port}"
 
     def __enter__(self):
         threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
