@@ -278,6 +278,14 @@ EXECUTORS = (
     Target(
         "errors/asyncio", "asyncio.base_events", _DEPENDENCIES + "loops", "python", "3.11", "3.13"
     ),
+    Target(
+        "errors/processes",
+        "traceback",
+        _DEPENDENCIES + "processes",
+        "python",
+        "3.11",
+        "3.13",
+    ),
 )
 
 _FRAMEWORKS = _HOST + "frameworks."

@@ -61,7 +61,7 @@ def excepthook(original: Any) -> Any:
         finally:
             # Somebody sits before a prompt, and sees it.
             if not hasattr(sys, "ps1"):
-                _raised(error)
+                raised(error)
 
     return hook
 
@@ -69,11 +69,11 @@ def excepthook(original: Any) -> Any:
 def _one_argument_hook(original: Any) -> Any:
     """The hooks of threads and finalizers: one argument with the exception in it."""
 
-    def hook(raised: Any) -> Any:
+    def hook(told: Any) -> Any:
         try:
-            return original(raised)
+            return original(told)
         finally:
-            _raised(raised.exc_value)
+            raised(told.exc_value)
 
     return hook
 
@@ -88,7 +88,8 @@ def _logged(record: Any) -> None:
 
 
 @patching.guarded(watching.TARGET)
-def _raised(error: BaseException | None) -> None:
+def raised(error: BaseException | None) -> None:
+    """Leaves an event of an exception that nobody caught."""
     if watching.TARGET in patching.off:
         return
     from anchor_autopatch.host.dependencies import errors
@@ -101,4 +102,4 @@ def reported(context: dict[str, Any]) -> None:
     """Takes what an event loop tells its handler: of interest only with an exception."""
     error = context.get("exception")
     if error is not None:
-        _raised(error)
+        raised(error)
