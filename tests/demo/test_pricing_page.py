@@ -64,7 +64,7 @@ def follow(command: str) -> int:
 
 
 def test_commands_of_the_page_price_each_day_as_it_says(home: Path) -> None:
-    *setup, diff = COMMANDS
+    *setup, diff, against = COMMANDS
     codes = [follow(command) for command in setup]
 
     with open_warehouse(home) as con:
@@ -77,6 +77,8 @@ def test_commands_of_the_page_price_each_day_as_it_says(home: Path) -> None:
     # September's rates, October's since the day that was typed, the contract over October's list.
     assert costs == [Decimal("0.0032"), Decimal("0.00256"), Decimal("0.00136")]
     assert follow(diff) == 1
+    # Both lists have the same of gpt-4o today, and October's rates are no longer in force.
+    assert follow(against) == 0
 
 
 def test_sections_of_the_page_have_no_mistake() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import pytest
 
 from anchor_autopatch.cli import main
+from anchor_autopatch.job.rates.units import told_price
 
 
 @pytest.fixture
@@ -43,13 +45,53 @@ def test_show_names_the_card_and_the_rates(prices):
     assert {rate["meter"] for rate in shown["rates"]} >= {"input_tokens", "output_tokens"}
 
 
-def test_show_prints_rates_per_million_tokens(prices):
+def test_show_prints_every_price_with_its_unit(prices):
     prices(*CONTRACT, "--reason", "order form 4711")
 
     _, out, _ = prices("show", "gpt-4o", "--provider", "openai")
 
     assert "order form 4711" in out
-    assert "2 /1M" in out
+    assert "in 2 per 1M tokens" in out
+    assert [line.split()[-3:] for line in out.splitlines() if "input_tokens" in line] == [
+        ["2", "1M", "tokens"]
+    ]
+
+
+def test_show_tells_seconds_where_rates_are_kept_by_the_millisecond(prices):
+    terms = ("--second", "0.006", "--from", "2026-10-01", "--reason", "order form")
+    prices("set", "whisper-1", *terms)
+
+    _, out, _ = prices("show", "whisper-1", "--json")
+
+    (rate,) = [rate for rate in json.loads(out)["rates"] if rate["tier"] == "standard"]
+    assert (rate["meter"], rate["usd"], rate["per"]) == ("audio_in_ms", "0.006", "second")
+    assert Decimal(rate["unit_price_usd"]) == Decimal("0.000006")
+
+
+@pytest.mark.parametrize(
+    ("meter", "usd", "told"),
+    [
+        ("cache_read_tokens", "0.00000125", "1.25 per 1M tokens"),
+        ("training_tokens", "0.000025", "25 per 1M tokens"),
+        ("cache_storage_token_seconds", "0.0000000000125", "0.045 per 1M token-hours"),
+        ("images", "0.040", "0.04 per image"),
+        ("video_ms", "0.0001", "0.1 per second"),
+        ("searches_medium", "0.01", "0.01 per search"),
+        ("map_queries", "0.014", "0.014 per map query"),
+        ("provider_reported", "0.5", "0.5 per call"),
+    ],
+)
+def test_price_is_told_in_the_unit_that_people_know(meter, usd, told):
+    assert str(told_price(meter, Decimal(usd))) == told
+
+
+def test_file_that_is_not_there_is_named_once(prices, tmp_path):
+    path = str(tmp_path / "none.json")
+
+    code, _, err = prices("sync", "--file", path)
+
+    assert (code, err.count(path)) == (2, 1)
+    assert "No such file" in err
 
 
 def test_show_suggests_close_names(prices):

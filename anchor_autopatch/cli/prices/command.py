@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from anchor_autopatch.cli.jobs import add_job_arguments, homes_of, this_user
@@ -16,14 +15,13 @@ from anchor_autopatch.job.pricing.model_keys import contract_key
 from anchor_autopatch.job.rates.contracts import OPEN_END
 from anchor_autopatch.job.rates.lookup import ShownModel, ShownRate, ShownSegment, look_up
 from anchor_autopatch.job.rates.terms import TERMS
+from anchor_autopatch.job.rates.units import told_price
 from anchor_autopatch.job.warehouse import open_warehouse
 
 if TYPE_CHECKING:
     import duckdb
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
-
-_MILLION = Decimal(1_000_000)
 
 
 def add_parser(commands: Commands, name: str, summary: str) -> None:
@@ -127,15 +125,15 @@ def _show(args: argparse.Namespace) -> int:
         return 0
     print_table(
         f"{shown.model_key} ({shown.rule})",
-        ("source", "from", "to", "because", "card", "rates"),
+        ("source", "from", "to", "because", "card", "rates in USD"),
         [_segment_row(segment) for segment in shown.segments],
     )
     rows = [rate for rate in shown.rates if args.all or _is_plain(rate)]
     print_table(
-        "Current rates, USD",
-        ("tier", "surcharge", "off-peak", "prompt tokens", "meter", "price"),
+        "Current rates",
+        ("tier", "surcharge", "off-peak", "prompt tokens", "meter", "USD", "per"),
         [_rate_row(rate) for rate in rows],
-        right=("price",),
+        right=("USD",),
     )
     return 0
 
@@ -186,11 +184,9 @@ _OPEN_PAST = 1970
 
 def _rate_row(rate: ShownRate) -> tuple[object, ...]:
     bracket = f"> {rate.above_tokens:,}" if rate.above_tokens > 0 else "any"
-    per_million = rate.meter.endswith("_tokens")
-    price = rate.unit_price_usd * _MILLION if per_million else rate.unit_price_usd
-    text = f"{price.normalize():f}{' /1M' if per_million else ''}"
+    price = told_price(rate.meter, rate.unit_price_usd)
     off_peak = "yes" if rate.off_peak else "-"
-    return rate.tier, rate.modifier or "-", off_peak, bracket, rate.meter, text
+    return rate.tier, rate.modifier or "-", off_peak, bracket, rate.meter, *price
 
 
 def _is_plain(rate: ShownRate) -> bool:
@@ -202,7 +198,10 @@ def _as_json(shown: ShownModel) -> dict[str, object]:
         "model_key": shown.model_key,
         "rule": shown.rule,
         "segments": [segment._asdict() for segment in shown.segments],
-        "rates": [rate._asdict() for rate in shown.rates],
+        "rates": [
+            {**rate._asdict(), **told_price(rate.meter, rate.unit_price_usd)._asdict()}
+            for rate in shown.rates
+        ],
     }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from anchor_autopatch.cli.jobs import config_of, homes_of
 from anchor_autopatch.cli.output import print_json, print_table
+from anchor_autopatch.cli.prices.against import add_against_arguments, run_against
 from anchor_autopatch.cli.prices.starts import (
     add_starts_argument,
     print_starts,
@@ -36,8 +37,10 @@ _LOOKED_AT: Final = timedelta(days=30)
 _SHA256 = 64
 
 
-def add_source_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds where the table comes from, and the digest that it must have."""
+def add_source_arguments(
+    parser: argparse.ArgumentParser,
+) -> argparse._MutuallyExclusiveGroup:
+    """Adds where the table comes from, and the digest that it must have; returns the sources."""
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--file", type=Path, metavar="FILE", help="a table in LiteLLM's format, plain or gzipped"
@@ -46,6 +49,7 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sha256", type=_digest, metavar="HEX", help="take nothing but the table with this digest"
     )
+    return source
 
 
 def add_sync_arguments(parser: argparse.ArgumentParser, day: Callable[[str], datetime]) -> None:
@@ -63,7 +67,7 @@ def add_sync_arguments(parser: argparse.ArgumentParser, day: Callable[[str], dat
 
 def add_diff_arguments(parser: argparse.ArgumentParser, day: Callable[[str], datetime]) -> None:
     """Adds the arguments of `anchor prices diff`."""
-    add_source_arguments(parser)
+    add_against_arguments(add_source_arguments(parser), parser)
     parser.add_argument(
         "--since",
         type=day,
@@ -111,6 +115,8 @@ def _print_synced(args: argparse.Namespace, report: SyncReport | None) -> None:
 
 def run_diff(args: argparse.Namespace) -> int:
     """`anchor prices diff`: what a table would change in money; 1 when it changes any."""
+    if args.against:
+        return run_against(args)
     now = utc_now()
     since = args.since or (now - _LOOKED_AT).replace(tzinfo=None)
     with open_warehouse(homes_of(args)[0]) as con:

@@ -67,7 +67,7 @@ def preview(
     """
     identities = priced_models(table)
     sql = load("pricing/rates")
-    with _undone(con):
+    with undone(con):
         insert_new_sheets(con, table, identities)
         con.execute(sql["create_preview_segments"])
         with con.appender("preview_segment") as appender:
@@ -87,7 +87,7 @@ def preview(
 
 
 @contextmanager
-def _undone(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def undone(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Takes back whatever the block did, temporary tables included."""
     con.begin()
     try:

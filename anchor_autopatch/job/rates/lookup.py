@@ -11,7 +11,9 @@ from anchor_autopatch.core.hosts import UNMAPPED, provider_of_model
 from anchor_autopatch.job.pricing import read_catalogue
 from anchor_autopatch.job.pricing.model_keys import Names, contract_key, resolve
 from anchor_autopatch.job.rates.card import RATE_COLUMNS, build_sheet, parse_fields
+from anchor_autopatch.job.rates.card.fields import number
 from anchor_autopatch.job.rates.overlay import agreed_sheet
+from anchor_autopatch.job.rates.units import told_price
 from anchor_autopatch.job.sql import load
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ class ShownSegment(NamedTuple):
     reason: str | None
     actor: str | None
     summary: str
-    """The published input, output and image rates."""
+    """The published input, output and unit rates in USD, each with its unit."""
 
 
 class ShownRate(NamedTuple):
@@ -127,11 +129,19 @@ def _rates_of(row: RateRow) -> Iterator[ShownRate]:
 
 
 def _summary(fields: dict[str, object]) -> str:
-    names = (
-        ("in", "input_cost_per_token"),
-        ("out", "output_cost_per_token"),
-        ("image", "output_cost_per_image"),
-        ("second", "input_cost_per_second"),
-        ("character", "input_cost_per_character"),
-    )
-    return ", ".join(f"{label} {fields[name]}" for label, name in names if name in fields)
+    told = []
+    for label, name, meter in _SUMMARY:
+        # Fields hold the published digits as text; a table of steps has rates of its own.
+        usd = number(fields.get(name))
+        if usd is not None:
+            told.append(f"{label} {told_price(meter, usd)}")
+    return ", ".join(told)
+
+
+_SUMMARY = (
+    ("in", "input_cost_per_token", "input_tokens"),
+    ("out", "output_cost_per_token", "output_tokens"),
+    ("image", "output_cost_per_image", "images"),
+    ("second", "input_cost_per_second", "audio_in_seconds"),
+    ("character", "input_cost_per_character", "characters"),
+)

@@ -10,6 +10,7 @@ Read from the data inside the installed package; nothing is fetched. Its API and
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from importlib.metadata import version
@@ -87,6 +88,14 @@ _PROVIDERS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+# Clouds that ask more in some regions. The other list has one price for all of them, or one for
+# `regional.` models: a key of a region (`azure/eu/...`, `bedrock/eu-west-1/...`, us-gov.) is dearer
+# for a reason, and so is one of a place (`eu.amazon...`), unless its model is a regional one.
+_REGIONAL: Final = frozenset(("aws", "azure"))
+_OF_A_REGION: Final = re.compile(r"/|^us-gov\.")
+_OF_A_PLACE: Final = re.compile(r"(?:us|eu|apac|jp|au|ca|sa|me)\.")
+_REGIONAL_ID: Final = "regional."
+
 Steps = tuple[tuple[int, Decimal], ...]
 """(tokens of the prompt above which it holds, USD per unit), ascending; the first is the base."""
 _BASE: Final = -1
@@ -109,6 +118,7 @@ class KnownModel(NamedTuple):
 
     model_id: str
     rules: tuple[Rule, ...]
+    provider_id: str = ""
 
     def at(self, instant: datetime) -> Mapping[str, Steps]:
         """Prices at an instant, UTC; the hours of the day included."""
@@ -143,11 +153,26 @@ class SecondOpinion:
         Names are matched as that package does it, by pattern: `KnownModel.model_id` says which.
         """
         # vertex_ai-language-models and the like: kinds of models, one seller.
-        provider_id = _PROVIDERS.get(listed_provider.partition("-")[0])
-        provider = self._providers.get(provider_id or "")
+        provider_id = _PROVIDERS.get(listed_provider.partition("-")[0], "")
+        name = _bare(listed_provider, model_key)
+        provider = self._providers.get(provider_id)
+        if provider is None or (provider_id in _REGIONAL and _OF_A_REGION.search(name)):
+            return None
         # Without the other providers: what Azure asks for a model of OpenAI's is its own matter.
-        found = provider and provider.find_model(_bare(listed_provider, model_key))
-        return _known(found) if found else None
+        found = provider.find_model(name)
+        if found is None or (_OF_A_PLACE.match(name) and not found.id.startswith(_REGIONAL_ID)):
+            return None
+        return _known(found, provider_id)
+
+    def model_ids(self) -> set[str]:
+        """Names of its models of the providers that LiteLLM's table has, too."""
+        compared = set(_PROVIDERS.values())
+        return {
+            f"{provider.id}/{model.id}"
+            for provider in self._providers.values()
+            if provider.id in compared
+            for model in provider.models
+        }
 
 
 def read_opinion() -> SecondOpinion:
@@ -179,11 +204,12 @@ def _bare(listed_provider: str, model_key: str) -> str:
     return rest if slash and family.startswith(first) else model_key
 
 
-def _known(model: ModelInfo) -> KnownModel | None:
+def _known(model: ModelInfo, provider_id: str) -> KnownModel | None:
     if not isinstance(model.prices, list):
-        return KnownModel(model.id, (Rule(None, None, _prices(model.prices)),))
-    rules = tuple(_rule(each) for each in model.prices)
-    return KnownModel(model.id, rules) if rules else None
+        rules: tuple[Rule, ...] = (Rule(None, None, _prices(model.prices)),)
+    else:
+        rules = tuple(_rule(each) for each in model.prices)
+    return KnownModel(model.id, rules, provider_id) if rules else None
 
 
 def _rule(conditional: object) -> Rule:

@@ -71,7 +71,9 @@ def read_file(path: Path, pinned: str | None) -> PriceTable:
         if content.startswith(_GZIP):
             content = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise ConfigError(f"Cannot read the price table {str(path)!r}: {error}") from error
+        # What an OSError says of itself names the path once more; what gzip says has no such part.
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(f"Cannot read the price table {str(path)!r}: {why}") from error
     digest = hashlib.sha256(content).hexdigest()
     if pinned is not None and digest != pinned.lower():
         raise ConfigError(f"{str(path)!r} has the SHA-256 {digest}, expected {pinned}")
