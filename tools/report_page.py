@@ -30,7 +30,7 @@ _FIRST = (
     "exception_events",
 )
 _RELATIONS = """
-    SELECT table_name, comment FROM duckdb_tables()
+    SELECT table_name, comment FROM duckdb_tables() WHERE schema_name = 'main'
     UNION ALL
     SELECT view_name, comment FROM duckdb_views() WHERE NOT internal
 """
@@ -38,6 +38,7 @@ _COLUMNS = """
     SELECT column_name, data_type, comment
     FROM duckdb_columns()
     WHERE table_name = $relation
+        AND schema_name = 'main'
     ORDER BY column_index
 """
 

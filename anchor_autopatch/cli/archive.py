@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 from anchor_autopatch.cli import CLEAN, FINDINGS
 from anchor_autopatch.cli.jobs import add_job_arguments, config_of, homes_of, only_job
 from anchor_autopatch.cli.output import print_json, print_table, progress
+from anchor_autopatch.core.settings import REPORT_FILE
 
 if TYPE_CHECKING:
     import argparse
+    from datetime import datetime
+    from pathlib import Path
+
+    import duckdb
 
     from anchor_autopatch.job.archive import ArchiveReport, PurgeReport
 
@@ -107,12 +112,26 @@ def _purge(args: argparse.Namespace) -> int:
         if not mine:
             return CLEAN
         with open_warehouse(home) as con:
-            report = purge(con, home, retention, utc_now(), dry_run=args.dry_run)
+            now = utc_now()
+            report = purge(con, home, retention, now, dry_run=args.dry_run)
+            _publish_anew(con, home, report, now)
     if args.json:
         print_json(_purge_as_dict(report, retention._asdict()))
     else:
         _print_purge(report, set_terms={key for key, days in retention._asdict().items() if days})
     return FINDINGS if report.kept else CLEAN
+
+
+def _publish_anew(
+    con: duckdb.DuckDBPyConnection, home: Path, report: PurgeReport, now: datetime
+) -> None:
+    """Makes the report anew: it holds rows that were purged, and reads files that are gone."""
+    from anchor_autopatch.job.publish import publish
+    from anchor_autopatch.job.settlement import overdue_after
+
+    if report.is_dry_run or not report.going or not (home / REPORT_FILE).exists():
+        return
+    publish(con, home, now, overdue_after=overdue_after(config_of(home)))
 
 
 def _print_purge(report: PurgeReport, *, set_terms: set[str]) -> None:

@@ -15,6 +15,7 @@ from anchor_autopatch.core.crash_points import reached
 from anchor_autopatch.core.errors import StoreError
 from anchor_autopatch.core.failures import KNOWN_CODES
 from anchor_autopatch.core.settings import REPORT_FILE
+from anchor_autopatch.job.archive import create_views
 from anchor_autopatch.job.clock import to_micros
 from anchor_autopatch.job.settlement import OVERDUE_HOURS
 from anchor_autopatch.job.sql import load, read_script
@@ -50,11 +51,11 @@ def publish(
             try:
                 with frugal(con, MEMORY_LIMIT):
                     _remove(made)
-                    _build(con, made, *instants)
+                    _build(con, home, made, *instants)
             except duckdb.OutOfMemoryException:
                 # Not every plan can be spilled. The file is made anew: nothing of it counts yet.
                 _remove(made)
-                _build(con, made, *instants)
+                _build(con, home, made, *instants)
             reached("publish.built")
             made.replace(report)
             reached("publish.replaced")
@@ -66,7 +67,9 @@ def publish(
     return report
 
 
-def _build(con: duckdb.DuckDBPyConnection, made: Path, now_us: int, overdue_before_us: int) -> None:
+def _build(
+    con: duckdb.DuckDBPyConnection, home: Path, made: Path, now_us: int, overdue_before_us: int
+) -> None:
     sql = load("warehouse")
     parameters = {
         "published": {"now_us": now_us},
@@ -80,6 +83,7 @@ def _build(con: duckdb.DuckDBPyConnection, made: Path, now_us: int, overdue_befo
         with transaction(con):
             for name, statement in (load("publish/relations") | load("focus/view")).items():
                 con.execute(statement, parameters.get(name))
+            create_views(con, home)
             con.execute(read_script("publish/comments"))
             con.execute(read_script("focus/comments"))
     finally:

@@ -22,6 +22,7 @@ from anchor_autopatch.job.archive import (
     ArchiveReport,
     Retention,
     archive_if_asked,
+    find_missing,
     read_retention,
 )
 from anchor_autopatch.job.clock import never_back
@@ -139,6 +140,7 @@ def reconcile(
             findings=(
                 *shipped.findings,
                 *archived.findings,
+                *find_missing(con, homes[0]),
                 *find(con, measured, allocated, invoices, rules.hosts),
                 *pricing.find_prices(con),
                 *pricing.find_drifts(con, booked_at, rules.limits.price_percent, rules.models),

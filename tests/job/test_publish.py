@@ -104,7 +104,8 @@ def test_everything_has_a_comment(published):
     assert (
         published(
             "SELECT table_name, column_name FROM duckdb_columns()"
-            " WHERE NOT internal AND comment IS NULL"
+            # Those of kept_rows are the columns of the views beside it.
+            " WHERE NOT internal AND schema_name = 'main' AND comment IS NULL"
             " UNION ALL SELECT table_name, NULL FROM duckdb_tables() WHERE comment IS NULL"
         )
         == []

@@ -11,9 +11,10 @@ import pytest
 
 from anchor_autopatch.cli import main
 from anchor_autopatch.core import crash_points
-from anchor_autopatch.core.settings import WAREHOUSE_FILE
+from anchor_autopatch.core.settings import REPORT_FILE, WAREHOUSE_FILE
 from anchor_autopatch.job.archive import Retention, archive, purge
 from anchor_autopatch.job.invoices import TypedTotal, add_total
+from anchor_autopatch.job.publish import publish
 from anchor_autopatch.job.reconcile import reconcile
 from anchor_autopatch.job.ship import ship
 from anchor_autopatch.job.verify import verify
@@ -113,7 +114,7 @@ def test_split_of_the_bill_stays(con, home):
 def test_costs_of_purged_receipts_are_in_the_archive(con, home):
     purge(con, home, YEAR, LATER)
 
-    files = f"read_parquet('{home}/archive/receipt_costs/*/*.parquet')"
+    files = f"read_parquet('{home}/archive/receipt_details/*/*.parquet')"
     assert duckdb.sql(f"SELECT count(*), sum(anchored_cost)::INTEGER FROM {files}").fetchall() == [
         (6, 60)
     ]
@@ -227,6 +228,126 @@ def test_record_that_points_elsewhere_removes_nothing(con, home):
     purge(con, home, YEAR, LATER)
 
     assert precious.exists()
+
+
+# -- what readers see of it --
+
+DETAIL = ("receipts", "usage_lines", "exception_events")
+
+
+def report_of(home, *queries, path=None):
+    """What queries on the published report return."""
+    with duckdb.connect(str(path or home / REPORT_FILE), read_only=True) as report:
+        return [report.execute(query).fetchall() for query in queries]
+
+
+def detail_of(home):
+    """Every row of the relations that a purge touches, and the types of their columns."""
+    asked = [f"FROM {name} ORDER BY ALL" for name in DETAIL]
+    return report_of(home, *asked, *(f"DESCRIBE {name}" for name in DETAIL))
+
+
+def how_many(home):
+    return [rows[0][0] for rows in report_of(home, *(f"SELECT count(*) FROM {n}" for n in DETAIL))]
+
+
+def purge_and_publish(home, retention=YEAR):
+    with open_warehouse(home) as con:
+        purge(con, home, retention, LATER)
+        publish(con, home, LATER)
+
+
+def test_every_row_reads_the_same_before_the_purge_and_after_it(home):
+    before = detail_of(home)
+
+    purge_and_publish(home)
+
+    assert [len(rows) for rows in before[:3]] == [6, 12, 1]
+    assert detail_of(home) == before
+    assert report_of(home, "SELECT count(*) FROM kept_rows.receipts") == [[(0,)]]
+
+
+def test_receipt_that_comes_after_the_purge_counts_once(home):
+    counts = []
+    purge_and_publish(home)
+    left_behind(home, receipt(8), name="late")
+    reconcile([home], NOW, {})
+    counts.append(how_many(home))
+    with open_warehouse(home) as con:
+        con.execute("UPDATE reconciliation SET status = 'frozen'")
+        archive(con, home, LATER)
+        publish(con, home, LATER)
+    counts.append(how_many(home))
+    purge_and_publish(home)
+    counts.append(how_many(home))
+
+    assert counts == [[7, 14, 1]] * 3
+
+
+def test_purge_that_was_killed_before_it_removed_doubles_nothing(home):
+    def die(step):
+        if step == "purge.checked":
+            raise Died
+
+    with open_warehouse(home) as con:
+        with pytest.raises(Died), crash_points.watched(die):
+            purge(con, home, Retention(receipts_days=365), LATER)
+        publish(con, home, LATER)
+
+    assert (home / "archive/receipt_details").exists()
+    assert how_many(home) == [6, 12, 1]
+
+
+def test_copied_report_without_the_archive_names_the_file_it_lacks(home, tmp_path):
+    purge_and_publish(home)
+    copy = shutil.copy(home / REPORT_FILE, tmp_path / "copy.duckdb")
+    (home / "archive").rename(tmp_path / "elsewhere")
+
+    with pytest.raises(duckdb.IOException, match=r"receipt_details/day=2026-09-21/0001\.parquet"):
+        report_of(home, "SELECT sum(anchored_cost) FROM receipts", path=copy)
+    assert report_of(home, "SELECT sum(anchored_cost)::INTEGER FROM app_costs", path=copy) == [
+        [(60,)]
+    ]
+
+
+def test_lost_file_is_a_finding_and_no_wrong_sum(home):
+    purge_and_publish(home)
+    left_behind(home, receipt(8), name="late")
+    (home / "archive/receipt_details/day=2026-09-22/0001.parquet").unlink()
+
+    (found,) = [each for each in reconcile([home], NOW, {}).findings if "is gone" in each]
+
+    assert "receipt_details/day=2026-09-22/0001.parquet' is gone, and its receipts are" in found
+    for query in ("SELECT count(*) FROM receipts", "SELECT sum(cost_usd) FROM usage_lines"):
+        with pytest.raises(duckdb.InvalidInputException, match="was gone when this report was"):
+            report_of(home, query)
+    assert report_of(home, "SELECT count(*) FROM kept_rows.receipts") == [[(1,)]]
+
+
+def test_verify_names_a_lost_file_and_what_cannot_be_queried(home):
+    purge_and_publish(home)
+    (home / "archive/receipt_details/day=2026-09-22/0001.parquet").unlink()
+
+    with open_warehouse(home) as con:
+        faults = [fault for link in verify(con, [home]).links for fault in link.faults]
+
+    assert "2026-09-22/0001.parquet' cannot be read: No such file" in faults[0]
+    assert "report.duckdb' cannot be queried: IO Error: No files found" in faults[1]
+
+
+def test_rows_whose_archive_went_are_in_no_view(home):
+    purge_and_publish(home, ALL)
+
+    assert how_many(home) == [0, 0, 0]
+
+
+def test_command_publishes_what_it_left(home):
+    (home / "anchor.toml").write_text("[retention]\nreceipts_days = 1\n")
+
+    main(["purge", "--home", str(home)])
+
+    assert report_of(home, "SELECT count(*) FROM kept_rows.receipts") == [[(0,)]]
+    assert how_many(home) == [6, 12, 1]
 
 
 class Died(BaseException):

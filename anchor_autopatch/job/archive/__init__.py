@@ -3,6 +3,7 @@
 from anchor_autopatch.job.archive.archiving import ArchiveReport, archive, archive_if_asked
 from anchor_autopatch.job.archive.purging import PurgeReport, purge
 from anchor_autopatch.job.archive.retention import Retention, read_retention
+from anchor_autopatch.job.archive.views import create_views, find_missing
 
 __all__ = (
     "ArchiveReport",
@@ -10,6 +11,8 @@ __all__ = (
     "Retention",
     "archive",
     "archive_if_asked",
+    "create_views",
+    "find_missing",
     "purge",
     "read_retention",
 )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _ID_READERS = {
     "receipts": "read_archived_receipts",
-    "receipt_costs": "read_archived_receipts",
+    "receipt_details": "read_archived_receipts",
     "exception_events": "read_archived_exception_events",
 }
 
@@ -85,6 +85,8 @@ def write_part(
     con.execute(sql["create_archived_ids"])
     if earlier:
         con.execute(sql[_ID_READERS[relation]], {"paths": [str(home / f.path) for f in earlier]})
+    if relation == "receipt_details":
+        con.execute(sql["collect_lines"], day_bounds(day))
     _copy(con, home / path, sql[f"copy_{relation}"], day)
     noted = {
         "relation": relation,

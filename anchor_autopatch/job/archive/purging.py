@@ -183,9 +183,9 @@ class _Purge:
     def _purge_day(self, relation: str, day: date) -> None:
         sql, bounds = load("archive"), day_bounds(day)
         if relation == "receipts":
-            lacking = self._con.execute(sql["lacks_costs"], {**bounds, "day": day}).fetchone()
+            lacking = self._con.execute(sql["lacks_details"], {**bounds, "day": day}).fetchone()
             if lacking == (True,):
-                write_part(self._con, self._home, "receipt_costs", day, self._now_us)
+                write_part(self._con, self._home, "receipt_details", day, self._now_us)
         reached("purge.checked")
         with transaction(self._con):
             self._con.execute(sql[f"remember_{relation}"], {**bounds, "now_us": self._now_us})

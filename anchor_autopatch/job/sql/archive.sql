@@ -1,5 +1,5 @@
 -- Statements of `anchor archive` and `anchor purge`. Relations are called as in the archive: receipts, exception_events,
--- receipt_costs. $before and $since are days; a day is [its midnight, the next midnight) UTC.
+-- receipt_details. $before and $since are days; a day is [its midnight, the next midnight) UTC.
 
 -- name: days
 -- Days with rows that no file of the archive holds yet, oldest first, and the number of their next file.
@@ -66,7 +66,7 @@ ORDER BY relation, day, part;
 CREATE OR REPLACE TEMP TABLE archived_id (row_id VARCHAR);
 
 -- name: read_archived_receipts
--- Fills them from files of receipts, or of their costs.
+-- Fills them from files of receipts, or of their details.
 INSERT INTO archived_id
 SELECT receipt_id
 FROM read_parquet($paths, hive_partitioning = false);
@@ -99,28 +99,47 @@ COPY (
     ORDER BY exception_event.occurred_at, exception_event.event_id
 ) TO $path (FORMAT parquet, COMPRESSION zstd);
 
--- name: copy_receipt_costs
--- Writes what a day's receipts cost in the end, before they leave the warehouse.
+-- name: collect_lines
+-- The usage lines of a day's receipts, before their prices go; of the day alone, since the history is long.
+CREATE OR REPLACE TEMP TABLE day_price AS
+SELECT receipt_price.*
+FROM receipt_price
+SEMI JOIN (
+    SELECT receipt_id
+    FROM receipt
+    WHERE occurred_at >= $first
+        AND occurred_at < $end
+) AS of_day USING (receipt_id);
+
+-- name: copy_receipt_details
+-- Writes what is known of a day's receipts in the end, before they leave the warehouse; needs collect_lines.
 COPY (
     SELECT
-        receipt.receipt_id,
-        receipt.occurred_at,
-        receipt_price.model_key,
-        receipt_price.price_status,
-        receipt_price.estimated_cost_usd,
-        receipt_price.rate_card_id,
-        receipt_anchor.anchored_cost,
-        receipt_anchor.anchored_currency,
-        receipt_anchor.invoice_id,
-        receipt_anchor.invoice_line_id,
-        receipt_anchor.match_level
-    FROM receipt
-    LEFT JOIN receipt_price USING (receipt_id)
-    LEFT JOIN receipt_anchor USING (receipt_id)
-    ANTI JOIN archived_id ON archived_id.row_id = receipt.receipt_id
-    WHERE receipt.occurred_at >= $first
-        AND receipt.occurred_at < $end
-    ORDER BY receipt.occurred_at, receipt.receipt_id
+        receipt_detail.*,
+        coalesce(lines.usage_lines, []) AS usage_lines
+    FROM receipt_detail
+    LEFT JOIN (
+        SELECT
+            receipt_id,
+            list(
+                {
+                    'meter': meter,
+                    'quantity': quantity,
+                    'unit': unit,
+                    'unit_price_usd': unit_price_usd,
+                    'cost_usd': cost_usd,
+                    'rate_card_id': rate_card_id,
+                    'is_estimated': is_estimated
+                }
+                ORDER BY meter
+            ) AS usage_lines
+        FROM usage_details_of('day_price')
+        GROUP BY receipt_id
+    ) AS lines USING (receipt_id)
+    ANTI JOIN archived_id ON archived_id.row_id = receipt_detail.receipt_id
+    WHERE receipt_detail.occurred_at >= $first
+        AND receipt_detail.occurred_at < $end
+    ORDER BY receipt_detail.occurred_at, receipt_detail.receipt_id
 ) TO $path (FORMAT parquet, COMPRESSION zstd);
 
 -- name: note_file
@@ -240,12 +259,12 @@ GROUP BY moved_to
 HAVING max(found_at) < $quarantine_before
 ORDER BY moved_to;
 
--- name: lacks_costs
--- Whether the archive lacks costs of a day's receipts; not so when a run was killed after writing them.
+-- name: lacks_details
+-- Whether the archive lacks details of a day's receipts; not so when a run was killed after writing them.
 SELECT count(*) > (
     SELECT coalesce(sum(row_count), 0)
     FROM archive_file
-    WHERE relation = 'receipt_costs'
+    WHERE relation = 'receipt_details'
         AND day = $day
 ) - (
     SELECT count(*)
@@ -294,7 +313,7 @@ DELETE FROM receipt_meters
 WHERE receipt_id IN (SELECT receipt_id FROM receipt WHERE occurred_at >= $first AND occurred_at < $end);
 
 -- name: forget_prices
--- Their prices; the archive holds them as receipt_costs.
+-- Their prices; the archive holds them in receipt_details.
 DELETE FROM receipt_price
 WHERE receipt_id IN (SELECT receipt_id FROM receipt WHERE occurred_at >= $first AND occurred_at < $end);
 

@@ -80,6 +80,10 @@ def check_report(con: duckdb.DuckDBPyConnection, home: Path) -> Link:
         return Link("report", "", (f"{str(path)!r} cannot be read: {reason}",))
     try:
         faults = tuple(faults_of(con, _REPORT))
+    except duckdb.Error as error:
+        # Its views read the archive, of which a file may be gone or rotten.
+        reason = str(error).strip().partition("\n")[0]
+        faults = (f"{str(path)!r} cannot be queried: {reason}",)
     finally:
         con.execute(load("warehouse")["detach_report"])
     return Link("report", "report.duckdb says what the warehouse says", faults)

@@ -1,6 +1,10 @@
 -- What every relation and column of report.duckdb means, with its unit; a test holds that none is missing.
 
-COMMENT ON TABLE report.receipts IS 'One billable or possibly billable provider call: who, what, how much, what it cost';
+COMMENT ON TABLE report.kept_rows.receipts IS 'Receipts that are in the warehouse; query the view receipts, which also reads the archive';
+COMMENT ON TABLE report.kept_rows.usage_lines IS 'Their usage lines; query the view usage_lines';
+COMMENT ON TABLE report.kept_rows.exception_events IS 'Exception events that are in the warehouse, and those of the job; query the view exception_events';
+COMMENT ON TABLE report.kept_rows.incidents_of_purged IS 'Incidents of events that only the archive has';
+COMMENT ON VIEW report.receipts IS 'One billable or possibly billable provider call: who, what, how much, what it cost';
 COMMENT ON COLUMN report.receipts.receipt_id IS 'Unique';
 COMMENT ON COLUMN report.receipts.period IS 'YYYY-MM of the request start, UTC';
 COMMENT ON COLUMN report.receipts.occurred_at IS 'Start of the request, UTC';
@@ -57,7 +61,7 @@ COMMENT ON COLUMN report.receipts.invoice_line_id IS 'Line that paid the largest
 COMMENT ON COLUMN report.receipts.match_level IS 'How that line was matched';
 COMMENT ON COLUMN report.receipts.shipped_at IS 'When it entered the warehouse, UTC';
 
-COMMENT ON TABLE report.usage_lines IS 'One meter of one receipt with its unit price; the lines of a receipt sum to its estimated cost';
+COMMENT ON VIEW report.usage_lines IS 'One meter of one receipt with its unit price; the lines of a receipt sum to its estimated cost';
 COMMENT ON COLUMN report.usage_lines.receipt_id IS 'Key of receipts';
 COMMENT ON COLUMN report.usage_lines.meter IS 'What was counted; the meters of a receipt are disjoint';
 COMMENT ON COLUMN report.usage_lines.quantity IS 'In unit';
@@ -191,7 +195,7 @@ COMMENT ON COLUMN report.invoices.document_sha256 IS 'Digest (hex) of the docume
 COMMENT ON COLUMN report.invoices.imported_at IS 'UTC';
 COMMENT ON COLUMN report.invoices.superseded_at IS 'When a later import replaced it, UTC; NULL = in force';
 
-COMMENT ON TABLE report.exception_events IS 'One failure of a provider, of another dependency, or of the capture itself; and a row for each model and day that the job found no rate for';
+COMMENT ON VIEW report.exception_events IS 'One failure of a provider, of another dependency, or of the capture itself; and a row for each model and day that the job found no rate for';
 COMMENT ON COLUMN report.exception_events.event_id IS 'Unique';
 COMMENT ON COLUMN report.exception_events.occurred_at IS 'UTC; of unpriced_model the last call of its day';
 COMMENT ON COLUMN report.exception_events.class IS 'What went wrong: rate_limited, timeout, ...; internal = in the capture itself';

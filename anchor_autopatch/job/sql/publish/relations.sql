@@ -3,119 +3,22 @@
 -- relation; the comments of its columns are in comments.sql. Instants are UTC TIMESTAMP, money is
 -- DECIMAL(38, 18), nothing is DOUBLE. A figure that nobody knows is NULL, never 0.
 
+-- name: create_kept_rows
+-- Room for the rows that the warehouse has; what people query are views beside it, which also read the archive.
+CREATE SCHEMA report.kept_rows;
+
 -- name: receipts
 -- One billable or possibly billable provider call: who, what, how much, what it cost.
-CREATE TABLE report.receipts AS
-SELECT
-    receipt.receipt_id,
-    strftime(receipt.occurred_at, '%Y-%m') AS period,
-    receipt.occurred_at,
-    receipt.duration_us // 1000 AS duration_ms,
-    receipt.team,
-    receipt.service,
-    receipt.feature,
-    receipt.environment,
-    receipt.region,
-    receipt.cost_center,
-    receipt.user_id,
-    receipt.request_id,
-    receipt.trace_id,
-    receipt.span_id,
-    receipt.call_site,
-    TRY_CAST(receipt.labels AS JSON) AS labels,
-    TRY_CAST(receipt.attribution_source AS JSON) AS attribution_source,
-    receipt.provider,
-    receipt.provider_host,
-    receipt.provider_account,
-    receipt.api_key_id,
-    receipt.sdk,
-    receipt.operation,
-    receipt.request_model,
-    receipt.response_model,
-    receipt.response_id,
-    receipt.provider_request_id,
-    receipt.outcome,
-    receipt.http_status,
-    receipt.stream,
-    receipt.attempts,
-    receipt.usage_source,
-    TRY_CAST(receipt.raw_usage AS JSON) AS raw_usage,
-    receipt_meters.prompt_tokens AS input_tokens,
-    list_sum([
-        receipt_meters.output_tokens,
-        receipt_meters.output_reasoning_tokens,
-        receipt_meters.output_audio_tokens,
-        receipt_meters.output_image_tokens,
-        receipt_meters.output_video_tokens
-    ])::BIGINT AS output_tokens,
-    list_sum([
-        receipt_meters.cache_read_tokens,
-        receipt_meters.cache_read_audio_tokens
-    ])::BIGINT AS cache_read_tokens,
-    list_sum([
-        receipt_meters.cache_write_tokens,
-        receipt_meters.cache_write_5m_tokens,
-        receipt_meters.cache_write_30m_tokens,
-        receipt_meters.cache_write_1h_tokens,
-        receipt_meters.cache_write_12h_tokens
-    ])::BIGINT AS cache_write_tokens,
-    receipt_meters.output_reasoning_tokens AS reasoning_tokens,
-    receipt_meters.total_tokens,
-    receipt_meters.usage_mismatch,
-    receipt_meters.estimated_meters,
-    receipt.billable,
-    receipt.parent_receipt_id,
-    receipt_price.model_key,
-    receipt_price.estimated_cost_usd,
-    receipt_price.price_status,
-    receipt_price.unpriced_meters,
-    receipt_price.rate_card_id,
-    receipt_meters.provider_cost_usd,
-    receipt_anchor.anchored_cost,
-    receipt_anchor.anchored_currency,
-    receipt_anchor.invoice_id,
-    receipt_anchor.invoice_line_id,
-    receipt_anchor.match_level,
-    CASE
-        WHEN finding.receipt_id IS NULL THEN 'ok'
-        WHEN receipt.held THEN 'held'
-        WHEN finding.is_strict THEN 'released'
-        ELSE 'reported'
-    END AS policy_status,
-    receipt.shipped_at
-FROM attributed_receipt AS receipt
-LEFT JOIN receipt_meters USING (receipt_id)
-LEFT JOIN receipt_price USING (receipt_id)
-LEFT JOIN receipt_anchor USING (receipt_id)
-LEFT JOIN (
-    SELECT
-        receipt_id,
-        bool_or(mode <> 'report') AS is_strict
-    FROM policy_finding
-    GROUP BY receipt_id
-) AS finding USING (receipt_id)
-ORDER BY receipt.occurred_at, receipt.receipt_id;
+CREATE TABLE report.kept_rows.receipts AS
+SELECT *
+FROM receipt_detail
+ORDER BY occurred_at, receipt_id;
 
 -- name: usage_lines
 -- One meter of one receipt with its unit price; the lines of a receipt sum to its estimated cost.
-CREATE TABLE report.usage_lines AS
-SELECT
-    usage_line.receipt_id,
-    usage_line.meter,
-    usage_line.quantity::DECIMAL(38, 9) AS quantity,
-    usage_line.unit,
-    usage_line.unit_price_usd::DECIMAL(38, 18) AS unit_price_usd,
-    usage_line.cost_usd::DECIMAL(38, 18) AS cost_usd,
-    usage_line.rate_card_id,
-    coalesce(list_contains(string_split(guessed.estimated_meters, ', '), usage_line.meter), false) AS is_estimated
-FROM usage_line
-LEFT JOIN (
-    SELECT
-        receipt_id,
-        estimated_meters
-    FROM receipt_meters
-    WHERE estimated_meters IS NOT NULL
-) AS guessed USING (receipt_id);
+CREATE TABLE report.kept_rows.usage_lines AS
+SELECT *
+FROM usage_details_of('receipt_price');
 
 -- name: app_costs
 -- The split of every bill by application; the rows of an invoice sum to it, to the minor unit.
@@ -475,7 +378,7 @@ ORDER BY ALL;
 
 -- name: exception_events
 -- One failure of a provider, of another dependency, or of the capture itself, and each day's calls that the job found no rate for.
-CREATE TABLE report.exception_events AS
+CREATE TABLE report.kept_rows.exception_events AS
 SELECT
     event_id,
     occurred_at,
@@ -511,6 +414,18 @@ SELECT
 FROM exception_events
 LEFT JOIN incident_event USING (event_id)
 ORDER BY occurred_at, event_id;
+
+-- name: incidents_of_purged
+-- Of which incident the events were that retention has taken out of the warehouse.
+CREATE TABLE report.kept_rows.incidents_of_purged AS
+SELECT
+    event_id,
+    incident_id
+FROM incident_event
+SEMI JOIN purged_row
+    ON purged_row.row_id = incident_event.event_id
+    AND purged_row.relation = 'exception_events'
+ORDER BY event_id;
 
 -- name: incidents
 -- Failures of one cause, from the first to the end, with what they cost.

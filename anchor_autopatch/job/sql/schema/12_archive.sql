@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS archive_file (
     removed_at TIMESTAMP
 );
 COMMENT ON TABLE archive_file IS 'One Parquet file of the archive, as it was written; never written to again';
-COMMENT ON COLUMN archive_file.relation IS 'receipts | exception_events | receipt_costs';
+COMMENT ON COLUMN archive_file.relation IS 'receipts | exception_events | receipt_details: receipts as they were shipped, and as they were last known, with their costs';
 COMMENT ON COLUMN archive_file.day IS 'UTC day of the requests in it';
 COMMENT ON COLUMN archive_file.part IS 'From 1 in each relation and day; rows that came late have a further part';
 COMMENT ON COLUMN archive_file.path IS 'Relative to ANCHOR_HOME';

@@ -458,7 +458,9 @@ FROM (
     SELECT
         'receipts' AS relation,
         (SELECT count(*) FROM report.receipts) AS published,
-        (SELECT count(*) FROM receipt) AS held
+        -- Published are also those that retention has left in the archive alone.
+        (SELECT count(*) FROM receipt)
+            + (SELECT coalesce(sum(row_count), 0) FROM purged_file WHERE relation = 'receipts') AS held
     UNION ALL
     SELECT
         'app_costs',
@@ -469,6 +471,7 @@ FROM (
         'exception_events',
         (SELECT count(*) FROM report.exception_events),
         (SELECT count(*) FROM exception_events)
+            + (SELECT coalesce(sum(row_count), 0) FROM purged_file WHERE relation = 'exception_events')
 )
 WHERE published <> held
 ORDER BY ALL;
