@@ -29,11 +29,21 @@ PRICING_VERSION: Final = 2
 """Raised whenever the same meters and rates would give another price."""
 _CHECKED_COUNT: Final = 100_000
 """Sums of usage lines are checked for all receipts of a run up to so many, else for as many."""
-_STRETCH: Final = 1_000_000
-"""Receipts that are priced at a time: what they are joined by takes some 150 MB."""
+_STRETCH: Final = 500_000
+"""Receipts that are priced at a time: numbers of a range below a million are joined by place, and
+ids of so many receipts take some 80 MB."""
 _STEP: Final = 100_000
-"""Rows of the table receipt by which such a stretch grows; without work, they are left out."""
-_PREPARED: Final = ("number_rates", "number_other_rates", "create_costs")
+"""Rows of the table receipt by which such a stretch grows."""
+_GAP: Final = 10
+"""How many steps on the work must go on in the same stretch: to read those between takes less than
+to plan one more statement."""
+_PREPARED: Final = (
+    "cut_spans",
+    "number_rates",
+    "spread_rates",
+    "number_other_rates",
+    "create_costs",
+)
 """Statements that make the small tables which each stretch is joined to, in this order."""
 _LOOK_BACK: Final = timedelta(hours=1)
 """How much further back than the last run is looked: what was settled anew carries the instant of
@@ -122,30 +132,53 @@ def price_collected(
     resolve_asked(con, now, models)
     for step in _PREPARED:
         con.execute(sql[step])
-    for first, end in _stretches(con):
-        _price_stretch(con, {"first": first, "end": end})
+    _price_usual(con)
+    _price_rest(con)
     con.execute(sql["spell_out"])
 
 
-def _price_stretch(con: duckdb.DuckDBPyConnection, rows: dict[str, int]) -> None:
+def _price_usual(con: duckdb.DuckDBPyConnection) -> None:
     sql = load("pricing/costs")
-    [(lowest, highest)] = con.execute(sql["stretch_ids"], rows).fetchall()
-    con.execute(sql["price_stretch"], {**rows, "lowest": lowest, "highest": highest})
+    for rows in _stretches(con, "list_steps"):
+        con.execute(sql["take_stretch"], rows)
+        ids = _ids(con, "stretch_ids", rows)
+        con.execute(sql["price_usual"], {**rows, **ids})
 
 
-def _stretches(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[int, int]]:
-    """The work in ranges [first, end) of rows, none longer than `_STRETCH`, and none over a gap.
+def _price_rest(con: duckdb.DuckDBPyConnection) -> None:
+    sql = load("pricing/costs")
+    con.execute(sql["take_rest"])
+    con.execute(sql["forget_rest"])
+    for rows in _stretches(con, "list_rest_steps"):
+        con.execute(sql["take_rest_stretch"], rows)
+        con.execute(sql["price_rest"], _ids(con, "rest_ids", {}))
+
+
+def _ids(con: duckdb.DuckDBPyConnection, name: str, rows: dict[str, int]) -> dict[str, str]:
+    [(lowest, highest)] = con.execute(load("pricing/costs")[name], rows).fetchall()
+    return {"lowest": lowest, "highest": highest}
+
+
+def _stretches(con: duckdb.DuckDBPyConnection, steps: str) -> Iterator[dict[str, int]]:
+    """The work in ranges [first, end) of rows, of `_STRETCH` receipts at most, none over a gap.
 
     A run of a day may hold 100,000 new receipts and three old ones: what lies between is not read.
     """
-    rows = con.execute(load("pricing/costs")["list_steps"], {"size": _STEP}).fetchall()
-    steps = [step for (step,) in rows]
-    start = 0
-    for place, step in enumerate(steps, start=1):
-        is_followed = place < len(steps) and steps[place] == step + 1
-        if not is_followed or place - start == _STRETCH // _STEP:
-            yield steps[start] * _STEP, (step + 1) * _STEP
-            start = place
+    rows = con.execute(load("pricing/costs")[steps], {"size": _STEP}).fetchall()
+    taken: list[int] = []
+    held = 0
+    for step, count in rows:
+        if taken and (held + count > _STRETCH or step - taken[-1] > _GAP):
+            yield _range(taken)
+            taken, held = [], 0
+        taken.append(step)
+        held += count
+    if taken:
+        yield _range(taken)
+
+
+def _range(steps: list[int]) -> dict[str, int]:
+    return {"first": steps[0] * _STEP, "end": (steps[-1] + 1) * _STEP}
 
 
 def _knowledge(con: duckdb.DuckDBPyConnection, models: Mapping[str, str]) -> str:
@@ -195,8 +228,8 @@ def _collect_names(con: duckdb.DuckDBPyConnection) -> None:
     sql = load("pricing/costs")
     con.execute(sql["collect_special_names"])
     con.execute(sql["create_names"])
-    for first, end in _stretches(con):
-        con.execute(sql["collect_names"], {"first": first, "end": end})
+    for rows in _stretches(con, "list_steps"):
+        con.execute(sql["collect_names"], rows)
 
 
 def _price_work(con: duckdb.DuckDBPyConnection, work: int, now: datetime) -> PriceReport:

@@ -166,6 +166,45 @@ SELECT
 FROM span
 JOIN rate_sheet USING (rate_sheet_id);
 
+-- name: cut_spans
+-- The one span that holds for a name at each instant: that of a contract while it lasts, else that of the list.
+CREATE OR REPLACE TEMP TABLE price_piece AS
+WITH edge AS (
+    SELECT
+        name_no,
+        valid_from AS instant
+    FROM price_span
+    UNION
+    SELECT
+        name_no,
+        valid_to AS instant
+    FROM price_span
+),
+piece AS (
+    SELECT
+        name_no,
+        instant AS valid_from,
+        LEAD(instant) OVER (PARTITION BY name_no ORDER BY instant) AS valid_to
+    FROM edge
+)
+SELECT
+    piece.name_no,
+    piece.valid_from,
+    piece.valid_to,
+    price_span.span_no,
+    price_span.sheet_no,
+    price_span.is_contract,
+    price_span.is_alias,
+    price_span.tiers,
+    price_span.modifiers,
+    price_span.off_peak_minutes
+FROM piece
+JOIN price_span
+    ON price_span.name_no = piece.name_no
+    AND price_span.valid_from <= piece.valid_from
+    AND price_span.valid_to >= piece.valid_to
+QUALIFY ROW_NUMBER() OVER (PARTITION BY piece.name_no, piece.valid_from ORDER BY price_span.is_contract DESC) = 1;
+
 -- name: number_rates
 -- The rates of those spans for the meters that most calls use; the others are looked up where they are needed.
 CREATE OR REPLACE TEMP TABLE usual_rate AS
@@ -194,6 +233,28 @@ JOIN (
     FROM price_span
 ) AS sheet USING (rate_sheet_id);
 
+-- name: spread_rates
+-- The usual rates by name and tier as served, so that one join finds them: no surcharge, and none that change by the hour.
+-- A tier that no rate in the work knows is left to `price_rest`.
+CREATE OR REPLACE TEMP TABLE usual_price AS
+SELECT
+    price_piece.name_no,
+    served.tier,
+    price_piece.valid_from,
+    price_piece.valid_to,
+    price_piece.span_no,
+    price_piece.is_alias,
+    LEN(price_piece.modifiers) > 0 AS has_modifiers,
+    usual_rate.* EXCLUDE (sheet_no, tier, modifier, off_peak)
+FROM price_piece
+CROSS JOIN (SELECT DISTINCT tier FROM usual_rate) AS served
+JOIN usual_rate
+    ON usual_rate.sheet_no = price_piece.sheet_no
+    AND usual_rate.tier = priced_tier(served.tier, price_piece.tiers, price_piece.is_contract)
+    AND usual_rate.modifier = ''
+    AND NOT usual_rate.off_peak
+WHERE price_piece.off_peak_minutes IS NULL;
+
 -- name: number_other_rates
 -- The rates of those spans for all meters.
 CREATE OR REPLACE TEMP TABLE work_rate AS
@@ -215,10 +276,31 @@ CREATE OR REPLACE TEMP TABLE fresh_cost (
 );
 
 -- name: list_steps
--- Which runs of $size rows of the table receipt hold any of the work, by their number.
-SELECT DISTINCT receipt_no // $size AS step_no
+-- How much of the work each run of $size rows of the table receipt holds, by the number of the run.
+SELECT
+    receipt_no // $size AS step_no,
+    COUNT(*) AS receipt_count
 FROM price_work
+GROUP BY step_no
 ORDER BY step_no;
+
+-- name: list_rest_steps
+-- The same of what is left.
+SELECT
+    receipt_no // $size AS step_no,
+    COUNT(*) AS receipt_count
+FROM rest_work
+GROUP BY step_no
+ORDER BY step_no;
+
+-- name: take_stretch
+-- The work in the rows [$first, $end). A table of its own, since DuckDB joins by place what it knows to be numbers of a
+-- short range: a filter with parameters tells it nothing of that.
+CREATE OR REPLACE TEMP TABLE stretch_work AS
+SELECT receipt_no
+FROM price_work
+WHERE receipt_no >= $first
+    AND receipt_no < $end;
 
 -- name: stretch_ids
 -- Lowest and highest receipt_id in the rows [$first, $end): ids begin with the time, so few blocks of meters hold them.
@@ -229,20 +311,13 @@ FROM receipt
 WHERE rowid >= $first
     AND rowid < $end;
 
--- name: price_stretch
--- The price of every receipt in one stretch of the work, [$first, $end), as it is known now. A contract that covers the
--- instant comes before the list. Tier, surcharge, time of day and bracket select one row of unit prices, so a cost is a
--- plain sum of quantity x unit price; whether a cost of 0 means free or unknown is looked into only where it is 0.
+-- name: price_usual
+-- The price of the receipts of one stretch of the work, [$first, $end), that use the usual meters only, at rates without
+-- surcharge: nearly all. `price_rest` would price them alike, in twice the time. Without a status: it has to.
 INSERT INTO fresh_cost (
     receipt_no, name_no, span_no, rate_id, price_status, unpriced_reason, unpriced_meters, estimated_cost_usd
 )
-WITH stretch AS (
-    SELECT receipt_no
-    FROM price_work
-    WHERE receipt_no >= $first
-        AND receipt_no < $end
-),
-asked AS (
+WITH asked AS (
     -- Nothing of a receipt but its id is carried as a string into the join with its meters.
     SELECT
         receipt.receipt_no,
@@ -251,7 +326,7 @@ asked AS (
         host_region(receipt.provider, receipt.provider_host) AS host_region,
         work_name.name_no
     FROM settled_receipt AS receipt
-    JOIN stretch USING (receipt_no)
+    JOIN stretch_work USING (receipt_no)
     JOIN work_name
         ON work_name.provider = receipt.provider
         AND work_name.request_model = COALESCE(priced_model(receipt.operation, receipt.request_model), '')
@@ -260,88 +335,179 @@ asked AS (
     WHERE receipt.receipt_no >= $first
         AND receipt.receipt_no < $end
 ),
-special AS (
+costed AS (
+    SELECT
+        asked.receipt_no,
+        asked.name_no,
+        usual.span_no,
+        usual.is_alias,
+        usual.rate_id,
+        usual.has_modifiers
+            AND COALESCE(meters.speed, meters.inference_geo, meters.region, asked.host_region) IS NOT NULL AS may_cost_more,
+        CASE WHEN meters.searches > 0 THEN billed_searches(meters.searches, usual.search_per_prompt) END AS billed_searches,
+        CASE
+            WHEN meters.searches > 0
+                THEN search_usd(
+                    meters.search_context,
+                    usual.searches_low_usd,
+                    usual.searches_medium_usd,
+                    usual.searches_high_usd
+                )
+        END AS searches_usd,
+        CAST(
+            line_cost(meters.input_tokens, usual.input_tokens_usd)
+            + line_cost(meters.output_tokens, usual.output_tokens_usd)
+            + CASE WHEN meters.cache_read_tokens > 0 THEN line_cost(meters.cache_read_tokens, usual.cache_read_tokens_usd) ELSE 0 END
+            + CASE WHEN meters.cache_write_5m_tokens > 0 THEN line_cost(meters.cache_write_5m_tokens, usual.cache_write_5m_tokens_usd) ELSE 0 END
+            + CASE WHEN meters.output_reasoning_tokens > 0 THEN line_cost(meters.output_reasoning_tokens, usual.output_reasoning_tokens_usd) ELSE 0 END
+            + CASE WHEN meters.searches > 0 THEN line_cost(billed_searches, searches_usd) ELSE 0 END
+            AS DECIMAL(38, 18)
+        ) AS cost_usd,
+        CASE WHEN cost_usd = 0 THEN meters.total_tokens - meters.unbilled_tokens END AS quantity,
+        CASE
+            WHEN cost_usd > 0 THEN true
+            ELSE COALESCE(
+                CASE WHEN meters.input_tokens > 0 THEN usual.input_tokens_usd END,
+                CASE WHEN meters.cache_read_tokens > 0 THEN usual.cache_read_tokens_usd END,
+                CASE WHEN meters.cache_write_5m_tokens > 0 THEN usual.cache_write_5m_tokens_usd END,
+                CASE WHEN meters.output_tokens > 0 THEN usual.output_tokens_usd END,
+                CASE WHEN meters.output_reasoning_tokens > 0 THEN usual.output_reasoning_tokens_usd END,
+                CASE WHEN billed_searches > 0 THEN searches_usd END
+            ) IS NOT NULL
+        END AS is_rated,
+        CASE
+            WHEN usual.input_tokens_usd IS NOT NULL AND usual.output_tokens_usd IS NOT NULL AND meters.searches IS NULL THEN NULL
+            ELSE NULLIF(CONCAT_WS(
+                ', ',
+                CASE WHEN meters.input_tokens > 0 AND usual.input_tokens_usd IS NULL THEN 'input_tokens' END,
+                CASE WHEN meters.cache_read_tokens > 0 AND usual.cache_read_tokens_usd IS NULL THEN 'cache_read_tokens' END,
+                CASE WHEN meters.cache_write_5m_tokens > 0 AND usual.cache_write_5m_tokens_usd IS NULL THEN 'cache_write_5m_tokens' END,
+                CASE WHEN meters.output_tokens > 0 AND usual.output_tokens_usd IS NULL THEN 'output_tokens' END,
+                CASE WHEN meters.output_reasoning_tokens > 0 AND usual.output_reasoning_tokens_usd IS NULL THEN 'output_reasoning_tokens' END,
+                CASE WHEN billed_searches > 0 AND searches_usd IS NULL THEN 'searches' END
+            ), '')
+        END AS unpriced_meters
+    FROM asked
+    JOIN sorted_meters AS meters USING (receipt_id)
+    -- LEFT: were the joins free to change places, each receipt might be joined to all rates of its name first.
+    LEFT JOIN usual_price AS usual
+        ON usual.name_no = asked.name_no
+        AND usual.tier = CASE
+            WHEN meters.has_rare_tokens OR meters.has_units OR meters.served_model IS NOT NULL OR meters.image_variant <> ''
+                THEN NULL
+            ELSE meters.tier
+        END
+        AND usual.valid_from <= asked.occurred_at
+        AND usual.valid_to > asked.occurred_at
+        AND usual.above_tokens < COALESCE(meters.prompt_tokens, 0)
+        AND usual.upto_tokens >= COALESCE(meters.prompt_tokens, 0)
+    WHERE meters.receipt_id >= $lowest
+        AND meters.receipt_id <= $highest
+)
+SELECT
+    receipt_no,
+    name_no,
+    span_no,
+    rate_id,
+    CASE
+        WHEN rate_id IS NULL OR may_cost_more THEN NULL
+        WHEN is_rated AND cost_usd = 0 THEN 'zero_rated'
+        -- What has no price is rare, and why not takes more columns to tell.
+        WHEN is_rated OR (quantity = 0 AND unpriced_meters IS NULL)
+            THEN CASE WHEN is_alias THEN 'priced_by_alias' ELSE 'priced' END
+    END AS price_status,
+    NULL AS unpriced_reason,
+    unpriced_meters,
+    cost_usd AS estimated_cost_usd
+FROM costed;
+
+-- name: take_rest
+-- What is left to `price_rest`.
+CREATE OR REPLACE TEMP TABLE rest_work AS
+SELECT receipt_no
+FROM fresh_cost
+WHERE price_status IS NULL;
+
+-- name: take_rest_stretch
+-- The receipts of the rows [$first, $end) that are left. A table of its own, so that DuckDB knows how few they are: it would
+-- make the wide table of meters the side of the join that is kept in memory.
+CREATE OR REPLACE TEMP TABLE rest_receipt AS
+WITH special AS (
     SELECT
         special_name.receipt_no,
         work_name.name_no
     FROM special_name
     JOIN work_name USING (provider, request_model, response_model, image_variant)
-),
-named AS (
+)
+SELECT
+    receipt.receipt_no,
+    receipt.receipt_id,
+    receipt.occurred_at,
+    host_region(receipt.provider, receipt.provider_host) AS host_region,
+    COALESCE(special.name_no, work_name.name_no) AS name_no
+FROM settled_receipt AS receipt
+JOIN rest_work USING (receipt_no)
+JOIN work_name
+    ON work_name.provider = receipt.provider
+    AND work_name.request_model = COALESCE(priced_model(receipt.operation, receipt.request_model), '')
+    AND work_name.response_model = COALESCE(priced_model(receipt.operation, receipt.response_model), '')
+    AND work_name.image_variant = ''
+LEFT JOIN special ON special.receipt_no = receipt.receipt_no
+WHERE receipt.receipt_no >= $first
+    AND receipt.receipt_no < $end;
+
+-- name: rest_ids
+-- Lowest and highest receipt_id among them.
+SELECT
+    MIN(receipt_id) AS lowest,
+    MAX(receipt_id) AS highest
+FROM rest_receipt;
+
+-- name: forget_rest
+-- Makes room for their prices.
+DELETE FROM fresh_cost
+WHERE price_status IS NULL;
+
+-- name: price_rest
+-- The price of every receipt that is left of one stretch of the work, [$first, $end), as it is known now. Tier, surcharge,
+-- time of day and bracket select one row of unit prices, so a cost is a plain sum of quantity x unit price; whether a cost
+-- of 0 means free or unknown is looked into only where it is 0.
+INSERT INTO fresh_cost (
+    receipt_no, name_no, span_no, rate_id, price_status, unpriced_reason, unpriced_meters, estimated_cost_usd
+)
+WITH named AS (
     SELECT
         asked.receipt_no,
         asked.occurred_at,
         asked.host_region,
-        COALESCE(special.name_no, asked.name_no) AS name_no,
-        receipt_meters.*,
-        GREATEST(
-            receipt_meters.input_audio_tokens,
-            receipt_meters.input_image_tokens,
-            receipt_meters.input_video_tokens,
-            receipt_meters.input_tool_tokens,
-            receipt_meters.cache_read_audio_tokens,
-            receipt_meters.cache_write_30m_tokens,
-            receipt_meters.cache_write_1h_tokens,
-            receipt_meters.cache_write_12h_tokens,
-            receipt_meters.cache_write_tokens,
-            receipt_meters.output_audio_tokens,
-            receipt_meters.output_image_tokens,
-            receipt_meters.output_video_tokens
-        ) > 0 AS has_rare_tokens,
-        COALESCE(
-            receipt_meters.images,
-            receipt_meters.pixels,
-            receipt_meters.input_images,
-            receipt_meters.audio_in_ms,
-            receipt_meters.audio_out_ms,
-            receipt_meters.video_ms,
-            receipt_meters.characters,
-            receipt_meters.pages,
-            receipt_meters.map_queries,
-            receipt_meters.file_searches,
-            receipt_meters.queries,
-            receipt_meters.sessions,
-            CARDINALITY(receipt_meters.rare_meters)
-        ) IS NOT NULL AS has_units
-    FROM asked
-    JOIN receipt_meters USING (receipt_id)
-    LEFT JOIN special ON special.receipt_no = asked.receipt_no
-    WHERE receipt_meters.receipt_id >= $lowest
-        AND receipt_meters.receipt_id <= $highest
+        asked.name_no,
+        meters.*
+    FROM rest_receipt AS asked
+    JOIN sorted_meters AS meters USING (receipt_id)
+    WHERE meters.receipt_id >= $lowest
+        AND meters.receipt_id <= $highest
 ),
 dated AS (
     SELECT
         named.*,
-        COALESCE(has_rare_tokens, false) OR has_units AS has_others,
-        contract.span_no IS NOT NULL AS is_contract,
-        COALESCE(contract.span_no, list.span_no) AS span_no,
-        COALESCE(contract.sheet_no, list.sheet_no) AS sheet_no,
-        list.is_alias AND contract.span_no IS NULL AS is_alias,
-        CASE WHEN contract.span_no IS NULL THEN list.tiers ELSE contract.tiers END AS tiers,
-        CASE WHEN contract.span_no IS NULL THEN list.modifiers ELSE contract.modifiers END AS modifiers,
-        CASE WHEN contract.span_no IS NULL THEN list.off_peak_minutes ELSE contract.off_peak_minutes END AS off_peak_minutes
+        named.has_rare_tokens OR named.has_units AS has_others,
+        piece.span_no,
+        piece.sheet_no,
+        piece.is_contract,
+        piece.is_alias,
+        piece.tiers,
+        piece.modifiers,
+        piece.off_peak_minutes
     FROM named
-    LEFT JOIN price_span AS contract
-        ON contract.is_contract
-        AND contract.name_no = named.name_no
-        AND named.occurred_at >= contract.valid_from
-        AND named.occurred_at < contract.valid_to
-    LEFT JOIN price_span AS list
-        ON NOT list.is_contract
-        AND list.name_no = named.name_no
-        AND named.occurred_at >= list.valid_from
-        AND named.occurred_at < list.valid_to
+    LEFT JOIN price_piece AS piece
+        ON piece.name_no = named.name_no
+        AND piece.valid_from <= named.occurred_at
+        AND piece.valid_to > named.occurred_at
 ),
 matched AS (
     SELECT
         dated.*,
-        CASE
-            WHEN dated.tier = 'standard' THEN dated.tier
-            WHEN LIST_CONTAINS(dated.tiers, dated.tier) THEN dated.tier
-            -- Dearer hardware, which the list does not know: the standard rate would be too low in silence.
-            WHEN dated.tier = 'latency_optimized' AND NOT dated.is_contract THEN dated.tier
-            ELSE 'standard'
-        END AS priced_tier,
+        priced_tier(dated.tier, dated.tiers, dated.is_contract) AS priced_tier,
         surcharges(
             dated.modifiers,
             priced_tier,

@@ -80,6 +80,43 @@ COMMENT ON COLUMN receipt_meters.rare_meters IS 'Further quantities above 0 by t
 COMMENT ON COLUMN receipt_meters.estimated_meters IS 'Token meters that nobody told, estimated from the length of the texts: "input_tokens, output_tokens"; NULL = none';
 COMMENT ON COLUMN receipt_meters.provider_cost_usd IS 'USD, as the provider itself stated it';
 
+CREATE OR REPLACE VIEW sorted_meters AS
+SELECT
+    *,
+    COALESCE(GREATEST(
+        input_audio_tokens,
+        input_image_tokens,
+        input_video_tokens,
+        input_tool_tokens,
+        cache_read_audio_tokens,
+        cache_write_30m_tokens,
+        cache_write_1h_tokens,
+        cache_write_12h_tokens,
+        cache_write_tokens,
+        output_audio_tokens,
+        output_image_tokens,
+        output_video_tokens
+    ) > 0, false) AS has_rare_tokens,
+    COALESCE(
+        images,
+        pixels,
+        input_images,
+        audio_in_ms,
+        audio_out_ms,
+        video_ms,
+        characters,
+        pages,
+        map_queries,
+        file_searches,
+        queries,
+        sessions,
+        CARDINALITY(rare_meters)
+    ) IS NOT NULL AS has_units
+FROM receipt_meters;
+COMMENT ON VIEW sorted_meters IS 'Meters of receipts, and whether they are more than the usual ones';
+COMMENT ON COLUMN sorted_meters.has_rare_tokens IS 'true = tokens beside text, reasoning and what a cache served or stored for 5 minutes';
+COMMENT ON COLUMN sorted_meters.has_units IS 'true = something was counted beside tokens and searches';
+
 CREATE TABLE IF NOT EXISTS rate_card (
     rate_card_id VARCHAR NOT NULL UNIQUE,
     source VARCHAR NOT NULL,
@@ -391,6 +428,14 @@ CREATE OR REPLACE MACRO host_region(provider, provider_host) AS
         WHEN provider = 'vertex_ai' AND provider_host LIKE '%-aiplatform.googleapis.com%'
             THEN SPLIT_PART(provider_host, '-aiplatform', 1)
         WHEN provider = 'vertex_ai' AND provider_host LIKE 'aiplatform.googleapis.com%' THEN 'global'
+    END;
+CREATE OR REPLACE MACRO priced_tier(tier, tiers, is_contract) AS
+    CASE
+        WHEN tier = 'standard' THEN tier
+        WHEN LIST_CONTAINS(tiers, tier) THEN tier
+        -- Dearer hardware, which the list does not know: the standard rate would be too low in silence.
+        WHEN tier = 'latency_optimized' AND NOT is_contract THEN tier
+        ELSE 'standard'
     END;
 CREATE OR REPLACE MACRO surcharges(modifiers, tier, speed, geo, place) AS
     CASE
