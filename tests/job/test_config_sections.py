@@ -7,6 +7,8 @@ import tomllib
 import pytest
 
 from anchor_autopatch.cli.policy.job_sections import problems
+from anchor_autopatch.core.errors import ConfigError
+from anchor_autopatch.job.variance.rules import read_variance_rules
 
 WRONG = {
     "mode": ('[close]\nmode = "x"', "'x' for 'mode' in [close]; known: showback"),
@@ -75,3 +77,56 @@ def test_sections_as_documented_are_right():
     """
 
     assert list(problems(tomllib.loads(text))) == []
+
+
+SEVERAL = {
+    "close": (
+        '[close]\nsigner = ["bob"]\nmode = "x"\nsettle_hours = -1\napprovers = "ana"\n'
+        '[close.modes]\n"2026-13" = "showback"\n"2026-12" = "y"\n[close.owners]\nprice = "dora"',
+        ["'signer'", "'ana'", "'x'", "'2026-13'", "'y'", "'price'", "-1"],
+    ),
+    "variance": (
+        '[variance]\npercents = 1\nfloor = -1\nline_percent = "a"',
+        ["'percents'", "-1", "'a'"],
+    ),
+    "incidents": ('[incidents]\nquite = "1m"\nquiet = 5', ["'quite'", "5"]),
+    "retention": (
+        '[retention]\ndays = 5\nreceipts_days = "x"\narchive_days = 0',
+        ["'days'", "'x'", "0"],
+    ),
+    "allocation": (
+        '[allocation]\nbuket = 1\n[allocation.buckets]\nidle = "evn"\nidel = "even"\n'
+        'rounding = { policy = "fixed", shares = [{team = "a", percent = 500}, {percent = 5}] }\n'
+        '[[allocation.commitment]]\nprovider = 7\n[allocation.time_zones]\ngemini = "Mars"',
+        ["'buket'", "'evn'", "'idel'", "500", "Who gets", "{'provider': 7}", "'Mars'"],
+    ),
+    "alerts": (
+        '[alerts]\nremind = 1\nreminders = ["1x"]\n'
+        '[[alerts.sink]]\nname = "a"\nkind = "slak"\nminimum = "loud"\nteams = "search"\n'
+        'second = "b"\n[[alerts.sink]]\nname = "b"\nkind = "webhook"\nurl = "https://x.example"\n'
+        'second = "c"\n[alerts.heartbeat]\nevery = "1m"',
+        ["'remind'", "'search'", "'slak'", "'loud'", "second sink 'c'", "'url_env'", "'1x'"],
+    ),
+}
+
+
+@pytest.mark.parametrize("section", SEVERAL)
+def test_every_mistake_of_a_section_is_told_once(section):
+    text, told = SEVERAL[section]
+
+    found = list(problems(tomllib.loads(text)))
+
+    assert {where for where, _ in found} == {section}
+    assert len(found) == len(told)
+    for (_, problem), words in zip(found, told, strict=True):
+        assert words in problem
+
+
+def test_who_needs_a_section_hears_of_the_first_mistake_and_of_how_many():
+    with pytest.raises(ConfigError) as caught:
+        read_variance_rules(tomllib.loads(SEVERAL["variance"][0]))
+
+    assert str(caught.value) == (
+        "Unknown key 'percents' in [variance]; known: percent, floor, line_percent, price_percent "
+        "(and 2 more; anchor policy check lists them all)"
+    )

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 
 from anchor_autopatch.core.errors import ConfigError
+from anchor_autopatch.core.mistakes import told_by
 
 Config = Mapping[str, object]
 
@@ -39,7 +40,7 @@ def readers() -> dict[str, Callable[[Config], object]]:
 
 
 def problems(config: Config) -> Iterator[tuple[str, str]]:
-    """Section and first mistake of each that its reader would refuse.
+    """Section and text of each mistake for which its reader would refuse it.
 
     Raises:
         ModuleNotFoundError: this environment has no job.
@@ -48,4 +49,4 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
         try:
             read(config)
         except ConfigError as error:
-            yield section, str(error)
+            yield from ((section, text) for text in told_by(error))

@@ -18,6 +18,7 @@ from anchor_autopatch.core.incidents import (
     Incident,
     rank,
 )
+from anchor_autopatch.core.mistakes import Mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,17 +105,27 @@ def read_rules(config: Mapping[str, object], environ: Mapping[str, str]) -> Aler
     table = config.get("alerts", {})
     if not isinstance(table, dict):
         raise ConfigError(f"Cannot use {table!r} for 'alerts'; expected a table [alerts]")
-    _known(table, ("sink", "reminders", "heartbeat"), "[alerts]")
-    sinks = [_sink(each) for each in _tables(table.get("sink", []))]
+    wrong = Mistakes()
+    wrong.known(table, ("sink", "reminders", "heartbeat"), "[alerts]")
+    tables = wrong.read(_tables, table.get("sink", [])) or []
+    sinks = wrong.each(tables, _sink)
+    # Of a sink that cannot be read the name still counts: others may name it as their second.
+    names = [each.get("name") for each in tables]
     if environ.get(ALERT_URL):
         sinks.append(_from_environment(environ))
-    _check_names(sinks)
-    rules = AlertRules(tuple(sinks), heartbeat=_heartbeat(table.get("heartbeat")))
+        names.append(ENVIRONMENT_SINK)
+    wrong.each(sinks, lambda sink: _check_name(sink, names))
+    heartbeat = wrong.read(_heartbeat, table.get("heartbeat"))
+    reminders = wrong.read(_reminders, table) or ()
+    wrong.refuse()
+    return AlertRules(tuple(sinks), reminders, heartbeat)
+
+
+def _reminders(table: Mapping[str, object]) -> tuple[int, ...]:
     if "reminders" not in table:
-        return rules
+        return AlertRules().reminders
     given = _list(table["reminders"], "reminders")
-    after = tuple(duration_us(each, "[alerts] reminders") for each in given)
-    return rules._replace(reminders=tuple(sorted(after)))
+    return tuple(sorted(duration_us(each, "[alerts] reminders") for each in given))
 
 
 def _heartbeat(table: object) -> Heartbeat | None:
@@ -147,22 +158,24 @@ def _sink(table: dict[str, Any]) -> Sink:
         raise ConfigError(f"Cannot use {name!r} as name of a sink in [[alerts.sink]]")
     where = f"sink {name!r} of [[alerts.sink]]"
     _known(table, Sink._fields, where)
-    given: dict[str, Any] = {key: tuple(_list(table[key], key)) for key in _LISTS if key in table}
-    given |= {key: _flag(table[key], key, where) for key in _FLAGS if key in table}
-    given |= {
-        key: _text(value, key, where)
-        for key, value in table.items()
-        if key not in (*_LISTS, *_FLAGS)
-    }
-    if given.get("kind") not in KINDS:
-        raise ConfigError(
-            f"Unknown kind {given.get('kind')!r} of {where}; known: {', '.join(KINDS)}"
-        )
-    if given.get("minimum", "warning") not in SEVERITIES:
-        raise ConfigError(
-            f"Unknown minimum {given['minimum']!r} of {where}; known: {', '.join(SEVERITIES)}"
-        )
+    wrong = Mistakes()
+    given: dict[str, Any] = dict(
+        wrong.each(table, lambda key: (key, _value(key, table[key], where)))
+    )
+    for key, known in (("kind", KINDS), ("minimum", SEVERITIES)):
+        # One that is no text has been told; there is no usual kind.
+        asked = key in given or (key == "kind" and key not in table)
+        if asked and given.get(key) not in known:
+            wrong.add(f"Unknown {key} {given.get(key)!r} of {where}; known: {', '.join(known)}")
+    # Only then: what a sink needs depends on its kind.
+    wrong.refuse()
     return _complete(Sink(**given), where)
+
+
+def _value(key: str, value: object, where: str) -> str | bool | tuple[str, ...]:
+    if key in _LISTS:
+        return tuple(_list(value, key))
+    return _flag(value, key, where) if key in _FLAGS else _text(value, key, where)
 
 
 _LISTS = ("recipients", "classes", "teams", "services")
@@ -183,22 +196,22 @@ def _complete(sink: Sink, where: str) -> Sink:
     return sink
 
 
-def _check_names(sinks: Sequence[Sink]) -> None:
-    names = [sink.name for sink in sinks]
-    for sink in sinks:
-        if names.count(sink.name) > 1:
-            raise ConfigError(f"Two sinks are called {sink.name!r}; names say which one was told")
-        if sink.second is not None and (sink.second not in names or sink.second == sink.name):
-            raise ConfigError(
-                f"Unknown second sink {sink.second!r} of sink {sink.name!r}; known: "
-                f"{', '.join(name for name in names if name != sink.name) or 'none'}"
-            )
+def _check_name(sink: Sink, names: Sequence[object]) -> None:
+    if names.count(sink.name) > 1:
+        raise ConfigError(f"Two sinks are called {sink.name!r}; names say which one was told")
+    if sink.second is not None and (sink.second not in names or sink.second == sink.name):
+        others = [str(name) for name in names if name and name != sink.name]
+        raise ConfigError(
+            f"Unknown second sink {sink.second!r} of sink {sink.name!r}; known: "
+            f"{', '.join(others) or 'none'}"
+        )
 
 
 def _known(table: Mapping[str, object], known: Sequence[str], where: str) -> None:
-    for key in table:
-        if key not in known:
-            raise ConfigError(f"Unknown key {key!r} in {where}; known: {', '.join(known)}")
+    wrong = Mistakes()
+    wrong.known(table, known, where)
+    # What is missing may be what is misspelt: the rest of this table tells no more.
+    wrong.refuse()
 
 
 def _tables(value: object) -> list[dict[str, Any]]:

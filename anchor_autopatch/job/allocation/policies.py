@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
 from anchor_autopatch.core.errors import ConfigError
+from anchor_autopatch.core.mistakes import Mistakes
 from anchor_autopatch.job.allocation.calendars import month_start
 from anchor_autopatch.job.allocation.shares import allocate
 
@@ -114,57 +115,75 @@ def read_policies(config: Mapping[str, object]) -> Policies:
     Raises:
         ConfigError: a bucket, a policy or a share that nobody can read.
     """
-    table = _table(config.get("allocation", {}), "allocation")
-    _known(table, _KEYS, "allocation")
-    buckets = _table(table.get("buckets", {}), "allocation.buckets")
-    found = {}
-    for name, value in buckets.items():
-        if name not in BUCKETS:
-            raise ConfigError(f"Unknown bucket {name!r} in [allocation]; known: {_listed(BUCKETS)}")
-        found[BUCKETS[name]] = _policy(name, value)
-    commitments = table.get("commitment", [])
+    table, wrong = _table(config.get("allocation", {}), "allocation"), Mistakes()
+    wrong.known(table, _KEYS, "[allocation]")
+    given = {
+        name: wrong.read(_table, table.get(name, {}), f"allocation.{name}") or {}
+        for name in ("buckets", "time_zones")
+    }
+    buckets = wrong.each(given["buckets"].items(), _bucket)
+    listed = wrong.read(_list, table.get("commitment", [])) or []
+    commitments = wrong.each(listed, _commitment)
+    zones = wrong.each(given["time_zones"].items(), _time_zone)
+    wrong.refuse()
+    return Policies(dict(buckets), tuple(commitments), dict(zones))
+
+
+def _bucket(named: tuple[str, object]) -> tuple[str, Policy]:
+    name, value = named
+    if name not in BUCKETS:
+        raise ConfigError(f"Unknown bucket {name!r} in [allocation]; known: {_listed(BUCKETS)}")
+    return BUCKETS[name], _policy(name, value)
+
+
+def _list(commitments: object) -> list[object]:
     if not isinstance(commitments, list):
         raise ConfigError(f"Cannot use {commitments!r}; write [[allocation.commitment]]")
-    return Policies(found, tuple(map(_commitment, commitments)), _time_zones(table))
+    return commitments
 
 
-def _time_zones(table: Mapping[str, object]) -> dict[str, str]:
-    zones: dict[str, str] = {}
-    for provider, zone in _table(table.get("time_zones", {}), "allocation.time_zones").items():
-        if not isinstance(zone, str):
-            raise ConfigError(
-                f"Cannot use {zone!r} as the time zone of {provider!r}; expected text"
-            )
-        # Asked for here, so that a name nobody knows is told before anything is divided.
-        month_start("2000-01", zone)
-        zones[provider] = zone
-    return zones
+def _time_zone(named: tuple[str, object]) -> tuple[str, str]:
+    provider, zone = named
+    if not isinstance(zone, str):
+        raise ConfigError(f"Cannot use {zone!r} as the time zone of {provider!r}; expected text")
+    # Asked for here, so that a name nobody knows is told before anything is divided.
+    month_start("2000-01", zone)
+    return provider, zone
 
 
 def _policy(bucket: str, value: object) -> Policy:
     rule = {"policy": value} if isinstance(value, str) else _table(value, f"buckets.{bucket}")
     name = rule.get("policy")
+    # What is missing may be what is misspelt: a part with a key that nobody reads tells no more.
     _known(rule, _POLICY_KEYS, f"allocation.buckets.{bucket}")
     if name not in _POLICIES:
         raise ConfigError(f"Unknown policy {name!r} of {bucket!r}; known: {_listed(_POLICIES)}")
     if name == "owner":
         return Policy("fixed", ((_app(rule, bucket), _HUNDRED_PERCENT),))
-    if name != "fixed":
-        return Policy(str(name))
+    return Policy("fixed", _shares(bucket, rule)) if name == "fixed" else Policy(str(name))
+
+
+def _shares(bucket: str, rule: Mapping[str, object]) -> tuple[tuple[AppKey, int], ...]:
     shares = rule.get("shares")
     if not isinstance(shares, list) or not shares:
         raise ConfigError(
             f"Policy 'fixed' of {bucket!r} needs shares = [{{service, percent}}, ...]"
         )
-    tables = [_table(share, f"buckets.{bucket}.shares") for share in shares]
-    for share in tables:
-        _known(share, (*AppKey._fields, "percent"), f"allocation.buckets.{bucket}.shares")
-    read = tuple((_app(share, bucket), _percent(share.get("percent"), bucket)) for share in tables)
+    wrong = Mistakes()
+    read = wrong.each(shares, lambda share: _share(bucket, share))
+    # Of all of them together nothing can be said before.
+    wrong.refuse()
     if sum(weight for _, weight in read) > _HUNDRED_PERCENT:
         raise ConfigError(f"The shares of {bucket!r} sum to more than 100 percent")
     if len({app for app, _ in read}) != len(read):
         raise ConfigError(f"The shares of {bucket!r} name an application twice")
-    return Policy("fixed", read)
+    return tuple(read)
+
+
+def _share(bucket: str, value: object) -> tuple[AppKey, int]:
+    share = _table(value, f"buckets.{bucket}.shares")
+    _known(share, (*AppKey._fields, "percent"), f"allocation.buckets.{bucket}.shares")
+    return _app(share, bucket), _percent(share.get("percent"), bucket)
 
 
 def _app(rule: Mapping[str, object], bucket: str) -> AppKey:
@@ -205,9 +224,9 @@ def _table(value: object, path: str) -> Mapping[str, object]:
 
 
 def _known(table: Mapping[str, object], keys: Sequence[str], path: str) -> None:
-    for name in table:
-        if name not in keys:
-            raise ConfigError(f"Unknown key {name!r} in [{path}]; known: {_listed(keys)}")
+    wrong = Mistakes()
+    wrong.known(table, keys, f"[{path}]")
+    wrong.refuse()
 
 
 def _listed(names: Sequence[str] | Mapping[str, str]) -> str:

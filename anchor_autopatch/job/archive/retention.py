@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from anchor_autopatch.core.errors import ConfigError
+from anchor_autopatch.core.mistakes import Mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,21 +54,27 @@ def read_retention(config: Mapping[str, object]) -> Retention:
     section = config.get("retention", {})
     if not isinstance(section, dict):
         raise ConfigError("Cannot use 'retention' in anchor.toml: expected a table [retention]")
-    for key, days in section.items():
-        if key not in Retention._fields:
-            known = ", ".join(Retention._fields)
-            raise ConfigError(f"Unknown key {key!r} in {_SECTION}; known: {known}")
-        if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= _MOST_DAYS:
-            raise ConfigError(
-                f"Cannot use {days!r} for {key!r} in {_SECTION}; "
-                f"expected a whole number of days, 1 to {_MOST_DAYS}"
-            )
-    retention = Retention(**section)
+    wrong = Mistakes()
+    wrong.known(section, Retention._fields, _SECTION)
+    given = [(key, section[key]) for key in Retention._fields if key in section]
+    terms = wrong.each(given, lambda pair: (pair[0], _days(*pair)))
+    # Only then: a term that cannot be read outlives nothing and is outlived by nothing.
+    wrong.refuse()
+    retention = Retention(**dict(terms))
     _expect_archive_to_outlive(retention)
     return retention
 
 
 _MOST_DAYS = 36_500
+
+
+def _days(key: str, days: object) -> int:
+    if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= _MOST_DAYS:
+        raise ConfigError(
+            f"Cannot use {days!r} for {key!r} in {_SECTION}; "
+            f"expected a whole number of days, 1 to {_MOST_DAYS}"
+        )
+    return days
 
 
 def _expect_archive_to_outlive(retention: Retention) -> None:

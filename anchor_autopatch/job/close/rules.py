@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final, NamedTuple
 
 from anchor_autopatch.core.errors import ConfigError
+from anchor_autopatch.core.mistakes import Mistakes
 from anchor_autopatch.job.variance.rules import OWNERS
 
 __all__ = ("CHARGEBACK", "MODES", "SHOWBACK", "CloseRules", "read_rules")
@@ -36,9 +37,9 @@ class CloseRules(NamedTuple):
     period_modes: Mapping[str, str] = {}
     """YYYY-MM -> mode, where it is another one."""
     owners: Mapping[str, str] = {}
+    """Category of a variance -> who mends it, where it is not the usual one."""
     settle_hours: int = SETTLE_HOURS
     """How far apart two fetches of a cost API that agree have to be before a month is reviewed."""
-    """Category of a variance -> who mends it, where it is not the usual one."""
 
     def mode_of(self, period: str) -> str:
         """What a period is for: showback or chargeback."""
@@ -77,27 +78,30 @@ def read_rules(config: Mapping[str, object]) -> CloseRules:
     Raises:
         ConfigError: a value that nobody can read, or a key that nobody reads.
     """
-    table = _table(config, "close", "close")
-    for name in table:
-        if name not in _KEYS:
-            raise ConfigError(f"Unknown key {name!r} in [close]; known: {', '.join(_KEYS)}")
-    roles = {role: _names(table.get(role, []), role) for role in _ROLES}
-    signers = _table(table, "team_signers", "close.team_signers")
-    modes = _table(table, "modes", "close.modes")
-    return CloseRules(
+    table, wrong = _table(config, "close", "close"), Mistakes()
+    wrong.known(table, _KEYS, "[close]")
+    roles = {role: wrong.read(_names, table.get(role, []), role) or () for role in _ROLES}
+    given = {name: wrong.read(_table, table, name, f"close.{name}") or {} for name in _TABLES}
+    rules = CloseRules(
         **roles,
-        team_signers={team: _names(names, team) for team, names in signers.items()},
-        team_threshold=_amount(table.get("team_threshold")),
-        mode=_mode(table.get("mode", SHOWBACK), "mode"),
-        period_modes={_month(period): _mode(mode, period) for period, mode in modes.items()},
-        owners={
-            _category(category): _text(owner, category)
-            for category, owner in _table(table, "owners", "close.owners").items()
-        },
-        settle_hours=_hours(table.get("settle_hours", SETTLE_HOURS)),
+        team_signers=dict(
+            wrong.each(given["team_signers"].items(), lambda kv: (kv[0], _names(kv[1], kv[0])))
+        ),
+        team_threshold=wrong.read(_amount, table.get("team_threshold")),
+        mode=wrong.read(_mode, table.get("mode", SHOWBACK), "mode") or SHOWBACK,
+        period_modes=dict(
+            wrong.each(given["modes"].items(), lambda kv: (_month(kv[0]), _mode(kv[1], kv[0])))
+        ),
+        owners=dict(
+            wrong.each(given["owners"].items(), lambda kv: (_category(kv[0]), _text(kv[1], kv[0])))
+        ),
+        settle_hours=wrong.read(_hours, table.get("settle_hours", SETTLE_HOURS)) or 0,
     )
+    wrong.refuse()
+    return rules
 
 
+_TABLES = ("team_signers", "modes", "owners")
 _KEYS = (*_ROLES, "team_signers", "team_threshold", "mode", "modes", "owners", "settle_hours")
 
 

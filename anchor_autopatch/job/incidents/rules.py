@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from anchor_autopatch.core.durations import duration_us
 from anchor_autopatch.core.errors import ConfigError
+from anchor_autopatch.core.mistakes import Mistakes
 from anchor_autopatch.job.incidents.records import DAY_US, MINUTE_US
 
 if TYPE_CHECKING:
@@ -30,12 +31,16 @@ def read_rules(config: Mapping[str, object]) -> IncidentRules:
     table = config.get("incidents", {})
     if not isinstance(table, dict):
         raise ConfigError(f"Cannot use {table!r} for 'incidents'; expected a table [incidents]")
-    for name in table:
-        if name not in _KEYS:
-            raise ConfigError(f"Unknown key {name!r} in [incidents]; known: {', '.join(_KEYS)}")
-    return IncidentRules(
-        **{_KEYS[name]: duration_us(value, f"[incidents] {name}") for name, value in table.items()}
-    )
+    wrong = Mistakes()
+    wrong.known(table, _KEYS, "[incidents]")
+    given = [(name, table[name]) for name in _KEYS if name in table]
+    read = wrong.each(given, lambda pair: (_KEYS[pair[0]], duration_us(pair[1], _where(pair[0]))))
+    wrong.refuse()
+    return IncidentRules(**dict(read))
+
+
+def _where(name: str) -> str:
+    return f"[incidents] {name}"
 
 
 _KEYS = {"quiet": "quiet_us", "reopen_within": "reopen_us"}

@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
 from anchor_autopatch.core.errors import ConfigError
+from anchor_autopatch.core.mistakes import Mistakes
 
 __all__ = ("OWNERS", "VarianceRules", "read_variance_rules")
 
@@ -51,11 +52,12 @@ def read_variance_rules(config: Mapping[str, object]) -> VarianceRules:
     table = config.get("variance", {})
     if not isinstance(table, Mapping):
         raise ConfigError(f"Cannot use {table!r} for 'variance'; expected a table [variance]")
-    for name in table:
-        if name not in VarianceRules._fields:
-            known = ", ".join(VarianceRules._fields)
-            raise ConfigError(f"Unknown key {name!r} in [variance]; known: {known}")
-    return VarianceRules(**{name: _number(name, value) for name, value in table.items()})
+    wrong = Mistakes()
+    wrong.known(table, VarianceRules._fields, "[variance]")
+    given = [(name, table[name]) for name in VarianceRules._fields if name in table]
+    numbers = wrong.each(given, lambda pair: (pair[0], _number(*pair)))
+    wrong.refuse()
+    return VarianceRules(**dict(numbers))
 
 
 def _number(name: str, value: object) -> Decimal:
