@@ -26,11 +26,12 @@ class Bare:
         self.home = folder / "home"
         self.packages.mkdir()
 
-    def add(self, name: str, version: str, files: dict[str, str]) -> None:
-        """Installs a made-up distribution."""
+    def add(self, name: str, version: str, files: dict[str, str], *headers: str) -> None:
+        """Installs a made-up distribution; `headers` are further lines of its metadata."""
         info = self.packages / f"{name.replace('-', '_')}-{version}.dist-info"
         info.mkdir()
-        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        lines = ("Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", *headers)
+        metadata = "".join(f"{line}\n" for line in lines)
         (info / "METADATA").write_text(metadata, encoding="utf-8")
         for path, text in files.items():
             file = self.packages / path

@@ -89,6 +89,50 @@ def test_environment_without_hook_is_a_problem(bare: Bare) -> None:
     assert "nothing switches capture on here" in dict(_problems(findings))["switch"]
 
 
+def _add_job(bare: Bare) -> None:
+    """What `pip install 'anchor-autopatch[job]'` leaves, as far as the doctor looks at it."""
+    extra = ("Provides-Extra: job", 'Requires-Dist: duckdb>=2.0; extra == "job"')
+    needs = ('Requires-Dist: litellm>=1.106; extra == "job"', "Requires-Dist: wrapt>=1.17")
+    bare.add("anchor-autopatch", "0.1", {}, *extra, *needs)
+    bare.add("duckdb", "2.0.0", {})
+    bare.add("litellm", "1.106.2", {}, "Requires-Dist: Some_SDK[http2]>=1,<3")
+    bare.add("some-sdk", "1.0", {}, "Provides-Extra: http2", 'Requires-Dist: h2; extra == "http2"')
+    bare.add("h2", "4.0", {})
+
+
+def _switch(findings: list[list[str]]) -> tuple[str, str]:
+    ((status, text),) = [(each[1], each[2]) for each in findings if each[0] == "switch"]
+    return status, text
+
+
+def test_environment_of_the_job_alone_needs_no_hook(bare: Bare) -> None:
+    _add_job(bare)
+
+    code, findings = bare.doctor(hook=None)
+
+    assert code == 0
+    assert _switch(findings)[0] == "note"
+
+
+@pytest.mark.parametrize("other", ["flask", "wheelhouse"])
+def test_environment_of_the_job_and_something_else_needs_a_hook(bare: Bare, other: str) -> None:
+    _add_job(bare)
+    bare.add(other, "3.1", {})
+
+    code, findings = bare.doctor(hook=None)
+
+    assert (code, _switch(findings)[0]) == (1, "problem")
+
+
+def test_sdk_that_was_asked_for_beside_the_job_needs_a_hook(bare: Bare) -> None:
+    _add_job(bare)
+    (bare.packages / "litellm-1.106.2.dist-info" / "REQUESTED").touch()
+
+    code, findings = bare.doctor(hook=None)
+
+    assert (code, _switch(findings)[0]) == (1, "problem")
+
+
 def test_switched_off_capture_is_a_problem(bare: Bare) -> None:
     code, findings = bare.doctor(ANCHOR_DISABLED="1")
 

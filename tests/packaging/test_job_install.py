@@ -25,3 +25,9 @@ def test_reconcile_prices_the_call_of_another_environment(one_call, job, tmp_pat
 
     assert done.returncode in (0, 1), done.stderr
     assert job.run("python", "-c", COUNT, tmp_path / "report.duckdb").stdout == "1\n"
+
+
+def test_doctor_finds_nothing_wrong_with_it(job, tmp_path):
+    done = job.run("anchor", "doctor", ANCHOR_HOME=str(tmp_path), HOME=str(tmp_path))
+
+    assert "this environment holds the job alone" in " ".join(done.stdout.split())

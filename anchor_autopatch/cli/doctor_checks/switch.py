@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from anchor_autopatch.cli.doctor_checks.finding import NOTE, OK, PROBLEM, Finding
+from anchor_autopatch.cli.doctor_checks.job_environment import is_jobs_own
 from anchor_autopatch.cli.hook import files as hook_files
 from anchor_autopatch.host import startup
 
@@ -38,10 +39,7 @@ def _hook() -> list[Finding]:
     files = hook_files.files(hook_files.site_packages())
     routes = [f"PYTHONPATH has {path.parent}" for path in ours] + [str(path) for path in files]
     if not routes:
-        return [
-            Finding("switch", PROBLEM, f"nothing switches capture on here; use {_ROUTES}"),
-            shown,
-        ]
+        return [_nothing(), shown]
     if not _is_on():
         hidden = bool(chain and chain[0] not in ours)
         why = f"{chain[0]} runs first and hides it" if hidden else "see above"
@@ -53,6 +51,17 @@ def _hook() -> list[Finding]:
         text = "more than one hook: the first wins, the others do nothing; remove all but one"
         found.append(Finding("hooks", NOTE, text))
     return found
+
+
+def _nothing() -> Finding:
+    """What it means that there is no hook: nothing where no application runs."""
+    if is_jobs_own():
+        text = (
+            "nothing is captured here: this environment holds the job alone, applications are "
+            f"hooked in theirs; if one runs here, use {_ROUTES}"
+        )
+        return Finding("switch", NOTE, text)
+    return Finding("switch", PROBLEM, f"nothing switches capture on here; use {_ROUTES}")
 
 
 def _is_hook(path: Path) -> bool:
