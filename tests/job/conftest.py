@@ -10,6 +10,7 @@ import pytest
 from anchor_autopatch.core.settings import WAREHOUSE_FILE
 from anchor_autopatch.job.rates import sync_installed
 from anchor_autopatch.job.warehouse import open_warehouse
+from tests.job.closed import frozen
 
 
 @pytest.fixture(autouse=True)
@@ -51,3 +52,12 @@ def synced_home(synced_warehouse, tmp_path):
     """tmp_path as ANCHOR_HOME, with a copy of that warehouse."""
     shutil.copy(synced_warehouse, tmp_path / WAREHOUSE_FILE)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def closed_home(tmp_path_factory):
+    """A home whose October is frozen: half a second of dividing. To be copied, not changed."""
+    home = tmp_path_factory.mktemp("closed")
+    with open_warehouse(home) as con:
+        frozen(con, home)
+    return home

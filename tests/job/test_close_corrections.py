@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from decimal import Decimal
 
 import pytest
@@ -15,7 +16,7 @@ from anchor_autopatch.job.close.statements import current
 from anchor_autopatch.job.verify.closing import check_closed, check_ledger
 from anchor_autopatch.job.warehouse import open_warehouse
 from tests.job.billed import add_call, allocate, usd
-from tests.job.closed import LATER, RULES, frozen
+from tests.job.closed import LATER, RULES
 
 OCTOBER = "2026-10"
 CAROL = Act("carol", "", LATER)
@@ -23,9 +24,9 @@ TABLES = ("cost_split", "receipt_anchor", "line_match", "reconciliation", "state
 
 
 @pytest.fixture
-def con(tmp_path):
+def con(closed_home, tmp_path):
+    shutil.copytree(closed_home, tmp_path, dirs_exist_ok=True)
     with open_warehouse(tmp_path) as con:
-        frozen(con, tmp_path)
         yield con
 
 

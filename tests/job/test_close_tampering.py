@@ -10,16 +10,6 @@ from anchor_autopatch.job.close.sealing import seal_path
 from anchor_autopatch.job.verify.closing import check_closed, check_ledger
 from anchor_autopatch.job.warehouse import open_warehouse
 from tests.job.billed import add_call, allocate
-from tests.job.closed import frozen
-
-
-@pytest.fixture(scope="module")
-def closed_home(tmp_path_factory):
-    """A home whose October is frozen."""
-    home = tmp_path_factory.mktemp("closed")
-    with open_warehouse(home) as con:
-        frozen(con, home)
-    return home
 
 
 @pytest.fixture

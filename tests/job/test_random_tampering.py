@@ -11,22 +11,12 @@ import pytest
 from anchor_autopatch.job.close.sealing import seal_path
 from anchor_autopatch.job.verify.closing import check_closed, check_ledger
 from anchor_autopatch.job.warehouse import open_warehouse
-from tests.job.closed import frozen
 
 CHAINED = {"ledger_entry": "entry_no", "close_event": "event_no"}
 SEALED = (
     *("invoice", "invoice_line", "line_match", "receipt_anchor", "cost_split"),
     *("reconciliation", "receipt_price", "division_rule"),
 )
-
-
-@pytest.fixture(scope="module")
-def closed_home(tmp_path_factory):
-    """A home whose October is frozen."""
-    home = tmp_path_factory.mktemp("closed")
-    with open_warehouse(home) as con:
-        frozen(con, home)
-    return home
 
 
 @pytest.fixture
