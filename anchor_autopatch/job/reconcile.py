@@ -119,6 +119,9 @@ def reconcile(
         archived = archive_if_asked(con, homes[0], now, rules.retention)
         spend = watch_spend(con, homes[0], config, rules.incidents, now)
         advance()
+        implied = pricing.hold_against_cards(
+            con, booked_at, rules.limits.price_percent, rules.models
+        )
         path = publish(con, homes[0], now, overdue_after=rules.overdue_after)
         advance()
         invoices = invoice_checks(con)
@@ -143,7 +146,7 @@ def reconcile(
                 *find_missing(con, homes[0]),
                 *find(con, measured, allocated, invoices, rules.hosts),
                 *pricing.find_prices(con),
-                *pricing.find_drifts(con, booked_at, rules.limits.price_percent, rules.models),
+                *pricing.find_drifts(implied),
                 *settlement.find_overdue(con, now, rules.overdue_after),
                 *policy.find_policy(con, config),
                 *close.find_open_proposals(con),

@@ -15,9 +15,13 @@ import pytest
 from anchor_autopatch.cli import main
 from anchor_autopatch.cli.policy.job_sections import problems
 from anchor_autopatch.core.policy.checking import check_config
+from anchor_autopatch.job.pricing import hold_against_cards
+from anchor_autopatch.job.publish import publish
+from anchor_autopatch.job.relations import open_report
 from anchor_autopatch.job.warehouse import open_warehouse
 from tests.demo.conftest import CHECKOUT
-from tests.job.priced import add, cost, run
+from tests.job.billed import bill
+from tests.job.priced import NOW, add, cost, run
 
 PAGE = (CHECKOUT / "docs" / "pricing.md").read_text(encoding="utf-8")
 NOW_US = 1_795_000_000_000_000
@@ -87,3 +91,19 @@ def test_sections_of_the_page_have_no_mistake() -> None:
     assert {*config} == {"models", "prices"}
     assert check_config(config, NOW_US) == []
     assert [*problems(config)] == []
+
+
+def test_query_of_the_page_names_the_bill_and_both_prices(home: Path) -> None:
+    follow("anchor prices sync --file prices-october.json --seen 2026-10-01")
+    row = "O-1,openai,2026-10,gpt-4o,input,10000000,50.00,USD"
+    header = "invoice_id,provider,period,model,meter,quantity,amount,currency"
+    with open_warehouse(home) as con:
+        bill(con, home, row, header=header)
+        hold_against_cards(con, NOW, Decimal(1))
+        publish(con, home, NOW)
+
+    (query,) = blocks("sql")
+    with open_report(home) as con:
+        found = con.execute(query).fetchall()
+
+    assert found == [("O-1", "gpt-4o", "input", 5, 4, Decimal("1.25"))]

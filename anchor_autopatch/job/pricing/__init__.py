@@ -7,7 +7,7 @@ from anchor_autopatch.job.pricing.findings import (
     proposals,
     repriced_periods,
 )
-from anchor_autopatch.job.pricing.implied import find_drifts
+from anchor_autopatch.job.pricing.implied import find_drifts, hold_against_cards
 from anchor_autopatch.job.pricing.prices import PRICING_VERSION, PriceReport, price, read_catalogue
 
 __all__ = (
@@ -17,6 +17,7 @@ __all__ = (
     "assume_proposals",
     "find_drifts",
     "find_prices",
+    "hold_against_cards",
     "price",
     "proposals",
     "read_catalogue",

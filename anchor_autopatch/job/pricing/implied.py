@@ -2,7 +2,8 @@
 
 A line says an amount and a quantity, so it says a price. Where no rate of the model and meter comes
 near it, the list is stale, or a contract is not entered: the one check of prices that needs neither
-receipts nor a threshold in dollars.
+receipts nor a threshold in dollars. Every such price is kept in `implied_unit_price`; those that
+no card explains are findings.
 """
 
 from __future__ import annotations
@@ -23,12 +24,18 @@ if TYPE_CHECKING:
 
     import duckdb
 
-__all__ = ("CardRate", "Drift", "InvoicedUnit", "find_drifts", "judge")
+__all__ = ("CardRate", "ImpliedPrice", "InvoicedUnit", "find_drifts", "hold_against_cards", "judge")
 
 _STANDARD: Final = "standard"
+_BATCH: Final = "batch"
+"""What a line that names no tier may add up with standard calls: both go by the model's name."""
 _MILLION: Final = 1_000_000
 _PER_SECOND: Final = 1000
 _LITTLE: Final = Decimal("0.001")
+_PRICE_SCALE: Final = Decimal("1e-18")
+_RATIO_SCALE: Final = Decimal("1e-6")
+_WIDE: Final = Context(prec=38)
+"""As many digits as the columns have: a line of one unit may ask for any amount."""
 _SHORT: Final = Context(prec=6)
 """Digits that are told: amounts are rounded to cents, so more would be noise."""
 
@@ -37,6 +44,7 @@ class InvoicedUnit(NamedTuple):
     """What one invoice charges for one model, meter and tier in one span of time; USD."""
 
     provider: str
+    account: str
     period: str
     invoice_id: str
     model: str
@@ -45,8 +53,11 @@ class InvoicedUnit(NamedTuple):
     tier: str
     """Empty = the line names none."""
     period_start: datetime
+    period_end: datetime
     quantity: Decimal
     amount: Decimal
+    is_told: bool = False
+    """A variance of its invoice names this price already."""
 
     @property
     def unit_usd(self) -> Decimal:
@@ -62,58 +73,82 @@ class CardRate(NamedTuple):
     unit_usd: Decimal
 
 
-class Drift(NamedTuple):
-    """A line whose price no card has."""
+class ImpliedPrice(NamedTuple):
+    """What a line implies, beside what the cards of its days say."""
 
     unit: InvoicedUnit
-    card_usd: Decimal
-    """The nearest price of the card."""
+    card_usd: Decimal | None
+    """The nearest rate of its tier (none named: standard), or that of another tier which it is;
+    None = no card has one."""
+    flagged: bool
+    """No card explains the price."""
 
     @property
-    def percent(self) -> Decimal:
-        """Of the card's price; positive = invoiced dearer."""
-        return (self.unit.unit_usd / self.card_usd - 1) * 100
+    def ratio(self) -> Decimal | None:
+        """Invoiced over the card's price; None where there is none to divide by."""
+        return self.unit.unit_usd / self.card_usd if self.card_usd else None
 
 
-def find_drifts(
+def hold_against_cards(
     con: duckdb.DuckDBPyConnection,
     now: datetime,
     percent: Decimal,
     models: Mapping[str, str] = NO_MODELS,
-) -> Iterator[str]:
-    """One line for each price of an open invoice that is more than `percent` off every card."""
+) -> list[ImpliedPrice]:
+    """Judges every unit price of the open invoices and keeps it; rows of frozen periods stay.
+
+    A price is flagged that is more than `percent` off every card of its days.
+    """
+    judged = [judge(unit, rates, percent) for unit, rates in _invoiced(con, now, models)]
+    with transaction(con):
+        con.execute(load("pricing/implied")["forget_implied"])
+        with con.appender("implied_unit_price") as appender:
+            appender.append_rows([_row(price) for price in judged])
+    return judged
+
+
+def find_drifts(judged: Iterable[ImpliedPrice]) -> Iterator[str]:
+    """One line for each price that no card explains, unless a variance tells of it."""
     seen = set()
-    for unit, rates in _invoiced(con, now, models):
-        drift = judge(unit, rates, percent)
+    for price in judged:
         # Lines of one bill differ by day and project; the price is one thing to look at.
-        named = unit[:6]
-        if drift is not None and named not in seen:
+        named = price.unit[:7]
+        if price.flagged and not price.unit.is_told and named not in seen:
             seen.add(named)
-            yield _sentence(drift)
+            yield _sentence(price)
 
 
-def judge(unit: InvoicedUnit, rates: Sequence[CardRate], percent: Decimal) -> Drift | None:
-    """The drift of a line, or None where a card explains its price; pure.
+def judge(unit: InvoicedUnit, rates: Sequence[CardRate], percent: Decimal) -> ImpliedPrice:
+    """Whether a card explains the price of a line; pure.
 
     A line may add up calls of several brackets, hours and days: what lies between the lowest and
-    the highest rate of its tier is explained. So is the very price of another tier, where the line
-    names none.
+    the highest rate of its tier is explained. One that names no tier may add up batches and other
+    calls, too; the very price of a further tier explains it as well.
     """
     agreed = [rate for rate in rates if rate.is_contract] or rates
-    wanted = unit.tier or _STANDARD
-    own = [rate.unit_usd for rate in agreed if rate.tier == wanted]
-    own = own or [rate.unit_usd for rate in agreed if rate.tier == _STANDARD]
+    own = _of_tier(agreed, unit.tier or _STANDARD) or _of_tier(agreed, _STANDARD)
     if not own:
-        return None
+        return ImpliedPrice(unit, None, False)
     asked, share = unit.unit_usd, percent / 100
-    if min(own) * (1 - share) <= asked <= max(own) * (1 + share):
-        return None
-    others = [] if unit.tier else [rate.unit_usd for rate in agreed]
-    if any(abs(asked - usd) <= usd * share for usd in others):
-        return None
-    nearest = min(own, key=lambda usd: abs(asked - usd))
+    others = own if unit.tier else [rate.unit_usd for rate in agreed]
+    nearest = _nearest(others, asked)
+    if abs(asked - nearest) <= nearest * share:
+        return ImpliedPrice(unit, nearest, False)
+    mixed = own if unit.tier else [*own, *_of_tier(agreed, _BATCH)]
+    between = min(mixed) * (1 - share) <= asked <= max(mixed) * (1 + share)
+    # Told beside the tier that is meant, not beside a batch price that happens to be nearer.
+    card = _nearest(own, asked)
     # What the card has for free has no share by which it could be off.
-    return Drift(unit, nearest) if nearest else None
+    return ImpliedPrice(unit, card, bool(card) and not between)
+
+
+def _of_tier(rates: Iterable[CardRate], tier: str) -> list[Decimal]:
+    return [rate.unit_usd for rate in rates if rate.tier == tier]
+
+
+def _nearest(prices: Iterable[Decimal], asked: Decimal) -> Decimal:
+    # Of two that are as near the lower one, so that two runs tell the same.
+    return min(prices, key=lambda usd: (abs(asked - usd), usd))
 
 
 def _invoiced(
@@ -149,15 +184,30 @@ def _column(meter: str) -> tuple[str, int]:
     return ("searches_medium_usd" if meter == "searches" else f"{meter}_usd"), 1
 
 
-def _sentence(drift: Drift) -> str:
-    unit = drift.unit
+def _row(price: ImpliedPrice) -> tuple[object, ...]:
+    """One row of `implied_unit_price`; prices to 18 decimals, the ratio to 6, half to even."""
+    ratio = price.ratio
+    return (
+        *price.unit[:9],
+        price.unit.quantity,
+        price.unit.amount,
+        price.unit.unit_usd.quantize(_PRICE_SCALE, context=_WIDE),
+        price.card_usd,
+        None if ratio is None else ratio.quantize(_RATIO_SCALE, context=_WIDE),
+        price.flagged,
+    )
+
+
+def _sentence(price: ImpliedPrice) -> str:
+    unit = price.unit
     terms = (TERM_OF_METER.get(meter) for meter in COVERED_METERS[unit.meter])
     flag = next((term.replace("_", "-") for term in terms if term), "input")
     tier = f" ({unit.tier})" if unit.tier else ""
+    card, ratio = price.card_usd or Decimal(0), price.ratio or Decimal(0)
     return (
         f"{unit.provider} {unit.period} {unit.invoice_id}: {unit.meter} of {unit.model!r}{tier} is "
         f"invoiced at {_price(unit.unit_usd)} USD, the card of those days says "
-        f"{_price(drift.card_usd)} ({drift.percent:+.1f} %); if that is a contract: anchor prices "
+        f"{_price(card)} ({(ratio - 1) * 100:+.1f} %); if that is a contract: anchor prices "
         f"set {unit.model} --provider {unit.provider} --{flag} {_price(unit.unit_usd)} "
         f"--from {unit.period_start:%Y-%m-%d} --reason TEXT, else anchor prices sync"
     )

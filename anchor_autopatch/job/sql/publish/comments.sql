@@ -527,6 +527,23 @@ COMMENT ON COLUMN report.variance_lines.flagged IS 'true = beyond the rule for u
 COMMENT ON COLUMN report.variance_lines.evidence IS 'What the category was told by';
 COMMENT ON COLUMN report.variance_lines.owner IS 'Who mends it';
 
+COMMENT ON TABLE report.implied_unit_prices IS 'The unit price that the lines of a bill in USD imply for one model, meter, tier and span of days, beside the card of those days';
+COMMENT ON COLUMN report.implied_unit_prices.period IS 'YYYY-MM';
+COMMENT ON COLUMN report.implied_unit_prices.provider IS 'Who invoices';
+COMMENT ON COLUMN report.implied_unit_prices.account IS 'Billing account at the provider; empty = the only one';
+COMMENT ON COLUMN report.implied_unit_prices.invoice_id IS 'Key of invoices';
+COMMENT ON COLUMN report.implied_unit_prices.model IS 'As the invoice names it';
+COMMENT ON COLUMN report.implied_unit_prices.meter IS 'In the words of invoice lines: input | output | cache_read | ...';
+COMMENT ON COLUMN report.implied_unit_prices.tier IS 'As the invoice names it; empty = it names none';
+COMMENT ON COLUMN report.implied_unit_prices.period_start IS 'First instant that the lines cover, UTC';
+COMMENT ON COLUMN report.implied_unit_prices.period_end IS 'First instant after them, UTC';
+COMMENT ON COLUMN report.implied_unit_prices.quantity IS 'Units that the lines name: tokens, seconds, images, ...';
+COMMENT ON COLUMN report.implied_unit_prices.invoiced_usd IS 'What they ask for, before discounts where the bill says so, USD';
+COMMENT ON COLUMN report.implied_unit_prices.implied_unit_price_usd IS 'invoiced_usd / quantity, USD per unit';
+COMMENT ON COLUMN report.implied_unit_prices.card_unit_price_usd IS 'The nearest rate of its tier (none named: standard) in those days, or that of another tier which it is, USD per unit; NULL = no card has one';
+COMMENT ON COLUMN report.implied_unit_prices.ratio IS 'implied_unit_price_usd / card_unit_price_usd; NULL = no card has one, or it is free';
+COMMENT ON COLUMN report.implied_unit_prices.flagged IS 'true = further off every rate of those days than [variance] allows';
+
 COMMENT ON TABLE report.variance_actions IS 'What somebody has to do about variances, one per invoice and category';
 COMMENT ON COLUMN report.variance_actions.action_id IS 'For anchor close actions';
 COMMENT ON COLUMN report.variance_actions.period IS 'YYYY-MM';

@@ -175,6 +175,28 @@ SELECT
 FROM variance_line
 ORDER BY ALL;
 
+-- name: implied_unit_prices
+-- The unit price that each line of a bill implies, beside the card of its days.
+CREATE TABLE report.implied_unit_prices AS
+SELECT
+    period,
+    provider,
+    account,
+    invoice_id,
+    model,
+    meter,
+    tier,
+    period_start,
+    period_end,
+    quantity,
+    invoiced_usd,
+    implied_unit_price_usd,
+    card_unit_price_usd,
+    ratio,
+    flagged
+FROM implied_unit_price
+ORDER BY ALL;
+
 -- name: variance_actions
 -- What somebody has to do about variances.
 CREATE TABLE report.variance_actions AS

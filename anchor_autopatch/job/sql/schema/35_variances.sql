@@ -53,3 +53,33 @@ COMMENT ON COLUMN variance_action.amount IS 'Sum of its variance lines in the la
 COMMENT ON COLUMN variance_action.owner IS 'Who mends such variances; an assignment outranks it';
 COMMENT ON COLUMN variance_action.is_current IS 'false = the last run found no such variance any more';
 COMMENT ON COLUMN variance_action.opened_at IS 'When a run found it first, UTC';
+
+CREATE TABLE IF NOT EXISTS implied_unit_price (
+    provider VARCHAR NOT NULL,
+    account VARCHAR NOT NULL,
+    period VARCHAR NOT NULL,
+    invoice_id VARCHAR NOT NULL,
+    model VARCHAR NOT NULL,
+    meter VARCHAR NOT NULL,
+    tier VARCHAR NOT NULL,
+    period_start TIMESTAMP NOT NULL,
+    period_end TIMESTAMP NOT NULL,
+    quantity DECIMAL(38, 6) NOT NULL,
+    invoiced_usd DECIMAL(38, 18) NOT NULL,
+    implied_unit_price_usd DECIMAL(38, 18) NOT NULL,
+    card_unit_price_usd DECIMAL(38, 18),
+    ratio DECIMAL(38, 6),
+    flagged BOOLEAN NOT NULL
+);
+COMMENT ON TABLE implied_unit_price IS 'The unit price that the lines of a bill imply for one model, meter, tier and span of days, beside the card of those days';
+COMMENT ON COLUMN implied_unit_price.model IS 'As the invoice names it';
+COMMENT ON COLUMN implied_unit_price.meter IS 'In the words of invoice lines: input | output | cache_read | ...';
+COMMENT ON COLUMN implied_unit_price.tier IS 'As the invoice names it; empty = it names none';
+COMMENT ON COLUMN implied_unit_price.period_start IS 'First instant that the lines cover, UTC';
+COMMENT ON COLUMN implied_unit_price.period_end IS 'First instant after them, UTC';
+COMMENT ON COLUMN implied_unit_price.quantity IS 'Units that the lines name: tokens, seconds, images, ...';
+COMMENT ON COLUMN implied_unit_price.invoiced_usd IS 'What they ask for, before discounts where the bill says so, USD';
+COMMENT ON COLUMN implied_unit_price.implied_unit_price_usd IS 'invoiced_usd / quantity, USD per unit';
+COMMENT ON COLUMN implied_unit_price.card_unit_price_usd IS 'The nearest rate of its tier (none named: standard) in those days, or that of another tier which it is, USD per unit; NULL = no card has one';
+COMMENT ON COLUMN implied_unit_price.ratio IS 'implied_unit_price_usd / card_unit_price_usd; NULL = no card has one, or it is free';
+COMMENT ON COLUMN implied_unit_price.flagged IS 'true = further off every rate of those days than [variance] allows';
