@@ -15,6 +15,8 @@ from anchor_autopatch.job.close import (
     review,
     sign_off,
 )
+from anchor_autopatch.job.close.correcting import Move, propose_move
+from anchor_autopatch.job.close.events import Act
 from anchor_autopatch.job.close.ledger import journal
 from anchor_autopatch.job.close.statements import current, kept
 from anchor_autopatch.job.warehouse import open_warehouse
@@ -70,6 +72,38 @@ def test_steps_need_their_roles(con, tmp_path):
         review(con, RULES, OCTOBER, "eve", LATER)
     with pytest.raises(ConfigError, match="name preparers in \\[close\\]"):
         review(con, read_rules({}), OCTOBER, "ana", LATER)
+
+
+STEPS = {
+    "review": lambda con, home, period: review(con, RULES, period, "eve", LATER),
+    "sign-off": lambda con, home, period: sign_off(con, RULES, period, "eve", LATER),
+    "team": lambda con, home, period: sign_off(con, RULES, period, "eve", LATER, team="media"),
+    "freeze": lambda con, home, period: freeze(con, home, RULES, period, "eve", LATER),
+    "restate": lambda con, home, period: restate(con, RULES, period, "eve", "wrong", LATER),
+    "move": lambda con, home, period: propose_move(
+        con, RULES, period, Move({}, {}, usd("1")), Act("eve", "wrong", LATER)
+    ),
+}
+
+
+@pytest.mark.parametrize("period", ["2026-13", "2026-11", "october"])
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+def test_period_that_is_none_is_told_with_the_role_that_lacks(con, tmp_path, step, period):
+    month(con, tmp_path)
+
+    told = f"^Nothing is known of period '{period}'; .*; known: 2026-10; 'eve' "
+    with pytest.raises(ConfigError, match=told):
+        step(con, tmp_path, period)
+
+
+def test_every_column_of_a_statement_has_a_name(con, tmp_path):
+    month(con, tmp_path)
+
+    made = {each.format: each.body for each in current(con, OCTOBER, "showback") if not each.team}
+
+    assert "| est. USD | amount | currency |" in made["md"]
+    assert "<th>currency</th>" in made["html"]
+    assert "<th></th>" not in made["html"]
 
 
 def test_moved_figures_have_to_be_reviewed_again(con, tmp_path):

@@ -19,6 +19,7 @@ from anchor_autopatch.job.close.events import (
     SIGNED_OFF,
     Event,
     PeriodState,
+    allow,
     note,
     state_of,
 )
@@ -65,7 +66,7 @@ def review(
         ConfigError: the actor is no preparer, the period is signed off, its sums do not tie, or
             what a cost API says of it has not come to rest.
     """
-    rules.demand("preparers", actor)
+    allow(con, period, rules.demand, "preparers", actor)
     with transaction(con):
         standing = _in_state(con, period, (OPEN, REVIEWED), "reviewed")
         _check_ties(con, period)
@@ -101,9 +102,9 @@ def sign_off(
             figures have moved since, or variances of it are not settled.
     """
     if team == statements.EVERYTHING:
-        rules.demand("signers", actor)
+        allow(con, period, rules.demand, "signers", actor)
     else:
-        rules.demand_team(team, actor)
+        allow(con, period, rules.demand_team, team, actor)
     with transaction(con):
         standing = _in_state(con, period, (REVIEWED,), "signed off")
         _, preparer, _ = _last_review(con, period, standing)
@@ -160,7 +161,7 @@ def freeze(
     Raises:
         ConfigError: the actor is no signer, the period is not signed off, or its figures moved.
     """
-    rules.demand("signers", actor)
+    allow(con, period, rules.demand, "signers", actor)
     standing = _in_state(con, period, (SIGNED_OFF,), "frozen")
     made = _unmoved(con, rules, period, standing)
     sealed = seal(con, home, period, standing.version)
@@ -199,7 +200,7 @@ def restate(
     Raises:
         ConfigError: the actor is no approver, gives no reason, or the period is not locked.
     """
-    rules.demand("approvers", actor)
+    allow(con, period, rules.demand, "approvers", actor)
     if not reason.strip():
         raise ConfigError(f"Why is {period} restated? Give --reason TEXT")
     with transaction(con):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from anchor_autopatch.core.errors import ConfigError
 from anchor_autopatch.job.allocation import KeyMap, Policies, divide_anew
-from anchor_autopatch.job.close.events import Act
+from anchor_autopatch.job.close.events import Act, allow
 from anchor_autopatch.job.close.ledger import App, Booking, Posting, rebook, standing
 from anchor_autopatch.job.close.proposals import (
     AUTOMATIC,
@@ -93,7 +93,7 @@ def propose_move(
         ConfigError: no preparer, no reason, the period is not frozen, or the source is not one
             application that has that much.
     """
-    rules.demand("preparers", act.actor)
+    allow(con, period, rules.demand, "preparers", act.actor)
     if not act.reason.strip():
         raise ConfigError("Why is the money moved? Give --reason TEXT")
     with transaction(con):

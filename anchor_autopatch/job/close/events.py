@@ -11,7 +11,7 @@ from anchor_autopatch.job.invoices.values import naive_utc
 from anchor_autopatch.job.sql import load
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     import duckdb
@@ -24,6 +24,7 @@ __all__ = (
     "Act",
     "Event",
     "PeriodState",
+    "allow",
     "note",
     "state_of",
 )
@@ -74,11 +75,42 @@ def state_of(con: duckdb.DuckDBPyConnection, period: str) -> PeriodState:
     row = con.execute(sql["period_state"], {"period": period}).fetchone()
     if row:
         return PeriodState(*row)
-    if con.execute(sql["known_period"], {"period": period}).fetchone() == (0,):
+    known = [row[0] for row in con.execute(sql["known_periods"]).fetchall()]
+    if period not in known:
         raise ConfigError(
-            f"Nothing is known of period {period!r}; expected YYYY-MM, after anchor reconcile"
+            f"Nothing is known of period {period!r}; expected YYYY-MM, after anchor reconcile; "
+            f"known: {', '.join(known) or 'none yet'}"
         )
     return PeriodState(OPEN, 1)
+
+
+def allow(
+    con: duckdb.DuckDBPyConnection, period: str, demand: Callable[..., None], *whom: str
+) -> None:
+    """Lets an actor pass who may do something with a period that there is.
+
+    Args:
+        con: Open warehouse.
+        period: As somebody typed it.
+        demand: Of `CloseRules`; raises for an actor who has not the role.
+        whom: What `demand` takes.
+
+    Raises:
+        ConfigError: the period is none, the actor may not, or both: who mistypes a period is not to
+            be sent for a role first, and then told that there is no such period.
+    """
+    told = []
+    checks: tuple[Callable[[], object], ...] = (
+        lambda: state_of(con, period),
+        lambda: demand(*whom),
+    )
+    for check in checks:
+        try:
+            check()
+        except ConfigError as error:
+            told.append(str(error))
+    if told:
+        raise ConfigError("; ".join(told))
 
 
 def note(con: duckdb.DuckDBPyConnection, event: Event, now: datetime) -> None:

@@ -70,9 +70,11 @@ _COLUMNS = (
 )
 _SHOWN = (
     *("team", "provider", "invoice", "service", "environment", "model", "calls"),
-    *("est. USD", "amount", ""),
+    *("est. USD", "amount", "currency"),
 )
-_SHOWN_CORRECTIONS = ("team", "provider", "invoice", "of", "service", "environment", "amount", "")
+_SHOWN_CORRECTIONS = (
+    *("team", "provider", "invoice", "of", "service", "environment", "amount", "currency"),
+)
 
 
 def totals(sheet: Sheet) -> Mapping[str, Decimal]:

@@ -8,11 +8,11 @@ SELECT
 FROM period_state
 WHERE period = $period;
 
--- name: known_period
--- Whether anything of the period was reconciled.
-SELECT COUNT(*)
+-- name: known_periods
+-- Periods of which anything was reconciled.
+SELECT DISTINCT period
 FROM reconciliation
-WHERE period = $period;
+ORDER BY period;
 
 -- name: periods
 -- Every reconciled period with its state, and what stands in its way.
