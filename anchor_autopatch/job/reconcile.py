@@ -54,7 +54,7 @@ class ReconcileReport:
     incidents: EvaluateReport
     settled: settlement.SettleReport
     starts: rates.StartsReport | None
-    """None = `[prices]` asks for no start dates."""
+    """None = `[prices]` asks for no start dates, or nobody was there to say them."""
     rates: rates.SyncReport
     measured: meters.MeasureReport
     priced: pricing.PriceReport
@@ -107,7 +107,7 @@ def reconcile(
         advance()
         synced = rates.sync_installed(con, now)
         # After the table, whose changes it dates.
-        starts = rates.take_starts(con, now) if rules.starts_from else None
+        starts = rates.take_starts_if_asked(con, now, asked=rules.starts_from)
         advance()
         priced = pricing.price(con, booked_at, models=rules.models)
         advance()
@@ -145,6 +145,7 @@ def reconcile(
                 *archived.findings,
                 *find_missing(con, homes[0]),
                 *find(con, measured, allocated, invoices, rules.hosts),
+                *rates.find_not_asked(starts, asked=rules.starts_from),
                 *pricing.find_prices(con),
                 *pricing.find_drifts(implied),
                 *settlement.find_overdue(con, now, rules.overdue_after),

@@ -15,6 +15,7 @@ from anchor_autopatch.job.close.correcting import propose_late
 from anchor_autopatch.job.close.proposals import changes_of, proposals
 from anchor_autopatch.job.rates import (
     RateStart,
+    opinion,
     read_starts_from,
     set_start,
     take_starts,
@@ -227,6 +228,22 @@ def test_reconcile_takes_the_dates_where_the_section_asks(tmp_path):
     report = reconcile([home], NOW, config)
 
     assert [start.model_key for start in report.starts.starts] == ["o3"]
+    with open_warehouse(home) as con:
+        assert (cost(con, "before"), cost(con, "after")) == (DEAR, CHEAP)
+
+
+def test_reconcile_keeps_its_dates_where_the_package_is_gone(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    with open_warehouse(home) as con:
+        load_both(con)
+        take_starts(con, NOW)
+        add_around(con)
+    monkeypatch.setattr(opinion, "find_spec", lambda name: None)
+
+    report = reconcile([home], NOW, {"prices": {"starts_from": "genai-prices"}})
+
+    assert report.starts is None
+    assert [line for line in report.findings if "job,second-opinion" in line]
     with open_warehouse(home) as con:
         assert (cost(con, "before"), cost(con, "after")) == (DEAR, CHEAP)
 

@@ -88,7 +88,7 @@ def run_sync(args: argparse.Namespace) -> int:
         table = _table(args, con, now)
         report = rates.sync_table(con, table, observed_at=seen, now=now) if table else None
         starts = rates.take_starts(con, now) if args.starts_from else None
-        used = rates.used_models(con)
+        used = rates.used_models(con) if starts else set()
     if args.json:
         told = report._asdict() if report else {"is_new": False}
         print_json({**told, "starts": starts_as_dict(starts)} if starts else told)

@@ -3,8 +3,10 @@
 from anchor_autopatch.job.rates.contracts import ContractTerms, set_rate
 from anchor_autopatch.job.rates.dating import (
     StartsReport,
+    find_not_asked,
     read_starts_from,
     take_starts,
+    take_starts_if_asked,
     used_models,
 )
 from anchor_autopatch.job.rates.segments import SyncReport, sync_installed, sync_table
@@ -15,11 +17,13 @@ __all__ = (
     "RateStart",
     "StartsReport",
     "SyncReport",
+    "find_not_asked",
     "read_starts_from",
     "set_rate",
     "set_start",
     "sync_installed",
     "sync_table",
     "take_starts",
+    "take_starts_if_asked",
     "used_models",
 )

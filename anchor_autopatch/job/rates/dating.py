@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from anchor_autopatch.core.errors import ConfigError
-from anchor_autopatch.job.rates.opinion import SOURCE, read_opinion, step_at
+from anchor_autopatch.job.rates.opinion import PIP_LINE, SOURCE, is_installed, read_opinion, step_at
 from anchor_autopatch.job.rates.store import refresh_segments
 from anchor_autopatch.job.sql import load
 from anchor_autopatch.job.warehouse import transaction
@@ -32,8 +32,10 @@ __all__ = (
     "StartsReport",
     "UnusedStart",
     "dates_of",
+    "find_not_asked",
     "read_starts_from",
     "take_starts",
+    "take_starts_if_asked",
     "used_models",
 )
 
@@ -106,6 +108,16 @@ def read_starts_from(config: Mapping[str, object]) -> bool:
     return source is not None
 
 
+def take_starts_if_asked(
+    con: duckdb.DuckDBPyConnection, now: datetime, *, asked: bool
+) -> StartsReport | None:
+    """As `take_starts`; None where the policy file does not ask, or genai-prices is not there.
+
+    A job that runs every hour must not stop for lack of evidence: the dates that it has stay.
+    """
+    return take_starts(con, now) if asked and is_installed() else None
+
+
 def take_starts(con: duckdb.DuckDBPyConnection, now: datetime) -> StartsReport:
     """Dates every change that genai-prices knows to have begun before the list showed it.
 
@@ -131,6 +143,15 @@ def take_starts(con: duckdb.DuckDBPyConnection, now: datetime) -> StartsReport:
             refresh_segments(con, now)
     unused = tuple(each for each in found if isinstance(each, UnusedStart))
     return StartsReport(opinion.version, starts, len(wanted - held), len(held - wanted), unused)
+
+
+def find_not_asked(report: StartsReport | None, *, asked: bool) -> Iterator[str]:
+    """One line where start dates are asked for and nobody was there to say them."""
+    if asked and report is None:
+        yield (
+            f"{_SECTION} asks {SOURCE} for start dates, which this environment has not: what it "
+            f"said before goes on to count, nothing new is learnt; {PIP_LINE}"
+        )
 
 
 def used_models(con: duckdb.DuckDBPyConnection) -> set[str]:

@@ -14,6 +14,7 @@ import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from importlib.metadata import version
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -24,10 +25,19 @@ if TYPE_CHECKING:
 
     from genai_prices.types import ModelInfo, Provider
 
-__all__ = ("SOURCE", "KnownModel", "Rule", "SecondOpinion", "read_opinion", "step_at")
+__all__ = (
+    "PIP_LINE",
+    "SOURCE",
+    "KnownModel",
+    "Rule",
+    "SecondOpinion",
+    "is_installed",
+    "read_opinion",
+    "step_at",
+)
 
 SOURCE: Final = "genai-prices"
-_PIP_LINE: Final = "pip install 'anchor-autopatch[job,second-opinion]'"
+PIP_LINE: Final = "pip install 'anchor-autopatch[job,second-opinion]'"
 _THOUSAND: Final = 1_000
 _MILLION: Final = 1_000_000
 # Name of a price there -> (column of `rate` without _usd, units that the price is of). Hours of
@@ -175,6 +185,11 @@ class SecondOpinion:
         }
 
 
+def is_installed() -> bool:
+    """Whether genai-prices is there to be asked; imports nothing."""
+    return find_spec("genai_prices") is not None
+
+
 def read_opinion() -> SecondOpinion:
     """What the installed genai-prices says.
 
@@ -186,7 +201,7 @@ def read_opinion() -> SecondOpinion:
         from genai_prices.data import providers
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"A second opinion needs {SOURCE}, which this environment has not; {_PIP_LINE}"
+            f"A second opinion needs {SOURCE}, which this environment has not; {PIP_LINE}"
         ) from error
     return SecondOpinion(providers, version(SOURCE))
 
