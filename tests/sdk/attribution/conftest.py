@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
-
 import pytest
 
 from tests.host.fixtures import events, home, one_event, one_receipt, policy, receipts
+from tests.sdk import leftovers
 from tests.sdk.hooked.conftest import (
     _anthropic_client,
     _gemini_client,
@@ -43,7 +42,7 @@ def _nothing_left_over(home):
     yield
     while ways.unclosed:
         ways.unclosed.pop().close()
-    gc.collect()
+    leftovers.end()
     raw.open_bodies.pop_all()
 
 

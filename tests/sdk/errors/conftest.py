@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +14,7 @@ from anchor_autopatch.job.incidents.intake import from_outboxes
 from anchor_autopatch.job.incidents.rules import IncidentRules
 from anchor_autopatch.job.incidents.store import Store
 from tests.host.fixtures import events, home, one_event, one_receipt, receipts
+from tests.sdk import leftovers
 from tests.sdk.hooked.conftest import (
     _anthropic_client,
     _gemini_client,
@@ -48,7 +48,7 @@ def _nothing_left_over(_settled, home, monkeypatch):
     """No test's failures are part of another one's storm; refusing hosts are forgotten."""
     monkeypatch.setattr(events_of_process, "_counting", None, raising=False)
     yield
-    gc.collect()
+    leftovers.end()
     forget_refusals()
 
 

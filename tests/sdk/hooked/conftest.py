@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import tempfile
 
 import pytest
 
 from tests.host.fixtures import events, home, one_event, one_receipt, receipts
+from tests.sdk import leftovers
 
 __all__ = ["events", "home", "one_event", "one_receipt", "receipts"]
 
@@ -23,16 +23,15 @@ anchor_autopatch.install()
 
 @pytest.fixture(scope="session")
 def _settled():
-    """Keeps what the SDKs' imports made out of every later collection: 0.1 s each."""
-    gc.collect()
-    gc.freeze()
+    """Keeps what the SDKs' imports made out of every later collection."""
+    leftovers.end()
 
 
 @pytest.fixture(autouse=True)
 def _nothing_left_over(_settled, home):
     """Ends what a test leaves open, and forgets which hosts refused to tell usage."""
     yield
-    gc.collect()
+    leftovers.end()
     forget_refusals()
 
 

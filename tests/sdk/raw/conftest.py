@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import tempfile
 
 import pytest
 
 from tests.host.fixtures import events, home, one_event, one_receipt, receipts
+from tests.sdk import leftovers
 from tests.sdk.raw import ways
 from tests.sdk.raw.server import Server
 
@@ -30,7 +30,7 @@ def _nothing_left_over(home):
     yield
     while ways.unclosed:
         ways.unclosed.pop().close()
-    gc.collect()
+    leftovers.end()
     raw.open_bodies.pop_all()
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import tempfile
 
 import pytest
 
 from tests.host.fixtures import events, home, one_event, one_receipt, receipts
+from tests.sdk import leftovers
 
 __all__ = ["events", "home", "one_event", "one_receipt", "receipts"]
 
@@ -24,7 +24,7 @@ anchor_autopatch.install()
 def _nothing_left_over(home):
     """Ends what a test leaves open."""
     yield
-    gc.collect()
+    leftovers.end()
 
 
 @pytest.fixture
