@@ -235,6 +235,7 @@ DEPENDENCIES = (
         )
         for name, module in (("psycopg/pool", "pool"), ("psycopg/async-pool", "pool_async"))
     ),
+    Target("psycopg2", "psycopg2", _DEPENDENCIES + "psycopg2", "psycopg2", "2.8", "2.9"),
     Target(
         "psycopg/django",
         "django.db.backends.postgresql.base",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _OF_CALLS = (
     *("LiteLLM", "litellm", "openai", "anthropic", "google_genai", "groq", "mistralai", "cohere"),
     *("xai_sdk", "botocore", "boto3", "httpx", "httpx2", "httpcore", "urllib3", "requests"),
-    *("psycopg", "redis", "sqlalchemy", "aiobotocore"),
+    *("psycopg", "psycopg2", "redis", "sqlalchemy", "aiobotocore"),
     "anchor_autopatch",
 )
 # They watch the application as we do: what they log is about themselves.
