@@ -187,6 +187,7 @@ def _wrap_update_chunk_length(original: Any) -> Any:
     return _update_chunk_length
 
 
+@guarded(watching.TARGET)
 def _body_broke(response: Any, error: Exception) -> None:
     def address() -> str | None:
         pool = response._pool

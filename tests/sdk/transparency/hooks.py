@@ -28,8 +28,10 @@ STAND_INS: dict[str, tuple[str, ...]] = {
         "host/patching.py:guarded.<locals>.decorate.<locals>.run",
         "host/patching.py:guarded_reader.<locals>.run",
         "host/patching.py:note_fault",
+        "host/clients/raw.py:_opening.<locals>.opened",
     ),
     _CALLED: (
+        "host/clients/httpx.py:_watch_errors.<locals>.request",
         "host/executors.py:Carried.__call__",
         "host/executors.py:Carried.__init__",
         "host/executors.py:_shadow_run.<locals>.carried_run",
