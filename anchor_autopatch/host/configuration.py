@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from anchor_autopatch.core import settings
 from anchor_autopatch.core.errors import AnchorError
+from anchor_autopatch.host import patching
 from anchor_autopatch.host.patching import guarded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from anchor_autopatch.core.policy import Policy
 
 _tables: dict[str, Any] | None = None
@@ -22,6 +25,8 @@ notes_spans = False
 """Whether calls are noted on OpenTelemetry's spans; known once the policy has been read."""
 names_gateways: bool | None = None
 """Whether the policy lists gateways; None while it has not been read."""
+_gateway_hooks: dict[str, Callable[[], None]] = {}
+"""By target: what it hooks for gateways only."""
 refuses: bool | None = None
 """Whether the policy may refuse a call; None while it has not been read."""
 
@@ -42,6 +47,8 @@ def policy() -> Policy | None:
         _policy = _read_policy()
         notes_spans = _policy is not None and _policy.span_attributes
         names_gateways = _policy is not None and bool(_policy.gateways)
+        if names_gateways:
+            _hook_for_gateways()
         # Last: it tells other threads that the rest is known.
         refuses = _policy is not None and _policy.may_refuse
     return _policy
@@ -52,6 +59,25 @@ def may_refuse() -> bool:
     if refuses is None:
         policy()
     return refuses is True
+
+
+def when_gateways_are_named(target: str, hook: Callable[[], None]) -> None:
+    """Lets a target hook what it needs for gateways once the policy is known to list any.
+
+    Args:
+        target: Whose hook it is; it is left out where the target has been taken off again.
+        hook: Idempotent: the policy may be read anew.
+    """
+    _gateway_hooks[target] = hook
+    if names_gateways:
+        hook()
+
+
+@guarded("configuration")
+def _hook_for_gateways() -> None:
+    for target, hook in tuple(_gateway_hooks.items()):
+        if target in patching.states:
+            hook()
 
 
 def forget() -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from functools import wraps
+from functools import partial, wraps
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from anchor_autopatch.host import patching
+from anchor_autopatch.host import configuration, patching
 from anchor_autopatch.host.clients import gateways, raw
 from anchor_autopatch.host.dependencies import watching
 from anchor_autopatch.host.dependencies.http import HTTPLibrary, address_of
@@ -39,9 +39,7 @@ def patch_family(client: ModuleType, name: str) -> None:
     patching.replace(client.Client, "send", raw.wrap(ours))
     patching.replace(client.AsyncClient, "send", raw.wrap_async(ours))
     _watch_errors(ours)
-    # Once for each redirect, below what authenticates and retries.
-    patching.replace_if_present(client.Client, "_send_single_request", gateways.wrap_hop)
-    patching.replace_if_present(client.AsyncClient, "_send_single_request", gateways.wrap_hop_async)
+    configuration.when_gateways_are_named(name, partial(_watch_hops, client))
 
 
 def _watch_errors(client: _Client) -> None:
@@ -62,6 +60,15 @@ def _watch_errors(client: _Client) -> None:
         watching.broke(library, self, lambda: address_of(str(request.url)))
 
     patching.put(kind, "request", property(theirs.fget, request, theirs.fdel, theirs.__doc__))
+
+
+def _watch_hops(client: ModuleType) -> None:
+    """Hooks what sends once for each redirect, below what authenticates and retries.
+
+    Every request of the process passes there, and a policy without gateways wants none of them.
+    """
+    patching.replace_if_present(client.Client, "_send_single_request", gateways.wrap_hop)
+    patching.replace_if_present(client.AsyncClient, "_send_single_request", gateways.wrap_hop_async)
 
 
 class _Client:

@@ -35,9 +35,6 @@ Place = str | bytes | tuple[str, int | None]
 _routes: dict[Place, bool] = {}
 """Whether it is a provider's."""
 
-_UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
-"""What comes of looking for a host in something that is no request."""
-
 _GATEWAYS = frozenset(("litellm",))
 """SDKs that speak plain HTTP to many providers, whose own words are read here."""
 
@@ -165,7 +162,7 @@ class _Misread:
 
 @guarded("raw")
 def _count(name: str, fault: Exception) -> None:
-    patching.note_fault(name, "netloc", fault)
+    patching.note_fault(name, "opened", fault)
 
 
 @guarded()
@@ -335,23 +332,21 @@ def wrap_async(client: Client) -> Callable[[Any], Any]:
 
 
 def _opening(client: Client) -> Callable[..., Scope | None]:
-    netloc = client.netloc
+    netloc, begun = client.netloc, guarded(client.name)(begin)
 
-    @guarded(client.name)
+    # Every send of the process passes here: its guard is its own, for one function less.
     def opened(owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Scope | None:
-        # What nearly every send of a process comes to: no call is open, the host is none of ours,
-        # or a call that needs no count (3 us less than counting it).
-        layer = active.get()
-        if layer is None:
-            try:
-                where = netloc(owner, args, kwargs)
-            except _UNREADABLE as fault:
-                # Who is to blame is known when the library has tried.
-                return _Misread(client.name, fault)
-            if _routes.get(where) is False:
+        try:
+            # What nearly every send comes to: no call is open, the host is none of ours, or a call
+            # that needs no count (3 us less than counting it).
+            layer = active.get()
+            if layer is None:
+                if _routes.get(netloc(owner, args, kwargs)) is False:
+                    return None
+            elif layer.parent is None and layer.target in _TELL_TRIES and not layer.ended:
                 return None
-        elif layer.parent is None and layer.target in _TELL_TRIES and not layer.ended:
-            return None
-        return begin(client, owner, args, kwargs)
+        except Exception as fault:  # noqa: BLE001 - whose it is, is known and told when the library has tried
+            return _Misread(client.name, fault)
+        return begun(client, owner, args, kwargs)
 
     return opened
