@@ -154,6 +154,21 @@ def test_day_before_and_day_after_a_change_was_seen(con, key, day, before, after
     assert add_around(con, key, day) == [priced_at(before), priced_at(after)]
 
 
+@pytest.mark.parametrize(("key", "day", "before", "after"), SEEN)
+def test_change_is_told_with_both_prices(con, key, day, before, after):
+    sql = """SELECT meter, before_usd, after_usd
+             FROM price_change
+             WHERE model_key = ? AND began_at = ? AND above_tokens = -1 AND NOT off_peak"""
+    told = {row[0]: row[1:] for row in con.execute(sql, [key, day]).fetchall()}
+    meters = zip(("input_tokens", "output_tokens", "cache_read_tokens"), before, after, strict=True)
+
+    for meter, old, new in meters:
+        pair = (Decimal(old) / 1_000_000, Decimal(new) / 1_000_000)
+        # A cache that costs what input costs is told with it.
+        assert told.get(meter, pair) == pair
+        assert meter in told or pair[0] == pair[1] or pair == told["input_tokens"]
+
+
 @pytest.mark.parametrize(("key", "day", "before", "after"), STARTS)
 def test_day_before_and_day_after_a_change_took_effect(dated, key, day, before, after):
     assert add_around(dated, key, day) == [priced_at(before), priced_at(after)]

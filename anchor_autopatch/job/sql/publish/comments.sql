@@ -265,6 +265,23 @@ COMMENT ON COLUMN report.deliveries.next_try_at IS 'UTC; NULL = none';
 COMMENT ON COLUMN report.deliveries.ended_at IS 'When it was delivered or given up, UTC';
 COMMENT ON COLUMN report.deliveries.last_error IS 'Of the last try; NULL = none, or it went well';
 
+COMMENT ON TABLE report.price_changes IS 'Standard rates of the price list that changed from one card to the next, by model, bracket and hour, and how many calls the new card has priced';
+COMMENT ON COLUMN report.price_changes.model_key IS 'As the list spells it';
+COMMENT ON COLUMN report.price_changes.provider IS 'As the list names it';
+COMMENT ON COLUMN report.price_changes.began_at IS 'Since when the new rate prices calls, UTC';
+COMMENT ON COLUMN report.price_changes.seen_at IS 'When a table showed it first, UTC';
+COMMENT ON COLUMN report.price_changes.provenance IS 'Where began_at comes from: first seen | known start (a person) | start by genai-prices';
+COMMENT ON COLUMN report.price_changes.meter IS 'As in usage_lines; searches_medium = a search with the usual context';
+COMMENT ON COLUMN report.price_changes.follows IS 'Meters that changed from and to the same price, joined by a comma; empty = none';
+COMMENT ON COLUMN report.price_changes.above_tokens IS 'Bracket: prompts with more tokens; -1 = any';
+COMMENT ON COLUMN report.price_changes.off_peak IS 'true = the rate of the off-peak hours';
+COMMENT ON COLUMN report.price_changes.before_usd IS 'USD per unit of usage_lines; NULL = there was no such rate or bracket';
+COMMENT ON COLUMN report.price_changes.after_usd IS 'USD per unit of usage_lines; NULL = there is none any more';
+COMMENT ON COLUMN report.price_changes.calls IS 'Calls of the model in the warehouse that are priced by the new card';
+COMMENT ON COLUMN report.price_changes.rate_card_id IS 'The card that has the new rate';
+COMMENT ON COLUMN report.price_changes.card_source IS 'litellm (its table in the installed package) | file | url';
+COMMENT ON COLUMN report.price_changes.source_version IS 'Version of the package, name of the file, or host of the URL';
+
 COMMENT ON TABLE report.unpriced_models IS 'Models whose calls have no price, or none for some of what was used: that cost is unknown, not zero';
 COMMENT ON COLUMN report.unpriced_models.period IS 'YYYY-MM of the request start, UTC';
 COMMENT ON COLUMN report.unpriced_models.provider IS 'Who invoices, in the names of LiteLLM';

@@ -508,6 +508,28 @@ SELECT
 FROM delivery
 ORDER BY created_at_us, delivery_key;
 
+-- name: price_changes
+-- What changed in the price list from one card to the next, and how many calls the new card has priced.
+CREATE TABLE report.price_changes AS
+SELECT
+    model_key,
+    provider,
+    began_at,
+    seen_at,
+    provenance,
+    meter,
+    follows,
+    above_tokens,
+    off_peak,
+    before_usd,
+    after_usd,
+    calls,
+    rate_card_id,
+    card_source,
+    source_version
+FROM price_change
+ORDER BY ALL;
+
 -- name: unpriced_models
 -- Models whose calls have no price, or none for some of what was used: that cost is unknown, not zero.
 CREATE TABLE report.unpriced_models AS
