@@ -57,7 +57,6 @@ def test_native_sdks_leave_what_was_recorded(tmp_path, mode):
     check(Replay(tmp_path, "native", mode, ids), ids)
 
 
-@pytest.mark.timeout(300)
 def test_a_sample_leaves_what_was_recorded(tmp_path):
     ids = [x["id"] for x in corpus.exchanges()][::SAMPLE_EVERY]
 

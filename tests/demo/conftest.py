@@ -53,7 +53,7 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Play:
             env={**os.environ, "ANCHOR_DEMO_STATE": str(state)},
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=900,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

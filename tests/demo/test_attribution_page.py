@@ -126,7 +126,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", [PAGE, COMMANDS], ids=["attribution.md", "commands.md"])
 def test_every_command_runs_in_the_order_of_the_page(
     home: Path, monkeypatch: pytest.MonkeyPatch, page: str

@@ -13,7 +13,7 @@ import pytest
 
 from tests.demo.conftest import CHECKOUT, PYTHON, Played
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 APPLICATIONS = CHECKOUT / "examples" / "apps"
 PARITY = CHECKOUT / "tests" / "demo" / "litellm_costs.py"

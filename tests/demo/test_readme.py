@@ -62,14 +62,12 @@ def test_readme_asks_five_questions() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("query", _queries())
 def test_readme_queries_have_answers(demo: Played, query: str) -> None:
     assert demo.query(query) != []
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_readme_split_is_what_the_demo_shows(demo: Played) -> None:
     rows = demo.query(
         "SELECT team || '/' || service, sum(calls), sum(estimated_cost_usd), sum(anchored_cost)"
@@ -90,7 +88,6 @@ def test_readme_split_is_what_the_demo_shows(demo: Played) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("command", _job_commands())
 def test_documented_commands_run(demo: Played, tmp_path: Path, command: str) -> None:
     home = tmp_path / "home"
@@ -106,7 +103,6 @@ def test_documented_commands_run(demo: Played, tmp_path: Path, command: str) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_documented_invoice_csv_is_taken(demo: Played, tmp_path: Path) -> None:
     home = tmp_path / "home"
     shutil.copytree(demo.state, home)

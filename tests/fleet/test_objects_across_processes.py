@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 # Processes that import whole SDKs, and the job, one after the other: a busy machine takes minutes.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.slow
 ORDERS = (("search", "polling", "audit"), ("audit", "polling", "search"))
 """Of arrival: who submits first, and who submits last."""
 

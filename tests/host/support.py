@@ -121,7 +121,9 @@ def environment(home, *, hook=True, path=(), **variables):
     return kept | homes | {"PYTHONDONTWRITEBYTECODE": "1"} | variables
 
 
-def run_python(*arguments, home, hook=True, path=(), cwd=None, timeout=60, check=True, **variables):
+def run_python(
+    *arguments, home, hook=True, path=(), cwd=None, timeout=600, check=True, **variables
+):
     """Runs this interpreter, by default with the hook on its path; returns the finished process."""
     done = subprocess.run(
         [sys.executable, *arguments],

@@ -106,7 +106,7 @@ for thread in threads:
 for _ in range(200):
     pid = os.fork()
     if pid == 0:
-        signal.alarm(10)
+        signal.alarm(60)
         call(1)
         os._exit(0)
     assert os.waitpid(pid, 0)[1] == 0
@@ -114,7 +114,7 @@ stop.set()
 for thread in threads:
     thread.join()
 """
-    run_python("-c", code, home=home, timeout=100)
+    run_python("-c", code, home=home, timeout=600)
 
     counts = [len(read_file(path)[0]) for path in files(home)]
     # The parent may have written so much that it went on in further files.
@@ -201,7 +201,7 @@ gc.collect()
 print(len(identity._by_response_id), len(identity._receipts))
 print(tracemalloc.get_traced_memory()[0])
 """
-    tables, grown = run_python("-c", code, home=home, timeout=100).stdout.splitlines()
+    tables, grown = run_python("-c", code, home=home, timeout=600).stdout.splitlines()
 
     by_id, by_identity = map(int, tables.split())
     assert (by_id <= 4096, by_identity <= 2048) == (True, True)

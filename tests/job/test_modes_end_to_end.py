@@ -11,7 +11,7 @@ from examples.provider_sim import running
 from tests.host.support import CHECKOUT, run_python
 from tests.job.test_policy import costs, trail
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 # Two calls, one of a team and one of nobody; what is refused is told on the screen.
 APPLICATION = """

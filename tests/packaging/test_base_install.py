@@ -6,8 +6,6 @@ import sqlite3
 
 import pytest
 
-pytestmark = pytest.mark.timeout(600)
-
 
 def test_base_install_brings_wrapt_alone(base):
     assert base.packages() == {"anchor-autopatch", "wrapt"}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-pytestmark = pytest.mark.timeout(600)
-
 COUNT = """
 import duckdb, sys
 report = duckdb.connect(sys.argv[1], read_only=True)

@@ -4,8 +4,6 @@ from zipfile import ZipFile
 
 import pytest
 
-pytestmark = pytest.mark.timeout(600)
-
 
 def test_wheel_leaves_nothing_else_importable(wheel):
     tops = {name.partition("/")[0] for name in ZipFile(wheel).namelist()}

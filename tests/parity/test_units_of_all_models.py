@@ -21,7 +21,7 @@ from anchor_autopatch.job.warehouse import open_warehouse
 from tests.job.priced import NOW, add, run
 from tests.parity.test_parity import billed_by
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 TOLERANCE = Decimal("1e-12")
 # Kind of call -> the mode of its models, the fields that price it, and what a receipt of it says.

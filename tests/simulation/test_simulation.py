@@ -47,7 +47,6 @@ def outcome_of(warehouse, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS))
 def test_any_history_ends_in_the_truth(outcome_of, seed):
     steps = drawn(seed)

@@ -12,7 +12,7 @@ import pytest
 from tests.host.support import environment, read_outboxes
 
 # Five hundred calls take 4 s, and 40 at a load of 10: what ends them must not be our impatience.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.slow
 ENDS = {"SIGKILL": -signal.SIGKILL, "SIGTERM": -signal.SIGTERM}
 """Return codes, where they are not 0: anything else ended the application before its last call."""
 APPLICATION = Path(__file__).with_name("calling_app.py")

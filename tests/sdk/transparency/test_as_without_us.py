@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.sdk.transparency import performing
 from tests.sdk.transparency.casting import every_play
 
 
-# The first of them waits for the process without us: 10 s, on a busy machine far more.
-@pytest.mark.timeout(600)
 @every_play
 def test_results_errors_and_requests_are_those_of_a_bare_process(play, name, bare, events):
     told = {one: performing.perform(play, one) for one in play.steps}
