@@ -75,6 +75,7 @@ def _build(
         "published": {"now_us": now_us},
         "new_error_codes": {"known": sorted(KNOWN_CODES)},
         "variance_actions": {"now_us": now_us},
+        "capture_health": {"now_us": now_us},
         "unsettled_submissions": {"now_us": now_us, "overdue_before_us": overdue_before_us},
     }
     con.execute(sql["attach_report"], {"path": str(made)})

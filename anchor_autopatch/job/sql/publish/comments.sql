@@ -335,7 +335,7 @@ COMMENT ON COLUMN report.unsettled_submissions.sdk IS 'Layers of the call, outer
 COMMENT ON COLUMN report.unsettled_submissions.request_model IS 'Model that was asked for';
 COMMENT ON COLUMN report.unsettled_submissions.receipt_id IS 'Key of receipts';
 
-COMMENT ON TABLE report.capture_health IS 'Whether receipts arrive whole: one row per host, program and service';
+COMMENT ON TABLE report.capture_health IS 'Whether receipts arrive whole, and whether they still do: one row per host, program and service';
 COMMENT ON COLUMN report.capture_health.host IS 'Machine; NULL = a file that could not say';
 COMMENT ON COLUMN report.capture_health.program IS 'Program that wrote the outboxes';
 COMMENT ON COLUMN report.capture_health.service IS 'Most frequent service in them; NULL = nobody said';
@@ -351,6 +351,9 @@ COMMENT ON COLUMN report.capture_health.refused_headers IS 'Requests whose attri
 COMMENT ON COLUMN report.capture_health.first_receipt_at IS 'UTC';
 COMMENT ON COLUMN report.capture_health.last_receipt_at IS 'UTC; NULL = none';
 COMMENT ON COLUMN report.capture_health.last_shipped_at IS 'UTC';
+COMMENT ON COLUMN report.capture_health.silent_hours IS 'Whole hours at this run since the last hour with a receipt or an exception event; NULL = none for four weeks';
+COMMENT ON COLUMN report.capture_health.longest_silence_hours IS 'From one such hour to the next, at most, in these four weeks; NULL = there was but one';
+COMMENT ON COLUMN report.capture_health.is_late IS 'true = silent for half as long again as ever before in four weeks, and for more than two hours; NULL = known for less than a week';
 
 COMMENT ON TABLE report.budgets IS 'What a month may cost by anchor.toml, what it cost so far, how fast, and how it will end';
 COMMENT ON COLUMN report.budgets.budget IS 'Its name in anchor.toml';

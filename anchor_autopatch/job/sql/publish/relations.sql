@@ -690,7 +690,7 @@ WHERE receipt.occurred_at < make_timestamp($overdue_before_us)
 ORDER BY receipt.occurred_at, receipt.receipt_id;
 
 -- name: capture_health
--- Whether receipts arrive whole: one row per host, program and service.
+-- Whether receipts arrive whole, and whether they still do: one row per host, program and service.
 CREATE TABLE report.capture_health AS
 WITH last_receipt AS (
     SELECT
@@ -727,6 +727,50 @@ refused AS (
     WHERE event_class = 'headers_refused'
     GROUP BY outbox_id
 ),
+-- Hours in which anything was written, and the next such hour of the same host, program and service.
+active_hour AS (
+    SELECT
+        outbox.host,
+        outbox.program,
+        last_receipt.service,
+        written.hour,
+        lead(written.hour) OVER (
+            PARTITION BY outbox.host, outbox.program, last_receipt.service
+            ORDER BY written.hour
+        ) AS next_hour
+    FROM (
+        SELECT
+            outbox_id,
+            date_trunc('hour', occurred_at) AS hour
+        FROM receipt
+        WHERE occurred_at >= make_timestamp($now_us) - INTERVAL 28 DAY
+        UNION
+        SELECT
+            outbox_id,
+            date_trunc('hour', occurred_at) AS hour
+        FROM exception_event
+        WHERE occurred_at >= make_timestamp($now_us) - INTERVAL 28 DAY
+    ) AS written
+    JOIN outbox USING (outbox_id)
+    LEFT JOIN last_receipt USING (outbox_id)
+),
+-- Late is who has been silent for half as long again as ever before in these four weeks: nights and
+-- weekends are in them. Less than a week tells of no weekend.
+heartbeat AS (
+    SELECT
+        host,
+        program,
+        service,
+        date_sub('hour', max(hour), make_timestamp($now_us)) AS silent_hours,
+        max(date_sub('hour', hour, next_hour)) AS longest_silence_hours,
+        CASE
+            WHEN date_sub('day', min(hour), max(hour)) >= 7
+                THEN date_sub('hour', max(hour), make_timestamp($now_us)) * 2
+                    > greatest(max(date_sub('hour', hour, next_hour)) * 3, 4)
+        END AS is_late
+    FROM active_hour
+    GROUP BY host, program, service
+),
 nameless_file AS (
     SELECT count(*) AS quarantined_files
     FROM quarantined_file
@@ -747,12 +791,19 @@ SELECT
     coalesce(sum(refused.refused_headers), 0)::BIGINT AS refused_headers,
     min(last_receipt.first_receipt_at) AS first_receipt_at,
     max(last_receipt.last_receipt_at) AS last_receipt_at,
-    max(outbox.last_shipped_at) AS last_shipped_at
+    max(outbox.last_shipped_at) AS last_shipped_at,
+    any_value(heartbeat.silent_hours) AS silent_hours,
+    any_value(heartbeat.longest_silence_hours) AS longest_silence_hours,
+    any_value(heartbeat.is_late) AS is_late
 FROM outbox
 LEFT JOIN last_receipt USING (outbox_id)
 LEFT JOIN shipped USING (outbox_id, path)
 LEFT JOIN lost USING (outbox_id, path)
 LEFT JOIN refused USING (outbox_id)
+LEFT JOIN heartbeat
+    ON outbox.host IS NOT DISTINCT FROM heartbeat.host
+    AND outbox.program IS NOT DISTINCT FROM heartbeat.program
+    AND last_receipt.service IS NOT DISTINCT FROM heartbeat.service
 GROUP BY ALL
 UNION ALL BY NAME
 SELECT
