@@ -25,19 +25,48 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 _MIB = 1024
 _EVER = datetime(1970, 1, 1)  # noqa: DTZ001 - the warehouse holds UTC without a zone
+_AGGREGATED = 1_000_000
+"""Receipts that are grouped at a time, as prices are made: numbers of a short range are joined by
+place, and no join has to go to the disk."""
 # By what `app_costs` is grouped by; names stay numbers until there are few rows.
+_GROUPS = """
+    CREATE TEMP TABLE app_part (
+        period DATE,
+        team VARCHAR,
+        service VARCHAR,
+        environment VARCHAR,
+        name_no INTEGER,
+        calls BIGINT,
+        estimated_cost_usd DECIMAL(38, 18)
+    )
+"""
+_GROUP = """
+    INSERT INTO app_part
+    SELECT
+        DATE_TRUNC('month', receipt.occurred_at) AS period,
+        receipt.team,
+        receipt.service,
+        receipt.environment,
+        fresh_cost.name_no,
+        COUNT(*) AS calls,
+        SUM(fresh_cost.estimated_cost_usd) AS estimated_cost_usd
+    FROM fresh_cost
+    JOIN receipt ON receipt.rowid = fresh_cost.receipt_no
+    WHERE fresh_cost.receipt_no >= $first
+        AND fresh_cost.receipt_no < $end
+    GROUP BY ALL
+"""
 _AGGREGATE = """
     WITH app AS (
         SELECT
-            DATE_TRUNC('month', receipt.occurred_at) AS period,
-            receipt.team,
-            receipt.service,
-            receipt.environment,
-            fresh_cost.name_no,
-            COUNT(*) AS calls,
-            SUM(fresh_cost.estimated_cost_usd) AS estimated_cost_usd
-        FROM fresh_cost
-        JOIN receipt ON receipt.rowid = fresh_cost.receipt_no
+            period,
+            team,
+            service,
+            environment,
+            name_no,
+            SUM(calls) AS calls,
+            SUM(estimated_cost_usd) AS estimated_cost_usd
+        FROM app_part
         GROUP BY ALL
     )
     SELECT
@@ -151,6 +180,9 @@ def _mass(home: Path, receipts: int) -> dict[str, float]:
     con.execute(load("pricing/prices")["collect_open"], {"open_from": _EVER})
     start = time.process_time()
     price_collected(con, NOW)
+    con.execute(_GROUPS)
+    for first in range(0, receipts, _AGGREGATED):
+        con.execute(_GROUP, {"first": first, "end": first + _AGGREGATED})
     [(_, calls, _)] = con.execute(_AGGREGATE).fetchall()
     if calls != receipts:
         raise SystemExit(f"Grouped {calls} receipts, expected {receipts}")

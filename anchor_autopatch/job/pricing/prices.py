@@ -141,8 +141,8 @@ def _price_usual(con: duckdb.DuckDBPyConnection) -> None:
     sql = load("pricing/costs")
     for rows in _stretches(con, "list_steps"):
         con.execute(sql["take_stretch"], rows)
-        ids = _ids(con, "stretch_ids", rows)
-        con.execute(sql["price_usual"], {**rows, **ids})
+        [(lowest, highest)] = con.execute(sql["stretch_ids"], rows).fetchall()
+        con.execute(sql["price_usual"], {**rows, "lowest": lowest, "highest": highest})
 
 
 def _price_rest(con: duckdb.DuckDBPyConnection) -> None:
@@ -151,12 +151,7 @@ def _price_rest(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(sql["forget_rest"])
     for rows in _stretches(con, "list_rest_steps"):
         con.execute(sql["take_rest_stretch"], rows)
-        con.execute(sql["price_rest"], _ids(con, "rest_ids", {}))
-
-
-def _ids(con: duckdb.DuckDBPyConnection, name: str, rows: dict[str, int]) -> dict[str, str]:
-    [(lowest, highest)] = con.execute(load("pricing/costs")[name], rows).fetchall()
-    return {"lowest": lowest, "highest": highest}
+        con.execute(sql["price_rest"])
 
 
 def _stretches(con: duckdb.DuckDBPyConnection, steps: str) -> Iterator[dict[str, int]]:

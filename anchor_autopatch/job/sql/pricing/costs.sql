@@ -263,7 +263,8 @@ FROM rate
 SEMI JOIN usual_rate USING (rate_id);
 
 -- name: create_costs
--- What each receipt of the work costs, with numbers for names and spans; `fresh_price` spells them out.
+-- What each receipt of the work costs, with numbers for names and spans; `fresh_price` spells them out. A receipt that has
+-- no status yet tells the row of its meters instead: to find a few of them by their id takes as long as to price many.
 CREATE OR REPLACE TEMP TABLE fresh_cost (
     receipt_no BIGINT,
     name_no INTEGER,
@@ -272,7 +273,8 @@ CREATE OR REPLACE TEMP TABLE fresh_cost (
     price_status VARCHAR,
     unpriced_reason VARCHAR,
     unpriced_meters VARCHAR,
-    estimated_cost_usd DECIMAL(38, 18)
+    estimated_cost_usd DECIMAL(38, 18),
+    meters_no BIGINT
 );
 
 -- name: list_steps
@@ -315,7 +317,8 @@ WHERE rowid >= $first
 -- The price of the receipts of one stretch of the work, [$first, $end), that use the usual meters only, at rates without
 -- surcharge: nearly all. `price_rest` would price them alike, in twice the time. Without a status: it has to.
 INSERT INTO fresh_cost (
-    receipt_no, name_no, span_no, rate_id, price_status, unpriced_reason, unpriced_meters, estimated_cost_usd
+    receipt_no, name_no, span_no, rate_id, price_status, unpriced_reason, unpriced_meters, estimated_cost_usd,
+    meters_no
 )
 WITH asked AS (
     -- Nothing of a receipt but its id is carried as a string into the join with its meters.
@@ -339,6 +342,7 @@ costed AS (
     SELECT
         asked.receipt_no,
         asked.name_no,
+        meters.meters_no,
         usual.span_no,
         usual.is_alias,
         usual.rate_id,
@@ -418,13 +422,16 @@ SELECT
     END AS price_status,
     NULL AS unpriced_reason,
     unpriced_meters,
-    cost_usd AS estimated_cost_usd
+    cost_usd AS estimated_cost_usd,
+    CASE WHEN price_status IS NULL THEN meters_no END AS meters_no
 FROM costed;
 
 -- name: take_rest
 -- What is left to `price_rest`.
 CREATE OR REPLACE TEMP TABLE rest_work AS
-SELECT receipt_no
+SELECT
+    receipt_no,
+    meters_no
 FROM fresh_cost
 WHERE price_status IS NULL;
 
@@ -441,7 +448,7 @@ WITH special AS (
 )
 SELECT
     receipt.receipt_no,
-    receipt.receipt_id,
+    rest_work.meters_no,
     receipt.occurred_at,
     host_region(receipt.provider, receipt.provider_host) AS host_region,
     COALESCE(special.name_no, work_name.name_no) AS name_no
@@ -455,13 +462,6 @@ JOIN work_name
 LEFT JOIN special ON special.receipt_no = receipt.receipt_no
 WHERE receipt.receipt_no >= $first
     AND receipt.receipt_no < $end;
-
--- name: rest_ids
--- Lowest and highest receipt_id among them.
-SELECT
-    MIN(receipt_id) AS lowest,
-    MAX(receipt_id) AS highest
-FROM rest_receipt;
 
 -- name: forget_rest
 -- Makes room for their prices.
@@ -483,9 +483,7 @@ WITH named AS (
         asked.name_no,
         meters.*
     FROM rest_receipt AS asked
-    JOIN sorted_meters AS meters USING (receipt_id)
-    WHERE meters.receipt_id >= $lowest
-        AND meters.receipt_id <= $highest
+    JOIN sorted_meters AS meters USING (meters_no)
 ),
 dated AS (
     SELECT

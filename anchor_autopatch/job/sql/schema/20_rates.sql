@@ -83,6 +83,7 @@ COMMENT ON COLUMN receipt_meters.provider_cost_usd IS 'USD, as the provider itse
 CREATE OR REPLACE VIEW sorted_meters AS
 SELECT
     *,
+    rowid AS meters_no,
     COALESCE(GREATEST(
         input_audio_tokens,
         input_image_tokens,
@@ -114,6 +115,7 @@ SELECT
     ) IS NOT NULL AS has_units
 FROM receipt_meters;
 COMMENT ON VIEW sorted_meters IS 'Meters of receipts, and whether they are more than the usual ones';
+COMMENT ON COLUMN sorted_meters.meters_no IS 'Row in the table receipt_meters';
 COMMENT ON COLUMN sorted_meters.has_rare_tokens IS 'true = tokens beside text, reasoning and what a cache served or stored for 5 minutes';
 COMMENT ON COLUMN sorted_meters.has_units IS 'true = something was counted beside tokens and searches';
 
