@@ -206,7 +206,7 @@ def test_command_says_with_its_exit_code_whether_own_calls_are_concerned(prices,
     assert (before, after) == (0, 1)
     assert "no other price for any call of open months" in quiet
     assert "0.6667" in out
-    assert "would cost -0.0010 USD more" in out
+    assert "would differ by -0.0010 USD" in out
 
 
 def test_command_prints_every_price_as_json(prices, tmp_path):

@@ -259,5 +259,5 @@ def test_sync_prints_since_when_prices_hold(tmp_path, capsys):
 
     out = capsys.readouterr().out
     assert code == 0
-    assert "1 changes began before the list showed them (1 new, 0 no longer)" in out
+    assert "changes that began before the list showed them: 1 (1 new, 0 no longer)" in out
     assert "2025-06-10" in out

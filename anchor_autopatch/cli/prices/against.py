@@ -73,7 +73,7 @@ def _print(found: Comparison, shown: list[Disagreement]) -> None:
         f"differ. Only in the card: {found.only_card_count}; only in {SOURCE}: "
         f"{found.only_opinion_count}"
     )
-    print(f"By {SOURCE} the calls of open months would cost {found.difference_usd:+.4f} USD more")
+    print(f"By {SOURCE} the calls of open months would differ by {found.difference_usd:+.4f} USD")
 
 
 def _row(each: Disagreement) -> tuple[object, ...]:

@@ -35,7 +35,7 @@ def print_starts(report: StartsReport, used: Collection[str]) -> None:
     """Prints every date that counts; of those that price nothing, the ones of models in `used`."""
     about = f"genai-prices {report.source_version}"
     print(
-        f"{about}: {len(report.starts)} changes began before the list showed them "
+        f"{about}: changes that began before the list showed them: {len(report.starts)} "
         f"({report.new_count} new, {report.ended_count} no longer)"
     )
     if report.starts:
@@ -56,4 +56,4 @@ def print_starts(report: StartsReport, used: Collection[str]) -> None:
         )
     others = len(report.unused) - len(own)
     if others:
-        print(f"{others} more such dates are of models that no receipt here was priced by.")
+        print(f"Such dates of models that no receipt here was priced by: {others}")

@@ -238,13 +238,11 @@ def _text(prices: Mapping[str, Steps]) -> str:
     return f"{both} USD per 1M"
 
 
-def _changes(
-    con: duckdb.DuckDBPyConnection,
-) -> Iterator[tuple[str, str, list[Change]]]:
+def _changes(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str, list[Change]]]:
     rows = con.execute(load("pricing/rates")["list_changes_with_rates"]).fetchall()
     for model_key, of_model in groupby(rows, key=lambda row: row[0]):
         seen = [*of_model]
-        # A key that changes hands is another product; LiteLLM's table has none that ever did.
+        # The provider that has the key now: a key that changed hands is another product.
         yield model_key, seen[-1][1], [_change(*row[2:]) for row in seen]
 
 

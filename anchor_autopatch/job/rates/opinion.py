@@ -194,14 +194,15 @@ def read_opinion() -> SecondOpinion:
     """What the installed genai-prices says.
 
     Raises:
-        ConfigError: it is not installed.
+        ConfigError: it is not installed, or is another one than we can read.
     """
     try:
         # Only here: it brings pydantic and an HTTP client, which no other step needs.
         from genai_prices.data import providers
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise ConfigError(
-            f"A second opinion needs {SOURCE}, which this environment has not; {PIP_LINE}"
+            f"A second opinion needs {SOURCE} 0.2.3 or one that is made like it, which this "
+            f"environment has not ({error}); {PIP_LINE}"
         ) from error
     return SecondOpinion(providers, version(SOURCE))
 
