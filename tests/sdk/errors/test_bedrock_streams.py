@@ -69,3 +69,20 @@ def test_prompt_that_is_too_long_for_a_stream_says_so(bedrock, one_event):
         list(stream)
 
     assert one_event().event_class == "context_length"
+
+
+@pytest.mark.parametrize("end", ["cut", "reset"])
+def test_connection_that_breaks_within_a_stream_is_that_calls_failure_only(
+    bedrock, one_event, one_receipt, end
+):
+    server, client = bedrock
+    headers = {"content-type": "application/vnd.amazon.eventstream"}
+    server.answer(tapes.events(*BEGUN), headers=headers, end=end)
+    stream = client.converse_stream(modelId="amazon.nova-lite-v1:0", messages=TURN)["stream"]
+
+    with pytest.raises(Exception):  # noqa: B017, PT011 - botocore lets several through
+        list(stream)
+
+    # Not one more by urllib3, which botocore reads from.
+    assert (one_event().event_class, one_event().provider) == ("partial_stream", "bedrock")
+    assert one_event().receipt_id == one_receipt().receipt_id
