@@ -100,6 +100,8 @@ def reconcile(
         incidents = look_into_warehouse(con, homes[0], rules.incidents, now)
         advance()
         booked_at = never_back(con, now)
+        # Before anything is judged by its month: that of who bills it, which is not always UTC's.
+        allocation.note_edges(con, rules.policies.time_zones)
         # Before measuring: it decides which receipt bills an object at all.
         settled = settlement.settle(con, booked_at)
         advance()

@@ -9,6 +9,7 @@ from anchor_autopatch.job.allocation.allocating import (
     divide_anew,
 )
 from anchor_autopatch.job.allocation.policies import Policies, read_policies
+from anchor_autopatch.job.allocation.scopes import note_edges
 
 __all__ = (
     "AllocationReport",
@@ -18,5 +19,6 @@ __all__ = (
     "Threshold",
     "allocate_open_periods",
     "divide_anew",
+    "note_edges",
     "read_policies",
 )

@@ -9,16 +9,27 @@ overlap, also where the source of one month keeps another calendar than that of 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from anchor_autopatch.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ("SOURCE_ZONES", "BillingMonth", "Payer", "Scope", "billing_months", "month_start")
+__all__ = (
+    "SOURCE_ZONES",
+    "BillingMonth",
+    "Edge",
+    "Payer",
+    "Scope",
+    "billing_months",
+    "edges_of",
+    "month_start",
+)
 
 SOURCE_ZONES = {"gcp-billing": "America/Los_Angeles"}
 """Format of an invoice -> the time zone of its months; what is not named keeps UTC."""
@@ -26,6 +37,7 @@ SOURCE_ZONES = {"gcp-billing": "America/Los_Angeles"}
 _UTC = "UTC"
 # No zone is further from UTC: a receipt belongs to its UTC month or to one beside it.
 _FURTHEST = timedelta(days=1)
+_NONE: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
 class Scope(NamedTuple):
@@ -67,8 +79,22 @@ class BillingMonth(NamedTuple):
     """The invoice that pays for them; None = none yet."""
 
 
+class Edge(NamedTuple):
+    """Hours of an account whose month is another one than that of UTC; naive UTC, half open."""
+
+    provider: str
+    account: str
+    from_at: datetime
+    to_at: datetime
+    period: str
+    """The month that they are billed in."""
+
+
 def billing_months(
-    scopes: Sequence[Scope], payers: Iterable[Payer], zones: Mapping[str, str]
+    scopes: Sequence[Scope],
+    payers: Iterable[Payer],
+    zones: Mapping[str, str],
+    frozen_zones: Mapping[str, Mapping[str, str]] = _NONE,
 ) -> list[BillingMonth]:
     """Every month of every payer, in order; kept periods included.
 
@@ -76,6 +102,8 @@ def billing_months(
         scopes: Control totals of all periods.
         payers: Accounts that receipts came from.
         zones: Provider -> time zone of its months, where no invoice says so by its format.
+        frozen_zones: The same for periods that were divided by other zones than these, and are
+            frozen so.
 
     Raises:
         ConfigError: this machine does not know a time zone.
@@ -83,7 +111,22 @@ def billing_months(
     by_month: dict[tuple[str, str], list[Scope]] = defaultdict(list)
     for scope in scopes:
         by_month[scope.provider, scope.period].append(scope)
-    return [month for payer in payers for month in _months_of(payer, by_month, zones)]
+    told = {scope: _zone_of(scope, frozen_zones.get(scope.period, zones)) for scope in scopes}
+    return [month for payer in payers for month in _months_of(payer, by_month, zones, told)]
+
+
+def edges_of(months: Iterable[BillingMonth]) -> list[Edge]:
+    """What each month has before the UTC month of its name begins, and after that has ended."""
+    edges = []
+    for month in months:
+        start, end = month_start(month.period, _UTC), month_start(_next(month.period), _UTC)
+        for from_at, to_at in (
+            (month.from_at, min(start, month.to_at)),
+            (max(end, month.from_at), month.to_at),
+        ):
+            if from_at < to_at:
+                edges.append(Edge(month.provider, month.account, from_at, to_at, month.period))
+    return edges
 
 
 def month_start(period: str, zone: str) -> datetime:
@@ -106,11 +149,14 @@ def month_start(period: str, zone: str) -> datetime:
 
 
 def _months_of(
-    payer: Payer, by_month: Mapping[tuple[str, str], list[Scope]], zones: Mapping[str, str]
+    payer: Payer,
+    by_month: Mapping[tuple[str, str], list[Scope]],
+    zones: Mapping[str, str],
+    zone_of: Mapping[Scope, str],
 ) -> Iterator[BillingMonth]:
     periods = list(_periods(payer.first_at - _FURTHEST, payer.last_at + _FURTHEST))
     chosen = {p: _payer_of(payer, by_month.get((payer.provider, p), [])) for p in periods}
-    told = {p: _zone_of(scope, zones) for p, scope in chosen.items() if scope}
+    told = {p: zone_of[scope] for p, scope in chosen.items() if scope}
     # A month without an invoice is counted as the account's latest invoice was.
     usual = told[max(told)] if told else zones.get(payer.provider, _UTC)
     start = month_start(periods[0], told.get(periods[0], usual))

@@ -8,7 +8,7 @@ from anchor_autopatch.job.sql import load
 
 __all__ = ("statements",)
 
-_STAGES = ("renewing", "weighing", "matching", "paying", "splitting", "keeping")
+_STAGES = ("renewing", "weighing", "matching", "paying", "splitting", "keeping", "calendars")
 
 
 @cache

@@ -24,4 +24,4 @@ SET provider_account = coalesce(
     ''
 )
 WHERE list_contains($api_key_ids, api_key_id)
-    AND strftime(occurred_at, '%Y-%m') NOT IN (SELECT period FROM frozen_period);
+    AND NOT in_frozen_month(receipt_id, occurred_at);

@@ -196,6 +196,24 @@ open_period AS (
     SELECT DISTINCT period
     FROM reconciliation
     WHERE status NOT IN ('signed_off', 'frozen')
+),
+-- A day at the end of a month may hold receipts of two: not all sources bill UTC months.
+unclosed AS (
+    SELECT
+        'receipts' AS relation,
+        day,
+        min(period) AS period
+    FROM (
+        SELECT DISTINCT
+            CAST(receipt.occurred_at AS DATE) AS day,
+            coalesce(edge_receipt.period, strftime(receipt.occurred_at, '%Y-%m')) AS period
+        FROM receipt
+        LEFT JOIN edge_receipt USING (receipt_id)
+        WHERE CAST(receipt.occurred_at AS DATE) < $receipts_before
+    ) AS period_of_day
+    WHERE period NOT IN (SELECT period FROM frozen_period)
+        OR period IN (SELECT period FROM open_period)
+    GROUP BY day
 )
 SELECT
     relation,
@@ -206,16 +224,13 @@ SELECT
             THEN 'not archived yet; run: anchor archive'
         WHEN archived.is_partly_gone
             THEN 'its archive is removed'
-        WHEN relation = 'receipts'
-            AND (
-                strftime(day, '%Y-%m') NOT IN (SELECT period FROM frozen_period)
-                OR strftime(day, '%Y-%m') IN (SELECT period FROM open_period)
-            )
-            THEN 'period ' || strftime(day, '%Y-%m') || ' is not closed'
+        WHEN unclosed.period IS NOT NULL
+            THEN 'period ' || unclosed.period || ' is not closed'
     END AS kept_because
 FROM held
 LEFT JOIN purged USING (relation, day)
 LEFT JOIN archived USING (relation, day)
+LEFT JOIN unclosed USING (relation, day)
 ORDER BY relation, day;
 
 -- name: file_candidates

@@ -37,7 +37,7 @@ SELECT
 -- name: forget_findings
 -- Clears the findings of all periods that are not frozen.
 DELETE FROM policy_finding
-WHERE strftime(occurred_at, '%Y-%m') NOT IN (SELECT period FROM frozen_period);
+WHERE NOT in_frozen_month(receipt_id, occurred_at);
 
 -- name: judge
 -- Finds missing fields and values outside their vocabulary, in billable receipts of periods that are not frozen.
@@ -56,7 +56,7 @@ WITH judged AS (
         request_id IS NOT NULL AS has_request_id
     FROM attributed_receipt
     WHERE billable
-        AND strftime(occurred_at, '%Y-%m') NOT IN (SELECT period FROM frozen_period)
+        AND NOT in_frozen_month(receipt_id, occurred_at)
 ),
 -- Receipts are many, what they say is not: each combination is looked at once.
 combination AS (
@@ -168,7 +168,7 @@ SELECT
     count(DISTINCT receipt_id) AS found,
     count(DISTINCT receipt_id) FILTER (WHERE receipt_id IN (SELECT receipt_id FROM held_receipt)) AS held
 FROM policy_finding
-WHERE strftime(occurred_at, '%Y-%m') NOT IN (SELECT period FROM frozen_period);
+WHERE NOT in_frozen_month(receipt_id, occurred_at);
 
 -- name: forget_labels
 -- Empties the labels.
@@ -185,7 +185,7 @@ SELECT
 -- name: held_groups
 -- Held receipts by what they have in common, with what is wrong and their estimated cost.
 SELECT
-    strftime(receipt.occurred_at, '%Y-%m') AS period,
+    coalesce(edge_receipt.period, strftime(receipt.occurred_at, '%Y-%m')) AS period,
     receipt.team,
     receipt.service,
     receipt.environment,
@@ -202,20 +202,22 @@ JOIN (
     GROUP BY receipt_id
 ) AS finding USING (receipt_id)
 LEFT JOIN receipt_price AS price USING (receipt_id)
+LEFT JOIN edge_receipt USING (receipt_id)
 WHERE receipt.held
-    AND ($period::VARCHAR IS NULL OR strftime(receipt.occurred_at, '%Y-%m') = $period)
+    AND ($period::VARCHAR IS NULL OR coalesce(edge_receipt.period, strftime(receipt.occurred_at, '%Y-%m')) = $period)
 GROUP BY ALL
 ORDER BY ALL;
 
 -- name: reported_fields
 -- What the policy finds and only reports, in periods that are not frozen, by field.
 SELECT
-    strftime(occurred_at, '%Y-%m') AS period,
+    coalesce(edge_receipt.period, strftime(occurred_at, '%Y-%m')) AS period,
     field,
     count(*) AS receipts
 FROM policy_finding
+LEFT JOIN edge_receipt USING (receipt_id, occurred_at)
 WHERE mode = 'report'
-    AND strftime(occurred_at, '%Y-%m') NOT IN (SELECT period FROM frozen_period)
+    AND NOT in_frozen_month(receipt_id, occurred_at)
 GROUP BY ALL
 ORDER BY ALL;
 
@@ -224,7 +226,7 @@ ORDER BY ALL;
 CREATE OR REPLACE TEMP TABLE corrected AS
 SELECT
     receipt_id,
-    strftime(occurred_at, '%Y-%m') AS period,
+    coalesce(edge_receipt.period, strftime(occurred_at, '%Y-%m')) AS period,
     team,
     service,
     feature,
@@ -235,12 +237,13 @@ SELECT
     request_id,
     held
 FROM attributed_receipt
+LEFT JOIN edge_receipt USING (receipt_id, occurred_at)
 WHERE billable
     AND CASE
         WHEN len($receipt_ids::VARCHAR[]) > 0 THEN list_contains($receipt_ids, receipt_id)
         ELSE held
     END
-    AND ($period::VARCHAR IS NULL OR strftime(occurred_at, '%Y-%m') = $period)
+    AND ($period::VARCHAR IS NULL OR coalesce(edge_receipt.period, strftime(occurred_at, '%Y-%m')) = $period)
     AND ($team::VARCHAR IS NULL OR team = $team)
     AND ($service::VARCHAR IS NULL OR service = $service)
     AND ($feature::VARCHAR IS NULL OR feature = $feature)

@@ -21,7 +21,7 @@ FROM receipt
 JOIN receipt_price USING (receipt_id)
 LEFT JOIN receipt_meters USING (receipt_id)
 WHERE (receipt_price.price_status = 'unpriced' OR receipt_price.unpriced_meters IS NOT NULL)
-    AND strftime(receipt.occurred_at, '%Y-%m') NOT IN (SELECT period FROM frozen_period)
+    AND NOT in_frozen_month(receipt_id, receipt.occurred_at)
 GROUP BY ALL
 ORDER BY ALL;
 
@@ -33,7 +33,7 @@ SELECT
 FROM settled_receipt
 WHERE billable
     AND provider = 'unmapped'
-    AND strftime(occurred_at, '%Y-%m') NOT IN (SELECT period FROM frozen_period)
+    AND NOT in_frozen_month(receipt_id, occurred_at)
 GROUP BY ALL
 ORDER BY ALL;
 

@@ -7,7 +7,7 @@ SELECT
     receipt_id,
     is_billed
 FROM settlement
-WHERE STRFTIME(occurred_at, '%Y-%m') IN (SELECT period FROM frozen_period);
+WHERE in_frozen_month(receipt_id, occurred_at);
 
 -- name: collect_retrievals
 -- Retrievals to be settled: those of open periods, and those that reached a frozen period too late to be settled there.
@@ -18,7 +18,7 @@ SELECT
     issuer,
     response_id,
     submitted_id,
-    STRFTIME(occurred_at, '%Y-%m') IN (SELECT period FROM frozen_period) AS is_late
+    in_frozen_month(receipt_id, occurred_at) AS is_late
 FROM object_receipt
 ANTI JOIN frozen_settlement USING (receipt_id)
 WHERE role = 'retrieval'
@@ -247,6 +247,6 @@ SELECT
 FROM unsettled_submission AS submission
 JOIN receipt USING (receipt_id)
 WHERE submission.occurred_at < $overdue_before
-    AND STRFTIME(submission.occurred_at, '%Y-%m') NOT IN (SELECT period FROM frozen_period)
+    AND NOT in_frozen_month(receipt.receipt_id, submission.occurred_at)
 GROUP BY ALL
 ORDER BY ALL;

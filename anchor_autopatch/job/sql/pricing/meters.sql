@@ -37,7 +37,7 @@ ANTI JOIN (
     FROM receipt
     SEMI JOIN receipt_meters USING (receipt_id)
     WHERE shipped_at >= $since
-        AND DATE_TRUNC('month', occurred_at) IN (SELECT CAST(period || '-01' AS TIMESTAMP) FROM frozen_period)
+        AND in_frozen_month(receipt_id, occurred_at)
 ) AS frozen USING (receipt_id)
 WHERE receipt.shipped_at >= $since;
 

@@ -54,7 +54,7 @@ JOIN rate_card USING (rate_card_id)
 SEMI JOIN opinion_price USING (model_key, rate_id)
 WHERE receipt.billable
     AND rate_card.source <> 'contract'
-    AND DATE_TRUNC('month', receipt.occurred_at) NOT IN (SELECT CAST(period || '-01' AS TIMESTAMP) FROM frozen_period);
+    AND NOT in_frozen_month(receipt.receipt_id, receipt.occurred_at);
 
 -- name: doubted_usage
 -- What was used at each of those rates, in units. A search is asked at one of three sizes, so the price itself must agree.

@@ -63,7 +63,7 @@ WHERE receipt.billable
         receipt_price.receipt_id IS NULL
         OR (
             receipt.occurred_at >= $open_from
-            AND DATE_TRUNC('month', receipt.occurred_at) NOT IN (SELECT CAST(period || '-01' AS TIMESTAMP) FROM frozen_period)
+            AND NOT in_frozen_month(receipt.receipt_id, receipt.occurred_at)
         )
     )
 ORDER BY receipt.receipt_no;
@@ -103,7 +103,7 @@ frozen AS (
     FROM settled_receipt AS receipt
     JOIN receipt_price USING (receipt_id)
     WHERE receipt.billable
-        AND DATE_TRUNC('month', receipt.occurred_at) IN (SELECT CAST(period || '-01' AS TIMESTAMP) FROM frozen_period)
+        AND in_frozen_month(receipt.receipt_id, receipt.occurred_at)
 )
 SELECT receipt_no
 FROM frozen
@@ -143,7 +143,7 @@ INSERT INTO price_proposal (
 )
 SELECT
     receipt_id,
-    STRFTIME(receipt.occurred_at, '%Y-%m'),
+    COALESCE(edge_receipt.period, STRFTIME(receipt.occurred_at, '%Y-%m')),
     receipt.provider,
     fresh_price.model_key,
     fresh_price.rate_card_id,
@@ -156,6 +156,7 @@ SELECT
 FROM fresh_price
 JOIN receipt_price USING (receipt_id)
 JOIN settled_receipt AS receipt USING (receipt_id)
+LEFT JOIN edge_receipt USING (receipt_id)
 WHERE fresh_price.estimated_cost_usd IS DISTINCT FROM receipt_price.estimated_cost_usd;
 
 -- name: count_proposals

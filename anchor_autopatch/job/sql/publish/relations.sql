@@ -918,7 +918,7 @@ SELECT
     receipt_anchor.anchored_currency AS currency,
     CASE
         WHEN receipt_anchor.receipt_id IS NULL THEN 'estimated'
-        WHEN strftime(receipt.occurred_at, '%Y-%m') IN (SELECT period FROM frozen_period) THEN 'frozen'
+        WHEN in_frozen_month(receipt.receipt_id, receipt.occurred_at) THEN 'frozen'
         ELSE 'anchored'
     END AS status
 FROM attributed_receipt AS receipt
