@@ -25,7 +25,7 @@ class _Partner(BaseHTTPRequestHandler):
     """`/503/...` answers with that status, `/reset` breaks the connection, `/silent` waits.
 
     Of an answer whose body breaks, `/cut` and `/torn` (in chunks) send the head and some bytes,
-    `/stalled` then waits.
+    `/stalled` then waits; the status is 503 in `/cut/503`.
     """
 
     protocol_version = "HTTP/1.1"
@@ -55,7 +55,7 @@ class _Partner(BaseHTTPRequestHandler):
 
     def _begin_a_body(self, word):
         self.close_connection = True
-        self.send_response(200)
+        self.send_response(503 if self.path.endswith("/503") else 200)
         if word == "torn":
             self.send_header("Transfer-Encoding", "chunked")
         else:

@@ -143,6 +143,16 @@ def test_body_that_ends_too_early_is_one_event(service, one_event, ask, way):
     assert not any(word in str(event) for word in ("4711", "t0psecret", "begin"))
 
 
+@pytest.mark.parametrize("way", ["cut", "torn"])
+@pytest.mark.parametrize("ask", WHOLE + PIECES + BETWEEN_STEPS)
+def test_broken_body_of_a_refusal_is_one_failure(service, one_event, ask, way):
+    with pytest.raises(FAULTS):
+        ask(f"{service.url}/{way}/503")
+
+    # Read within the send, the status has been told to nobody yet.
+    assert one_event().event_class in ("dependency_error", "network")
+
+
 @pytest.mark.parametrize("ask", WHOLE + PIECES)
 def test_body_that_stalls_is_a_timeout(service, one_event, ask):
     with pytest.raises(FAULTS):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sys
 import weakref
+from collections.abc import Callable
 from functools import wraps
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from anchor_autopatch.host import patching
 from anchor_autopatch.host.capture.identity import ObjectMemo
@@ -29,8 +30,17 @@ A finalizer of its response, which holds it, takes the entry out.
 """
 
 
-_broken: ObjectMemo[str] = ObjectMemo()
-"""host[:port] by what is raised, to whoever reads on, of a body that broke."""
+class _Broken(NamedTuple):
+    """A body that broke before the application read on."""
+
+    place: str
+    """host[:port]"""
+    response: Callable[[], object]
+    """Weak: it holds what is raised, by which it is found here."""
+
+
+_broken: ObjectMemo[_Broken] = ObjectMemo()
+"""By what is raised to whoever reads on."""
 
 
 def version() -> str | None:
@@ -166,19 +176,27 @@ def _wrap_set_exception(original: Any) -> Any:
 
 @guarded("aiohttp")
 def _note_break(reader: Any, error: BaseException) -> None:
+    found = _found(reader)
     # Said of a response that the application itself closed.
-    if type(error).__name__ != "ClientConnectionError":
-        place = _place(reader)
-        if place is not None:
-            _broken.put(error, place)
+    if found is None or type(error).__name__ == "ClientConnectionError":
+        return
+    try:
+        _broken.put(error, found)
+    except TypeError:
+        # One of Python's own, by which nothing can be found: told where it is logged.
+        return
 
 
-def _place(source: Any) -> str | None:
-    """host[:port] of a response or of the reader of its body; None for what a server reads."""
+def _found(source: Any) -> _Broken | None:
+    """What is known of a response, or of the reader of its body; None for what a server reads."""
     # The reader knows its response by what it is to call at its end.
     owners = (getattr(each, "__self__", None) for each in getattr(source, "_eof_callbacks", ()))
-    urls = (getattr(owner, "_real_url", None) for owner in (source, *owners))
-    return next((address_of(str(url)) for url in urls if url is not None), None)
+    for owner in (source, *owners):
+        url = getattr(owner, "_real_url", None)
+        place = address_of(str(url)) if url is not None else None
+        if place is not None:
+            return _Broken(place, weakref.ref(owner))
+    return None
 
 
 def _wrap_reading(original: Any) -> Any:
@@ -198,9 +216,9 @@ def _wrap_reading(original: Any) -> Any:
 @guarded("aiohttp")
 def _body_broke(source: Any, error: Exception) -> None:
     # Noted when it broke; a timeout of the whole request is known to who waits for it only.
-    place = _broken.get(error) or (_place(source) if isinstance(error, TimeoutError) else None)
-    if place is not None:
-        watching.broke(_LIBRARY, error, lambda: place)
+    found = _broken.get(error) or (_found(source) if isinstance(error, TimeoutError) else None)
+    if found is not None:
+        watching.broke(_LIBRARY, error, lambda: found.place, found.response)
 
 
 def _wrap_raising(original: Any) -> Any:

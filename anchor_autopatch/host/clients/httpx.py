@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial, wraps
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from anchor_autopatch.host import configuration, patching
@@ -53,11 +53,17 @@ def _watch_errors(client: _Client) -> None:
     if not isinstance(theirs, property) or theirs.fset is None:
         return
     library, plain = HTTPLibrary(client), theirs.fset
+    answers = sys.modules[f"{client.name}._models"].Response
 
     @wraps(plain)
     def request(self: Any, request: Any) -> None:
         plain(self, request)
-        watching.broke(library, self, lambda: address_of(str(request.url)))
+        watching.broke(
+            library,
+            self,
+            lambda: address_of(str(request.url)),
+            lambda: _answer_to(request, answers),
+        )
 
     patching.put(kind, "request", property(theirs.fget, request, theirs.fdel, theirs.__doc__))
 
@@ -69,6 +75,18 @@ def _watch_hops(client: ModuleType) -> None:
     """
     patching.replace_if_present(client.Client, "_send_single_request", gateways.wrap_hop)
     patching.replace_if_present(client.AsyncClient, "_send_single_request", gateways.wrap_hop_async)
+
+
+def _answer_to(request: object, answers: type[Any]) -> object:
+    """The response that is being read, by the request that it answers; None while there is none."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        owner: Any = frame.f_locals.get("self")
+        # No attribute of the application's own objects is asked for: that may run its code.
+        if issubclass(type(owner), answers) and owner._request is request:
+            return owner
+        frame = frame.f_back
+    return None
 
 
 class _Client:

@@ -195,7 +195,7 @@ def _body_broke(response: Any, error: Exception) -> None:
 
     # A provider call's own stream is told by `_each`, around all of this.
     if raw.open_bodies.get(response) is None:
-        watching.broke(_LIBRARY, error, address)
+        watching.broke(_LIBRARY, error, address, lambda: response)
 
 
 def _wrap_read_chunked(original: Any) -> Any:

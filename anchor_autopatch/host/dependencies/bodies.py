@@ -13,18 +13,28 @@ from types import FrameType
 from anchor_autopatch.host import failures
 from anchor_autopatch.host.capture import streams
 from anchor_autopatch.host.clients import raw
-from anchor_autopatch.host.dependencies import telling
+from anchor_autopatch.host.dependencies import seen, telling
 from anchor_autopatch.host.dependencies.watching import Library
 
 
-def broke(library: Library, error: Exception, address: Callable[[], str | None]) -> None:
+def broke(
+    library: Library,
+    error: Exception,
+    address: Callable[[], str | None],
+    answer: Callable[[], object],
+) -> None:
     """Leaves an event of a body that broke, unless the send or a provider call tells of it.
 
     Args:
         library: Who read it.
         error: What the application is about to get.
         address: host[:port] that the body came from.
+        answer: The library's response that it is the body of; None where that cannot be found.
     """
+    if seen.is_known_answer(answer()):
+        # The body of an answer whose status was the failure.
+        seen.remember(error)
+        return
     stack = tuple(_stack())
     if any(_is_sending(frame) for frame in stack):
         # Read whole before the application gets the answer, and perhaps asked for again.

@@ -162,13 +162,18 @@ def answered(library: Library, response: Any, status: int, address: Callable[[],
 
 
 @guarded(TARGET)
-def broke(library: Library, error: Exception, address: Callable[[], str | None]) -> None:
+def broke(
+    library: Library,
+    error: Exception,
+    address: Callable[[], str | None],
+    answer: Callable[[], object],
+) -> None:
     """Leaves an event of a body that broke while the application read it."""
     if _is_told_elsewhere():
         return
     from anchor_autopatch.host.dependencies import bodies
 
-    bodies.broke(library, error, address)
+    bodies.broke(library, error, address, answer)
 
 
 @guarded(TARGET)
