@@ -310,9 +310,10 @@ def test_copied_report_without_the_archive_names_the_file_it_lacks(home, tmp_pat
     ]
 
 
-def test_lost_file_is_a_finding_and_no_wrong_sum(home):
+@pytest.mark.parametrize("late", [(), (receipt(8),)])
+def test_lost_file_is_a_finding_and_no_wrong_sum(home, late):
     purge_and_publish(home)
-    left_behind(home, receipt(8), name="late")
+    left_behind(home, *late, name="late")
     (home / "archive/receipt_details/day=2026-09-22/0001.parquet").unlink()
 
     (found,) = [each for each in reconcile([home], NOW, {}).findings if "is gone" in each]
@@ -321,7 +322,7 @@ def test_lost_file_is_a_finding_and_no_wrong_sum(home):
     for query in ("SELECT count(*) FROM receipts", "SELECT sum(cost_usd) FROM usage_lines"):
         with pytest.raises(duckdb.InvalidInputException, match="was gone when this report was"):
             report_of(home, query)
-    assert report_of(home, "SELECT count(*) FROM kept_rows.receipts") == [[(1,)]]
+    assert report_of(home, "SELECT count(*) FROM kept_rows.receipts") == [[(len(late),)]]
 
 
 def test_verify_names_a_lost_file_and_what_cannot_be_queried(home):
