@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import shutil
+from datetime import UTC, datetime, timedelta
 
+import duckdb
 import pytest
 
 from anchor_autopatch.core.crash_points import watched
+from anchor_autopatch.core.settings import WAREHOUSE_FILE
 from anchor_autopatch.job.clock import to_micros
 from anchor_autopatch.job.incidents.lifecycle import resolve
 from anchor_autopatch.job.incidents.rules import IncidentRules
 from anchor_autopatch.job.incidents.store import Store
 from anchor_autopatch.job.invoices.values import naive_utc
+from anchor_autopatch.job.reconcile import reconcile
+from anchor_autopatch.job.verify import verify
 from anchor_autopatch.job.verify.alerts import check_alerts
 from anchor_autopatch.job.warehouse import open_warehouse
+from tests.job.outboxes import START_US, event, left_behind, receipt
 from tests.job.priced import add, load_table, run
 from tests.job.spend.support import NOW
 
@@ -176,3 +182,22 @@ def test_event_is_no_failure_of_the_provider(money):
     )
     assert health == [("gpt-99", 1, 0)]
     assert money.query(counted.format("retries", "failed_calls", "new_error_codes")) == [(0, 0, 0)]
+
+
+def test_whole_job_leaves_one_event_and_proves_itself(synced_warehouse, tmp_path):
+    shutil.copy(synced_warehouse, tmp_path / WAREHOUSE_FILE)
+    unknown = {"request_model": "gpt-99", "response_model": "gpt-99"}
+    left_behind(tmp_path, receipt(1), *(receipt(number, **unknown) for number in (2, 3)), event(4))
+    now = datetime.fromtimestamp(START_US / 1e6, UTC) + HOUR
+
+    for minutes in (0, 5):
+        path = reconcile([tmp_path], now + timedelta(minutes=minutes), {}).report_path
+
+    with duckdb.connect(str(path), read_only=True) as report:
+        counted = report.execute(
+            "SELECT class, count(*), sum(occurrences), count(incident_id) FROM exception_events"
+            " GROUP BY class ORDER BY class"
+        ).fetchall()
+    with open_warehouse(tmp_path) as con:
+        assert verify(con, [tmp_path]).first_fault is None
+    assert counted == [("rate_limited", 1, 1, 1), ("unpriced_model", 1, 2, 1)]
