@@ -6,11 +6,18 @@ import shutil
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from anchor_autopatch.core.settings import WAREHOUSE_FILE
 from anchor_autopatch.job.rates import sync_installed
 from anchor_autopatch.job.warehouse import open_warehouse
 from tests.job.closed import frozen
+
+# A property is about what holds, not about how fast: on a busy machine one example of thousands
+# takes longer than the 200 ms that hypothesis grants, or making ten of them longer than a second,
+# and would fail the test. A profile holds for the whole run: for those of tests/core as well.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)
