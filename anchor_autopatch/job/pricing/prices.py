@@ -42,6 +42,7 @@ _PREPARED: Final = (
     "number_rates",
     "spread_rates",
     "number_other_rates",
+    "create_status",
     "create_costs",
 )
 """Statements that make the small tables which each stretch is joined to, in this order."""

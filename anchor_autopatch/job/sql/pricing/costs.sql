@@ -262,6 +262,12 @@ SELECT rate.*
 FROM rate
 SEMI JOIN usual_rate USING (rate_id);
 
+-- name: create_status
+-- One byte for each receipt, of which ten millions at a time are to stay in memory.
+CREATE TEMP TYPE IF NOT EXISTS fresh_status AS ENUM (
+    'priced', 'priced_by_alias', 'zero_rated', 'unpriced', 'provider_reported'
+);
+
 -- name: create_costs
 -- What each receipt of the work costs, with numbers for names and spans; `fresh_price` spells them out. A receipt that has
 -- no status yet tells the row of its meters instead: to find a few of them by their id takes as long as to price many.
@@ -270,7 +276,7 @@ CREATE OR REPLACE TEMP TABLE fresh_cost (
     name_no INTEGER,
     span_no INTEGER,
     rate_id UBIGINT,
-    price_status VARCHAR,
+    price_status fresh_status,
     unpriced_reason VARCHAR,
     unpriced_meters VARCHAR,
     estimated_cost_usd DECIMAL(38, 18),
@@ -415,10 +421,10 @@ SELECT
     rate_id,
     CASE
         WHEN rate_id IS NULL OR may_cost_more THEN NULL
-        WHEN is_rated AND cost_usd = 0 THEN 'zero_rated'
+        WHEN is_rated AND cost_usd = 0 THEN 'zero_rated'::fresh_status
         -- What has no price is rare, and why not takes more columns to tell.
         WHEN is_rated OR (quantity = 0 AND unpriced_meters IS NULL)
-            THEN CASE WHEN is_alias THEN 'priced_by_alias' ELSE 'priced' END
+            THEN CASE WHEN is_alias THEN 'priced_by_alias'::fresh_status ELSE 'priced'::fresh_status END
     END AS price_status,
     NULL AS unpriced_reason,
     unpriced_meters,
@@ -739,7 +745,7 @@ SELECT
     receipt.receipt_id,
     COALESCE(price_span.model_key, work_name.model_key) AS model_key,
     COALESCE(price_span.resolution_rule, work_name.rule) AS resolution_rule,
-    fresh_cost.price_status,
+    CAST(fresh_cost.price_status AS VARCHAR) AS price_status,
     CASE
         WHEN fresh_cost.unpriced_reason = 'no rates at that time' AND work_name.model_key IS NULL THEN work_name.rule
         ELSE fresh_cost.unpriced_reason

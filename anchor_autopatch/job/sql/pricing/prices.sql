@@ -288,11 +288,11 @@ WHERE checked_price.estimated_cost_usd <> COALESCE(line_sum.cost_usd, 0);
 -- name: count_statuses
 -- Receipts of the work by price status.
 SELECT
-    price_status,
+    CAST(price_status AS VARCHAR) AS status_name,
     COUNT(*) AS receipt_count
 FROM fresh_cost
-GROUP BY price_status
-ORDER BY price_status;
+GROUP BY status_name
+ORDER BY status_name;
 
 -- name: count_changed
 -- How many prices were written.
@@ -318,6 +318,7 @@ DROP TABLE IF EXISTS stretch_work;
 DROP TABLE IF EXISTS rest_work;
 DROP TABLE IF EXISTS rest_receipt;
 DROP TABLE IF EXISTS fresh_cost;
+DROP TYPE IF EXISTS fresh_status;
 DROP TABLE IF EXISTS changed_price;
 DROP TABLE IF EXISTS checked_price;
 DROP TABLE IF EXISTS agreed_segment;
