@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import wraps
 from typing import Any, Protocol
 
 from anchor_autopatch.host.capture import evidence
 from anchor_autopatch.host.capture.calls import Call, Seen
 from anchor_autopatch.host.capture.identity import ObjectMemo
-from anchor_autopatch.host.patching import guarded, guarded_reader
+from anchor_autopatch.host.patching import guarded, guarded_reader, note_fault
 
 
 class Reader(Protocol):
@@ -126,6 +127,12 @@ def leave_all() -> None:
 
 
 @guarded()
+def _feed_of(call: Call) -> Callable[[Any], bool]:
+    feed: Callable[[Any], bool] = call.reader.feed
+    return feed
+
+
+@guarded()
 def _reading(call: Call) -> Callable[[Any], bool | None]:
     return guarded_reader(call.target, call.reader.feed)
 
@@ -158,11 +165,15 @@ def wrap_stream(original: Any) -> Any:
 
 def each(chunks: Any, call: Call, response: object) -> Iterator[Any]:
     """Passes on the chunks of a synchronous stream and ends its call with it."""
-    feed = _reading(call) or _without_reader(call)
+    feed = _feed_of(call) or _without_reader(call)
     try:
         for chunk in chunks:
-            hidden = feed(chunk)
-            if hidden is None:
+            # The guard is written out: a function less for every chunk of the process.
+            try:
+                hidden = feed(chunk)
+            except Exception as fault:  # noqa: BLE001 - as in `guarded`: the stream goes on without us
+                with suppress(Exception):
+                    note_fault(call.target, "feed", fault)
                 feed = _without_reader(call)
                 hidden = feed(chunk)
             if not hidden:
