@@ -8,6 +8,7 @@ rates is noted as a proposal, for whoever corrects them. Running it twice change
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -140,7 +141,7 @@ def price_collected(
 
 def _price_usual(con: duckdb.DuckDBPyConnection) -> None:
     sql = load("pricing/costs")
-    for rows in _stretches(con, "list_steps"):
+    for rows in _stretches(con, "list_steps", _STRETCH):
         con.execute(sql["take_stretch"], rows)
         [(lowest, highest)] = con.execute(sql["stretch_ids"], rows).fetchall()
         con.execute(sql["price_usual"], {**rows, "lowest": lowest, "highest": highest})
@@ -150,13 +151,15 @@ def _price_rest(con: duckdb.DuckDBPyConnection) -> None:
     sql = load("pricing/costs")
     con.execute(sql["take_rest"])
     con.execute(sql["forget_rest"])
-    for rows in _stretches(con, "list_rest_steps"):
+    for rows in _stretches(con, "list_rest_steps", _STRETCH):
         con.execute(sql["take_rest_stretch"], rows)
         con.execute(sql["price_rest"])
 
 
-def _stretches(con: duckdb.DuckDBPyConnection, steps: str) -> Iterator[dict[str, int]]:
-    """The work in ranges [first, end) of rows, of `_STRETCH` receipts at most, none over a gap.
+def _stretches(
+    con: duckdb.DuckDBPyConnection, steps: str, longest: int
+) -> Iterator[dict[str, int]]:
+    """The work in ranges [first, end) of rows, of `longest` receipts at most, none over a gap.
 
     A run of a day may hold 100,000 new receipts and three old ones: what lies between is not read.
     """
@@ -164,7 +167,7 @@ def _stretches(con: duckdb.DuckDBPyConnection, steps: str) -> Iterator[dict[str,
     taken: list[int] = []
     held = 0
     for step, count in rows:
-        if taken and (held + count > _STRETCH or step - taken[-1] > _GAP):
+        if taken and (held + count > longest or step - taken[-1] > _GAP):
             yield _range(taken)
             taken, held = [], 0
         taken.append(step)
@@ -224,7 +227,8 @@ def _collect_names(con: duckdb.DuckDBPyConnection) -> None:
     sql = load("pricing/costs")
     con.execute(sql["collect_special_names"])
     con.execute(sql["create_names"])
-    for rows in _stretches(con, "list_steps"):
+    # However many receipts there are, their names are few.
+    for rows in _stretches(con, "list_steps", sys.maxsize):
         con.execute(sql["collect_names"], rows)
 
 

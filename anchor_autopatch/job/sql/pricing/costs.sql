@@ -30,17 +30,24 @@ FROM special_name;
 
 -- name: collect_names
 -- The distinct names of all receipts in the rows [$first, $end): sorting out those that are not in the work costs more
--- than to resolve a name too many.
+-- than to resolve a name too many. Spelt out once they are few.
 INSERT INTO asked_name (provider, request_model, response_model, image_variant)
 SELECT DISTINCT
     provider,
     COALESCE(priced_model(operation, request_model), '') AS request_model,
     COALESCE(priced_model(operation, response_model), '') AS response_model,
     '' AS image_variant
-FROM settled_receipt
-WHERE receipt_no >= $first
-    AND receipt_no < $end
-    AND billable;
+FROM (
+    SELECT DISTINCT
+        provider,
+        operation,
+        request_model,
+        response_model
+    FROM settled_receipt
+    WHERE receipt_no >= $first
+        AND receipt_no < $end
+        AND billable
+);
 
 -- name: unresolved_names
 -- The names in the work that the catalogue $catalogue_id has not resolved yet.
