@@ -43,6 +43,7 @@ WRONG = {
         '[[allocation.commitment]]\nprovider = "azure"\ncapacity_tokens = -5',
         "-5 of 'azure': expected tokens a month",
     ),
+    "source": ('[prices]\nstarts_from = "x"', "'x' for 'starts_from' in [prices]"),
     "time zone": (
         '[allocation.time_zones]\ngemini = "Mars"',
         "no time zone 'Mars'; expected a name",

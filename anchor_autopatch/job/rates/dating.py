@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from anchor_autopatch.core.errors import ConfigError
+from anchor_autopatch.core.mistakes import Mistakes
 from anchor_autopatch.job.rates.opinion import PIP_LINE, SOURCE, is_installed, read_opinion, step_at
 from anchor_autopatch.job.rates.store import refresh_segments
 from anchor_autopatch.job.sql import load
@@ -97,14 +98,12 @@ def read_starts_from(config: Mapping[str, object]) -> bool:
     section = config.get("prices", {})
     if not isinstance(section, dict):
         raise ConfigError("Cannot use 'prices' in anchor.toml: expected a table [prices]")
-    for key in section:
-        if key != "starts_from":
-            raise ConfigError(f"Unknown key {key!r} in {_SECTION}; known: starts_from")
+    wrong = Mistakes()
+    wrong.known(section, ("starts_from",), _SECTION)
     source = section.get("starts_from")
     if source not in (None, SOURCE):
-        raise ConfigError(
-            f"Cannot use {source!r} for 'starts_from' in {_SECTION}; expected {SOURCE!r}"
-        )
+        wrong.add(f"Cannot use {source!r} for 'starts_from' in {_SECTION}; expected {SOURCE!r}")
+    wrong.refuse()
     return source is not None
 
 
