@@ -25,7 +25,8 @@ class _Partner(BaseHTTPRequestHandler):
     """`/503/...` answers with that status, `/reset` breaks the connection, `/silent` waits.
 
     Of an answer whose body breaks, `/cut` and `/torn` (in chunks) send the head and some bytes,
-    `/stalled` then waits; the status is 503 in `/cut/503`.
+    `/stalled` then waits, `/garbled` sends no chunk in one packet with the head; the status is 503
+    in `/cut/503`.
     """
 
     protocol_version = "HTTP/1.1"
@@ -42,10 +43,12 @@ class _Partner(BaseHTTPRequestHandler):
             self.server.over.wait(60)
             self.close_connection = True
             return
-        if word in ("cut", "torn", "stalled"):
+        # All of it: a connection that is closed with something unread is reset, and what was
+        # answered may be lost to the client.
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if word in ("cut", "torn", "stalled", "garbled"):
             self._begin_a_body(word)
             return
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
         planned = self.server.plan.pop(0) if self.server.plan else int(word)
         body = b"" if planned == 304 else self.server.body
         self.send_response(planned)
@@ -56,10 +59,14 @@ class _Partner(BaseHTTPRequestHandler):
     def _begin_a_body(self, word):
         self.close_connection = True
         self.send_response(503 if self.path.endswith("/503") else 200)
-        if word == "torn":
+        if word in ("torn", "garbled"):
             self.send_header("Transfer-Encoding", "chunked")
         else:
             self.send_header("Content-Length", "1000")
+        if word == "garbled":
+            self._headers_buffer.append(b"\r\nno size of a chunk\r\n")
+            self.flush_headers()
+            return
         self.end_headers()
         self.wfile.write(b"5\r\nbegin\r\n" if word == "torn" else b"begin")
         self.wfile.flush()

@@ -132,7 +132,7 @@ PIECES = [
 BETWEEN_STEPS = [pieces_by_aiohttp, chunks_by_aiohttp]
 
 
-@pytest.mark.parametrize("way", ["cut", "torn"])
+@pytest.mark.parametrize("way", ["cut", "torn", "garbled"])
 @pytest.mark.parametrize("ask", WHOLE + PIECES + BETWEEN_STEPS)
 def test_body_that_ends_too_early_is_one_event(service, one_event, ask, way):
     with pytest.raises(FAULTS):

@@ -177,14 +177,18 @@ def _wrap_set_exception(original: Any) -> Any:
 @guarded("aiohttp")
 def _note_break(reader: Any, error: BaseException) -> None:
     found = _found(reader)
-    # Said of a response that the application itself closed.
-    if found is None or type(error).__name__ == "ClientConnectionError":
+    if found is None or _is_closing(error):
         return
     try:
         _broken.put(error, found)
     except TypeError:
         # One of Python's own, by which nothing can be found: told where it is logged.
         return
+
+
+def _is_closing(error: BaseException) -> bool:
+    """Whether it is said of a response that the application itself closed."""
+    return type(error).__name__ == "ClientConnectionError"
 
 
 def _found(source: Any) -> _Broken | None:
@@ -215,10 +219,23 @@ def _wrap_reading(original: Any) -> Any:
 
 @guarded("aiohttp")
 def _body_broke(source: Any, error: Exception) -> None:
-    # Noted when it broke; a timeout of the whole request is known to who waits for it only.
-    found = _broken.get(error) or (_found(source) if isinstance(error, TimeoutError) else None)
-    if found is not None:
+    found = _broken.get(error)
+    reader = _reader_of(source) if found is None else None
+    # A timeout of the whole request is known to who waits for it only; what breaks together with
+    # its head is broken before the reader knows its response.
+    if reader is not None and (isinstance(error, TimeoutError) or reader._exception is error):
+        found = _found(source) or _found(reader)
+    if found is not None and not _is_closing(error):
         watching.broke(_LIBRARY, error, lambda: found.place, found.response)
+
+
+def _reader_of(source: Any) -> Any:
+    """The reader behind what is read from: a response, an iterator or the reader itself."""
+    function = getattr(source, "read_func", None)
+    cells = (cell.cell_contents for cell in getattr(function, "__closure__", None) or ())
+    behind = (getattr(source, name, None) for name in ("content", "_stream"))
+    readers = (source, *behind, getattr(function, "__self__", None), *cells)
+    return next((each for each in readers if hasattr(each, "_eof_callbacks")), None)
 
 
 def _wrap_raising(original: Any) -> Any:
