@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -201,9 +202,17 @@ class _Client(threading.local):
 
 
 def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+    """A port of which the kernel makes no use by itself, until a server of ours listens there.
+
+    From its own range (32768 up) it would give the port to a connection meanwhile: to another's, or
+    to that of whoever asks whether the server listens yet, which then is connected with itself.
+    """
+    # Not `random`, which pytest-randomly seeds anew for each test: each would get the same port.
+    for port in secrets.SystemRandom().sample(range(20_000, 32_000), 100):
+        with contextlib.suppress(OSError), socket.socket() as found:
+            found.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("None of 100 ports is free")
 
 
 def _end(process):

@@ -72,6 +72,7 @@ def test_timeout_after_sending_may_have_been_billed(way, simulator, one_receipt,
 @every_way
 def test_refused_connection_was_never_billed(way, receipts, one_event):
     with socket.socket() as unused:
+        # Kept, so that nobody else gets it to listen there.
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
 
