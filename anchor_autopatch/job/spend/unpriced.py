@@ -102,8 +102,9 @@ def unpriced_event(found: UnpricedModel) -> ExceptionEvent:
 
 
 def _event(**given: Any) -> ExceptionEvent:
-    empty: dict[str, Any] = dict.fromkeys(ExceptionEvent._fields)
-    return ExceptionEvent(**(empty | {"retried": 0} | given))
+    # No request failed, so that none was sent again.
+    empty: dict[str, Any] = dict.fromkeys(ExceptionEvent._fields) | {"retried": 0}
+    return ExceptionEvent(**(empty | given))
 
 
 def _text(found: UnpricedModel) -> str:
