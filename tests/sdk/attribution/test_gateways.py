@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 
 import pytest
 
 from anchor_autopatch import attribute
 from anchor_autopatch.host.request_context import Request
+from tests.host.support import run_python
 from tests.sdk.hooked.test_plain_calls import ASK
 from tests.sdk.raw.ways import every_way
 
@@ -45,6 +47,31 @@ def test_gateway_is_told_team_and_receipt(way, gateway, one_receipt):
         "x-owner-env": "staging",
         "x-owner-receipt-id": one_receipt().receipt_id,
     }
+
+
+_IS_HOOKED = """
+import sys, anchor_autopatch
+client = __import__(sys.argv[1]).Client
+anchor_autopatch.current()
+print(*(hasattr(each, "_anchor_original") for each in (client.send, client._send_single_request)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("rules", "hooked"),
+    [
+        ("", "True False"),
+        ("[inbound]\ntrusted_networks = ['unix']\n", "True False"),
+        ("[outbound]\ngateways = ['gateway.internal']\n", "True True"),
+    ],
+)
+def test_redirects_are_hooked_only_where_there_are_gateways(rules, hooked, tmp_path):
+    (tmp_path / "anchor.toml").write_text(rules)
+    library = "httpx2" if find_spec("httpx2") else "httpx"
+
+    done = run_python("-c", _IS_HOOKED, library, home=tmp_path)
+
+    assert done.stdout.strip() == hooked
 
 
 @every_way
