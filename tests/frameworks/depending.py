@@ -25,8 +25,8 @@ class _Partner(BaseHTTPRequestHandler):
     """`/503/...` answers with that status, `/reset` breaks the connection, `/silent` waits.
 
     Of an answer whose body breaks, `/cut` and `/torn` (in chunks) send the head and some bytes,
-    `/stalled` then waits, `/garbled` sends no chunk in one packet with the head; the status is 503
-    in `/cut/503`.
+    `/stalled` then waits, `/undecodable` sends what is no gzip in one packet with the head; the
+    status is 503 in `/cut/503`.
     """
 
     protocol_version = "HTTP/1.1"
@@ -46,7 +46,7 @@ class _Partner(BaseHTTPRequestHandler):
         # All of it: a connection that is closed with something unread is reset, and what was
         # answered may be lost to the client.
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if word in ("cut", "torn", "stalled", "garbled"):
+        if word in ("cut", "torn", "stalled", "undecodable"):
             self._begin_a_body(word)
             return
         planned = self.server.plan.pop(0) if self.server.plan else int(word)
@@ -59,12 +59,13 @@ class _Partner(BaseHTTPRequestHandler):
     def _begin_a_body(self, word):
         self.close_connection = True
         self.send_response(503 if self.path.endswith("/503") else 200)
-        if word in ("torn", "garbled"):
+        if word == "torn":
             self.send_header("Transfer-Encoding", "chunked")
         else:
             self.send_header("Content-Length", "1000")
-        if word == "garbled":
-            self._headers_buffer.append(b"\r\nno size of a chunk\r\n")
+        if word == "undecodable":
+            self.send_header("Content-Encoding", "gzip")
+            self._headers_buffer.append(b"\r\nno gzip at all")
             self.flush_headers()
             return
         self.end_headers()

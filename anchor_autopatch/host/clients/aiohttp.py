@@ -57,9 +57,9 @@ def patch(client: ModuleType) -> None:
     patching.replace(reader, "feed_data", _wrap_feed_data)
     patching.replace(reader, "feed_eof", _wrap_feed_eof)
     patching.replace(reader, "set_exception", _wrap_set_exception)
-    # Where the application reads: most bodies by one `read`; the iterators learn of a break that
-    # came between two steps, and all others while they wait.
-    patching.replace(client.ClientResponse, "read", _wrap_reading)
+    # Where the application reads: most bodies by one `read`. That and the iterators learn of a
+    # break that came between two steps, all other ways of reading while they wait.
+    patching.replace(reader, "read", _wrap_reading)
     patching.replace(reader, "_wait", _wrap_reading)
     for name in ("AsyncStreamIterator", "ChunkTupleAsyncStreamIterator"):
         patching.replace(getattr(streams, name), "__anext__", _wrap_reading)
@@ -191,11 +191,11 @@ def _is_closing(error: BaseException) -> bool:
     return type(error).__name__ == "ClientConnectionError"
 
 
-def _found(source: Any) -> _Broken | None:
-    """What is known of a response, or of the reader of its body; None for what a server reads."""
+def _found(reader: Any) -> _Broken | None:
+    """What is known of the response that a reader reads; None for what a server reads."""
     # The reader knows its response by what it is to call at its end.
-    owners = (getattr(each, "__self__", None) for each in getattr(source, "_eof_callbacks", ()))
-    for owner in (source, *owners):
+    for callback in reader._eof_callbacks:
+        owner = getattr(callback, "__self__", None)
         url = getattr(owner, "_real_url", None)
         place = address_of(str(url)) if url is not None else None
         if place is not None:
@@ -224,17 +224,15 @@ def _body_broke(source: Any, error: Exception) -> None:
     # A timeout of the whole request is known to who waits for it only; what breaks together with
     # its head is broken before the reader knows its response.
     if reader is not None and (isinstance(error, TimeoutError) or reader._exception is error):
-        found = _found(source) or _found(reader)
+        found = _found(reader)
     if found is not None and not _is_closing(error):
         watching.broke(_LIBRARY, error, lambda: found.place, found.response)
 
 
 def _reader_of(source: Any) -> Any:
-    """The reader behind what is read from: a response, an iterator or the reader itself."""
+    """The reader behind what is read from: an iterator, or the reader itself."""
     function = getattr(source, "read_func", None)
-    cells = (cell.cell_contents for cell in getattr(function, "__closure__", None) or ())
-    behind = (getattr(source, name, None) for name in ("content", "_stream"))
-    readers = (source, *behind, getattr(function, "__self__", None), *cells)
+    readers = (source, getattr(source, "_stream", None), getattr(function, "__self__", None))
     return next((each for each in readers if hasattr(each, "_eof_callbacks")), None)
 
 
