@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,16 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anchor_autopatch.core.errors import ConfigError
+from anchor_autopatch.core.settings import WAREHOUSE_FILE
 from anchor_autopatch.job.allocation import Policies, allocate_open_periods, note_edges
 from anchor_autopatch.job.allocation.calendars import Payer, billing_months, edges_of
 from anchor_autopatch.job.archive import Retention, archive, purge
 from anchor_autopatch.job.corrections import Decision, Selection, correct
 from anchor_autopatch.job.meters import measure
 from anchor_autopatch.job.policy import read_policy
+from anchor_autopatch.job.reconcile import reconcile
 from anchor_autopatch.job.settlement import settle
 from anchor_autopatch.job.warehouse import open_warehouse
 from tests.job.billed import add_call, bill
 from tests.job.closed import LATER
+from tests.job.outboxes import START_US, left_behind, receipt
 from tests.job.priced import NOW, add, cost, load_table, run
 from tests.job.test_calendars import PACIFIC, ZONES, import_gcp, month_of, scope
 
@@ -209,3 +213,19 @@ def test_account_that_bills_utc_months_keeps_them_beside_a_pacific_one(con):
 
     frozen = "SELECT receipt_id FROM receipt WHERE in_frozen_month(receipt_id, occurred_at)"
     assert named(con, frozen) == ["pacific"]
+
+
+def test_whole_job_notes_the_hours_before_it_prices(synced_warehouse, tmp_path):
+    shutil.copy(synced_warehouse, tmp_path / WAREHOUSE_FILE)
+    left_behind(tmp_path, receipt(1))
+    now = datetime.fromtimestamp(START_US / 1e6, UTC) + timedelta(hours=1)
+    found = []
+
+    for zones in ({"openai": PACIFIC}, {}):
+        reconcile([tmp_path], now, {"allocation": {"time_zones": zones}})
+        with open_warehouse(tmp_path) as con:
+            found.append(con.execute("SELECT from_at, to_at, period FROM month_edge").fetchall())
+
+    # Of September, in which the only receipt is; the month before has nothing to say of it.
+    assert (at("2026-10-01T00:00"), at("2026-10-01T07:00"), "2026-09") in found[0]
+    assert found[1] == []
