@@ -131,9 +131,9 @@ def judge(unit: InvoicedUnit, rates: Sequence[CardRate], percent: Decimal) -> Im
         return ImpliedPrice(unit, None, False)
     asked, share = unit.unit_usd, percent / 100
     others = own if unit.tier else [rate.unit_usd for rate in agreed]
-    nearest = _nearest(others, asked)
-    if abs(asked - nearest) <= nearest * share:
-        return ImpliedPrice(unit, nearest, False)
+    same = [usd for usd in others if abs(asked - usd) <= usd * share]
+    if same:
+        return ImpliedPrice(unit, _nearest(same, asked), False)
     mixed = own if unit.tier else [*own, *_of_tier(agreed, _BATCH)]
     between = min(mixed) * (1 - share) <= asked <= max(mixed) * (1 + share)
     # Told beside the tier that is meant, not beside a batch price that happens to be nearer.
