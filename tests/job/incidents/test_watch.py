@@ -60,7 +60,8 @@ def test_failures_are_told_within_seconds(side_car, tmp_path):
             outbox.write(failed._replace(occurred_at_us=int(time.time() * 1e6)))
             took.append(wait_for(lambda wanted=number: len(sink.taken) >= wanted))
 
-    assert max(took[1:]) < 5
+    # The first waits for the process to start, too. A second here; the bound is a busy machine's.
+    assert max(took[1:]) < 30
 
 
 @pytest.mark.slow
