@@ -55,6 +55,8 @@ def redis_url():
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             break
         time.sleep(0.05)
+    else:
+        pytest.fail(f"redis-server does not listen at port {port}")
     yield f"redis://127.0.0.1:{port}"
     process.terminate()
     process.wait(60)
