@@ -52,6 +52,7 @@ class Served(Request):
     headers: Any = None
     """Headers by name, for a source that has to be searched for them."""
     before: Any = None
+    """What `attribute` had bound when the request was opened."""
 
     def __init__(self, source: Any, peer: str | None) -> None:
         self.source = source
