@@ -35,8 +35,8 @@ def _wrap_dispatch(current: tuple[Any, Any], finished: type, original: Any) -> A
         request = inbound.get()
         if not isinstance(request, serving.Served):
             return original(self, *args, **kwargs)
-        # Without a guard, which would be a function more for each of two places: look-ups that have a
-        # default, and attributes of our own object.
+        # Without a guard, which would be a function more in each of two places: these are look-ups
+        # that have a default, and attributes of our own object.
         if request.pending is not None:
             request.settle()
         # What is current now and not Flask's proxies for it: an answer is streamed, and threads go
