@@ -1,7 +1,8 @@
 -- Statements that work out what receipts cost: set-based, one pass, DECIMAL throughout.
 --
 -- Names, times and rates are joined as small integers, since strings of millions of receipts cost more to copy than to
--- price; receipts are taken in stretches, so that the one join by receipt_id stays in memory.
+-- price; receipts are taken in stretches, so that the one join by receipt_id stays in memory. `price_usual` prices nearly
+-- all; what it leaves goes to `price_rest`, which knows every meter and says why there is no price. Both must agree.
 
 -- name: collect_special_names
 -- What is priced under another name than the one that answered, or by the size of its images.
