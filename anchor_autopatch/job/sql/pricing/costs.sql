@@ -227,6 +227,7 @@ SELECT
     rate.input_tokens_usd,
     rate.cache_read_tokens_usd,
     rate.cache_write_5m_tokens_usd,
+    rate.cache_write_1h_tokens_usd,
     rate.output_tokens_usd,
     rate.output_reasoning_tokens_usd,
     rate.searches_low_usd,
@@ -377,6 +378,7 @@ costed AS (
             + line_cost(meters.output_tokens, usual.output_tokens_usd)
             + CASE WHEN meters.cache_read_tokens > 0 THEN line_cost(meters.cache_read_tokens, usual.cache_read_tokens_usd) ELSE 0 END
             + CASE WHEN meters.cache_write_5m_tokens > 0 THEN line_cost(meters.cache_write_5m_tokens, usual.cache_write_5m_tokens_usd) ELSE 0 END
+            + CASE WHEN meters.cache_write_1h_tokens > 0 THEN line_cost(meters.cache_write_1h_tokens, usual.cache_write_1h_tokens_usd) ELSE 0 END
             + CASE WHEN meters.output_reasoning_tokens > 0 THEN line_cost(meters.output_reasoning_tokens, usual.output_reasoning_tokens_usd) ELSE 0 END
             + CASE WHEN meters.searches > 0 THEN line_cost(billed_searches, searches_usd) ELSE 0 END
             AS DECIMAL(38, 18)
@@ -388,6 +390,7 @@ costed AS (
                 CASE WHEN meters.input_tokens > 0 THEN usual.input_tokens_usd END,
                 CASE WHEN meters.cache_read_tokens > 0 THEN usual.cache_read_tokens_usd END,
                 CASE WHEN meters.cache_write_5m_tokens > 0 THEN usual.cache_write_5m_tokens_usd END,
+                CASE WHEN meters.cache_write_1h_tokens > 0 THEN usual.cache_write_1h_tokens_usd END,
                 CASE WHEN meters.output_tokens > 0 THEN usual.output_tokens_usd END,
                 CASE WHEN meters.output_reasoning_tokens > 0 THEN usual.output_reasoning_tokens_usd END,
                 CASE WHEN billed_searches > 0 THEN searches_usd END
@@ -400,6 +403,7 @@ costed AS (
                 CASE WHEN meters.input_tokens > 0 AND usual.input_tokens_usd IS NULL THEN 'input_tokens' END,
                 CASE WHEN meters.cache_read_tokens > 0 AND usual.cache_read_tokens_usd IS NULL THEN 'cache_read_tokens' END,
                 CASE WHEN meters.cache_write_5m_tokens > 0 AND usual.cache_write_5m_tokens_usd IS NULL THEN 'cache_write_5m_tokens' END,
+                CASE WHEN meters.cache_write_1h_tokens > 0 AND usual.cache_write_1h_tokens_usd IS NULL THEN 'cache_write_1h_tokens' END,
                 CASE WHEN meters.output_tokens > 0 AND usual.output_tokens_usd IS NULL THEN 'output_tokens' END,
                 CASE WHEN meters.output_reasoning_tokens > 0 AND usual.output_reasoning_tokens_usd IS NULL THEN 'output_reasoning_tokens' END,
                 CASE WHEN billed_searches > 0 AND searches_usd IS NULL THEN 'searches' END
@@ -561,6 +565,7 @@ costed AS (
             + line_cost(matched.output_tokens, usual.output_tokens_usd)
             + CASE WHEN matched.cache_read_tokens > 0 THEN line_cost(matched.cache_read_tokens, usual.cache_read_tokens_usd) ELSE 0 END
             + CASE WHEN matched.cache_write_5m_tokens > 0 THEN line_cost(matched.cache_write_5m_tokens, usual.cache_write_5m_tokens_usd) ELSE 0 END
+            + CASE WHEN matched.cache_write_1h_tokens > 0 THEN line_cost(matched.cache_write_1h_tokens, usual.cache_write_1h_tokens_usd) ELSE 0 END
             + CASE WHEN matched.output_reasoning_tokens > 0 THEN line_cost(matched.output_reasoning_tokens, usual.output_reasoning_tokens_usd) ELSE 0 END
             + CASE
                 WHEN matched.has_rare_tokens
@@ -570,7 +575,6 @@ costed AS (
                     + line_cost(matched.input_tool_tokens, rate.input_tool_tokens_usd)
                     + line_cost(matched.cache_read_audio_tokens, rate.cache_read_audio_tokens_usd)
                     + line_cost(matched.cache_write_30m_tokens, rate.cache_write_30m_tokens_usd)
-                    + line_cost(matched.cache_write_1h_tokens, rate.cache_write_1h_tokens_usd)
                     + line_cost(matched.cache_write_12h_tokens, rate.cache_write_12h_tokens_usd)
                     + line_cost(matched.cache_write_tokens, rate.cache_write_tokens_usd)
                     + line_cost(matched.output_audio_tokens, rate.output_audio_tokens_usd)
@@ -625,7 +629,7 @@ costed AS (
                 CASE WHEN matched.cache_read_audio_tokens > 0 THEN rate.cache_read_audio_tokens_usd END,
                 CASE WHEN matched.cache_write_5m_tokens > 0 THEN usual.cache_write_5m_tokens_usd END,
                 CASE WHEN matched.cache_write_30m_tokens > 0 THEN rate.cache_write_30m_tokens_usd END,
-                CASE WHEN matched.cache_write_1h_tokens > 0 THEN rate.cache_write_1h_tokens_usd END,
+                CASE WHEN matched.cache_write_1h_tokens > 0 THEN usual.cache_write_1h_tokens_usd END,
                 CASE WHEN matched.cache_write_12h_tokens > 0 THEN rate.cache_write_12h_tokens_usd END,
                 CASE WHEN matched.cache_write_tokens > 0 THEN rate.cache_write_tokens_usd END,
                 CASE WHEN matched.output_tokens > 0 THEN usual.output_tokens_usd END,
@@ -679,7 +683,7 @@ costed AS (
                 CASE WHEN NOT has_unit_rate AND matched.cache_read_audio_tokens > 0 AND rate.cache_read_audio_tokens_usd IS NULL THEN 'cache_read_audio_tokens' END,
                 CASE WHEN NOT has_unit_rate AND matched.cache_write_5m_tokens > 0 AND usual.cache_write_5m_tokens_usd IS NULL THEN 'cache_write_5m_tokens' END,
                 CASE WHEN NOT has_unit_rate AND matched.cache_write_30m_tokens > 0 AND rate.cache_write_30m_tokens_usd IS NULL THEN 'cache_write_30m_tokens' END,
-                CASE WHEN NOT has_unit_rate AND matched.cache_write_1h_tokens > 0 AND rate.cache_write_1h_tokens_usd IS NULL THEN 'cache_write_1h_tokens' END,
+                CASE WHEN NOT has_unit_rate AND matched.cache_write_1h_tokens > 0 AND usual.cache_write_1h_tokens_usd IS NULL THEN 'cache_write_1h_tokens' END,
                 CASE WHEN NOT has_unit_rate AND matched.cache_write_12h_tokens > 0 AND rate.cache_write_12h_tokens_usd IS NULL THEN 'cache_write_12h_tokens' END,
                 CASE WHEN NOT has_unit_rate AND matched.cache_write_tokens > 0 AND rate.cache_write_tokens_usd IS NULL THEN 'cache_write_tokens' END,
                 CASE WHEN NOT has_unit_rate AND matched.output_tokens > 0 AND usual.output_tokens_usd IS NULL THEN 'output_tokens' END,

@@ -91,7 +91,6 @@ SELECT
         input_tool_tokens,
         cache_read_audio_tokens,
         cache_write_30m_tokens,
-        cache_write_1h_tokens,
         cache_write_12h_tokens,
         cache_write_tokens,
         output_audio_tokens,
@@ -116,7 +115,7 @@ SELECT
 FROM receipt_meters;
 COMMENT ON VIEW sorted_meters IS 'Meters of receipts, and whether they are more than the usual ones';
 COMMENT ON COLUMN sorted_meters.meters_no IS 'Row in the table receipt_meters';
-COMMENT ON COLUMN sorted_meters.has_rare_tokens IS 'true = tokens beside text, reasoning and what a cache served or stored for 5 minutes';
+COMMENT ON COLUMN sorted_meters.has_rare_tokens IS 'true = tokens beside text, reasoning and what a cache served or stored for 5 minutes or an hour';
 COMMENT ON COLUMN sorted_meters.has_units IS 'true = something was counted beside tokens and searches';
 
 CREATE TABLE IF NOT EXISTS rate_card (
