@@ -16,6 +16,11 @@ _LEFT_BY_SDKS = (
     "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning",
     "ignore:Exception ignored in. <function BaseEventLoop:pytest.PytestUnraisableExceptionWarning",
     "ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning",
+    # What asyncio and aiohttp say of the same, of their transports, sessions and connectors.
+    "ignore:Exception ignored in. <function (_\\w+Transport|StreamWriter).__del__"
+    ":pytest.PytestUnraisableExceptionWarning",
+    "ignore:Exception ignored in. <function (ClientSession|BaseConnector|Connection).__del__"
+    ":pytest.PytestUnraisableExceptionWarning",
 )
 
 
