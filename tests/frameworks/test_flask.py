@@ -29,6 +29,41 @@ print(app.test_client().get("/").text, hasattr(flask.Flask.__call__, "_anchor_or
     assert site.run("-c", code, ANCHOR_DISABLE="flask") == "theirs False\n"
 
 
+def test_answer_that_cannot_be_looked_at_is_served(site):
+    code = """
+import flask
+
+class Guarded(flask.Response):
+    made = False
+    @property
+    def response(self):
+        if self.made:
+            raise RuntimeError("read when it is sent, and by nobody else")
+        return self._parts
+    @response.setter
+    def response(self, parts):
+        self._parts = parts
+    def __call__(self, environ, start_response):
+        self.made = False
+        return super().__call__(environ, start_response)
+
+app = flask.Flask("app")
+app.response_class = Guarded
+
+@app.route("/")
+def page():
+    answer = Guarded("theirs")
+    answer.made = True
+    return answer
+
+print(app.test_client().get("/").text)
+from anchor_autopatch.host import patching
+print(patching._faults)
+"""
+
+    assert site.run("-c", code) == "theirs\n{'flask': 1}\n"
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import partial, wraps
 from types import ModuleType
 from typing import Any
@@ -35,24 +36,34 @@ def _wrap_dispatch(current: tuple[Any, Any], finished: type, original: Any) -> A
         request = inbound.get()
         if not isinstance(request, serving.Served):
             return original(self, *args, **kwargs)
-        # Without a guard, which would be a function more in each of two places: these are look-ups
-        # that have a default, and attributes of our own object.
-        if request.pending is not None:
-            request.settle()
-        # What is current now and not Flask's proxies for it: an answer is streamed, and threads go
-        # on working, after Flask has taken its own context away. Looked into when a provider call
-        # asks, and most requests make none.
-        request.pending = (_matched, of_request.get(None), of_application.get(None))
-        request.resolved = None
+        # The guard is written out: it would be a function more in each of two places.
+        try:
+            if request.pending is not None:
+                request.settle()
+            # What is current now and not Flask's proxies for it: an answer is streamed, and threads
+            # go on working, after Flask has taken its own context away. Looked into when a provider
+            # call asks, and most requests make none.
+            request.pending = (_matched, of_request.get(None), of_application.get(None))
+            request.resolved = None
+        except Exception as fault:  # noqa: BLE001 - as in `guarded`: the request goes on without us
+            _note(fault)
         response = original(self, *args, **kwargs)
-        # Its parts are there and nobody waits for its end: then the server may have it as it is.
-        if type(getattr(response, "response", None)) is list and not getattr(
-            response, "_on_close", True
-        ):
-            request.finished = finished
+        try:
+            # Its parts are there, nobody waits for its end: the server may have it as it is.
+            if type(getattr(response, "response", None)) is list and not getattr(
+                response, "_on_close", True
+            ):
+                request.finished = finished
+        except Exception as fault:  # noqa: BLE001 - as above
+            _note(fault)
         return response
 
     return full_dispatch_request
+
+
+def _note(fault: Exception) -> None:
+    with suppress(Exception):
+        patching.note_fault("flask", "full_dispatch_request", fault)
 
 
 @patching.guarded("flask")
