@@ -41,8 +41,9 @@ def one_receipt(receipts):
     """A function that gives the only receipt."""
 
     def only():
-        (receipt,) = receipts()
-        return receipt
+        found = receipts()
+        assert len(found) == 1, found
+        return found[0]
 
     return only
 
@@ -52,8 +53,9 @@ def one_event(events):
     """A function that gives the only exception event."""
 
     def only():
-        (event,) = events()
-        return event
+        found = events()
+        assert len(found) == 1, found
+        return found[0]
 
     return only
 
