@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from anchor_autopatch.core.alerting.rules import AlertRules
-from anchor_autopatch.host import events as events_of_process
 from anchor_autopatch.job.incidents.evaluating import evaluate
 from anchor_autopatch.job.incidents.intake import from_outboxes
 from anchor_autopatch.job.incidents.rules import IncidentRules
@@ -44,9 +43,8 @@ __all__ = [
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left_over(_settled, home, monkeypatch):
-    """No test's failures are part of another one's storm; refusing hosts are forgotten."""
-    monkeypatch.setattr(events_of_process, "_counting", None, raising=False)
+def _nothing_left_over(_settled, home):
+    """Ends what a test leaves open; refusing hosts are forgotten."""
     yield
     leftovers.end()
     forget_refusals()
