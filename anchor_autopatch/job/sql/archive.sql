@@ -206,7 +206,7 @@ unclosed AS (
     FROM (
         SELECT DISTINCT
             CAST(receipt.occurred_at AS DATE) AS day,
-            coalesce(edge_receipt.period, strftime(receipt.occurred_at, '%Y-%m')) AS period
+            billed_month(edge_receipt.period, receipt.occurred_at) AS period
         FROM receipt
         LEFT JOIN edge_receipt USING (receipt_id)
         WHERE CAST(receipt.occurred_at AS DATE) < $receipts_before

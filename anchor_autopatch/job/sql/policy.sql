@@ -185,7 +185,7 @@ SELECT
 -- name: held_groups
 -- Held receipts by what they have in common, with what is wrong and their estimated cost.
 SELECT
-    coalesce(edge_receipt.period, strftime(receipt.occurred_at, '%Y-%m')) AS period,
+    billed_month(edge_receipt.period, receipt.occurred_at) AS period,
     receipt.team,
     receipt.service,
     receipt.environment,
@@ -204,14 +204,14 @@ JOIN (
 LEFT JOIN receipt_price AS price USING (receipt_id)
 LEFT JOIN edge_receipt USING (receipt_id)
 WHERE receipt.held
-    AND ($period::VARCHAR IS NULL OR coalesce(edge_receipt.period, strftime(receipt.occurred_at, '%Y-%m')) = $period)
+    AND ($period::VARCHAR IS NULL OR billed_month(edge_receipt.period, receipt.occurred_at) = $period)
 GROUP BY ALL
 ORDER BY ALL;
 
 -- name: reported_fields
 -- What the policy finds and only reports, in periods that are not frozen, by field.
 SELECT
-    coalesce(edge_receipt.period, strftime(occurred_at, '%Y-%m')) AS period,
+    billed_month(edge_receipt.period, occurred_at) AS period,
     field,
     count(*) AS receipts
 FROM policy_finding
@@ -226,7 +226,7 @@ ORDER BY ALL;
 CREATE OR REPLACE TEMP TABLE corrected AS
 SELECT
     receipt_id,
-    coalesce(edge_receipt.period, strftime(occurred_at, '%Y-%m')) AS period,
+    billed_month(edge_receipt.period, occurred_at) AS period,
     team,
     service,
     feature,
@@ -243,7 +243,7 @@ WHERE billable
         WHEN len($receipt_ids::VARCHAR[]) > 0 THEN list_contains($receipt_ids, receipt_id)
         ELSE held
     END
-    AND ($period::VARCHAR IS NULL OR coalesce(edge_receipt.period, strftime(occurred_at, '%Y-%m')) = $period)
+    AND ($period::VARCHAR IS NULL OR billed_month(edge_receipt.period, occurred_at) = $period)
     AND ($team::VARCHAR IS NULL OR team = $team)
     AND ($service::VARCHAR IS NULL OR service = $service)
     AND ($feature::VARCHAR IS NULL OR feature = $feature)

@@ -143,7 +143,7 @@ INSERT INTO price_proposal (
 )
 SELECT
     receipt_id,
-    COALESCE(edge_receipt.period, STRFTIME(receipt.occurred_at, '%Y-%m')),
+    billed_month(edge_receipt.period, receipt.occurred_at),
     receipt.provider,
     fresh_price.model_key,
     fresh_price.rate_card_id,

@@ -29,6 +29,9 @@ JOIN month_edge
 COMMENT ON VIEW edge_receipt IS 'Receipts of those hours';
 COMMENT ON COLUMN edge_receipt.period IS 'YYYY-MM that it is billed in';
 
+-- YYYY-MM that a receipt is billed in: that of its edge_receipt, if it has one, else that of UTC.
+CREATE OR REPLACE MACRO billed_month(edge_period, instant) AS coalesce(edge_period, strftime(instant, '%Y-%m'));
+
 CREATE OR REPLACE VIEW moved_receipt AS
 SELECT receipt_id
 FROM edge_receipt
